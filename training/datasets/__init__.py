@@ -1,0 +1,32 @@
+"""Data sets as sequences of LabelledFrame, told apart by what their folder holds (numpy and Pillow only)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.datasets.frame import DataError, FrameDataset, LabelledFrame
+from training.datasets.houses import ROOMS, HousePhotos
+from training.datasets.nyuv2 import Nyuv2
+from training.datasets.photos import LabelledPhotos
+
+__all__ = ["DataError", "FrameDataset", "LabelledFrame", "open_dataset"]
+
+
+def open_dataset(path: Path | str, split: str) -> FrameDataset:
+    """Open NYUv2 (`index.csv`), labelled photos (`labels.csv`) or house photos (bathroom/, bedroom/, kitchen/).
+
+    Raises DataError, naming what is missing, for anything else.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise DataError(f"there is no data folder {root}: give it with --data or TAXON_DATA")
+    if (root / "labels.csv").is_file():
+        return LabelledPhotos(root, split)
+    if all((root / name).exists() for name in ("index.csv", "classes.json", "rgb", "depth", "label40")):
+        return Nyuv2(root, split)
+    if all((root / room).is_dir() for room in ROOMS):
+        return HousePhotos(root, split)
+    raise DataError(
+        f"{root} is none of: NYUv2 (index.csv, classes.json, rgb/, depth/, label40/), labelled photos (labels.csv), "
+        f"house photos ({'/, '.join(ROOMS)}/)"
+    )
