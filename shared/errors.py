@@ -1,0 +1,96 @@
+"""The one tree of errors that edge and cloud raise for what they are given.
+
+    TaxonError
+    |- BundleError(path, reason)      a model bundle that cannot be trusted or used
+    |- ImageError(reason)             a picture that cannot become a frame
+    |- LatentError                    integers that the format cannot carry (a fault of the model, not of the line)
+    |- UnknownName(kind, name, known) a task, group or operating point that the bundle does not have
+    |- BitstreamError                 bytes that are refused as a whole; nothing of them is used
+       |- NotABitstream               the first byte is another format's
+       |- TruncatedBitstream          it ends too early
+       |- CorruptBitstream            it contradicts itself, or its check sum
+       |- UnknownBitstreamVersion     written by a newer (or another) release
+       |- WrongBundle                 written with another bundle
+
+Every message says what was wrong and what to do about it.
+"""
+
+# ruff: noqa: N818 - the names say what is wrong; the tree above says that they are errors.
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class TaxonError(Exception):
+    """Anything that this project refuses on purpose."""
+
+
+class BundleError(TaxonError):
+    """A bundle's file is missing, changed, unlisted or of an unknown format."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class ImageError(TaxonError):
+    """A picture that cannot become a frame."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class LatentError(TaxonError):
+    """Latent integers of a wrong shape, or outside the 16 bits that the format carries."""
+
+
+class UnknownName(TaxonError):
+    """A task, group or operating point that the bundle does not have."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[object]) -> None:
+        choices = ", ".join(str(choice) for choice in known)
+        super().__init__(f"unknown {kind} {name!s}; choose one of: {choices}")
+        self.kind = kind
+        self.name = name
+
+
+class BitstreamError(TaxonError):
+    """A bitstream that is refused as a whole."""
+
+
+class NotABitstream(BitstreamError):
+    """The bytes are some other format's."""
+
+
+class TruncatedBitstream(BitstreamError):
+    """The bytes end before the bitstream does."""
+
+
+class CorruptBitstream(BitstreamError):
+    """The bytes contradict themselves or their check sum."""
+
+
+class UnknownBitstreamVersion(BitstreamError):
+    """The bytes were written by a release with another bitstream version."""
+
+    def __init__(self, version: int, supported: int) -> None:
+        super().__init__(
+            f"bitstream version {version} is unknown: this release reads version {supported}; "
+            "update the side that decodes"
+        )
+        self.version = version
+        self.supported = supported
+
+
+class WrongBundle(BitstreamError):
+    """The bytes were written with another bundle than the one that is loaded."""
+
+    def __init__(self, found: bytes, expected: bytes) -> None:
+        super().__init__(
+            f"the bitstream was written with the bundle {found.hex()}..., but the bundle loaded here is "
+            f"{expected.hex()}...; load the same bundle on both sides"
+        )
+        self.found = found
+        self.expected = expected

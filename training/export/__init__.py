@@ -1,0 +1,1 @@
+"""From trained networks to a released bundle: integer tables, graphs, the manifest."""
