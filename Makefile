@@ -1,0 +1,72 @@
+# Each target does one thing; `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+LIGHT := .venv-cpu
+# The demo takes the full environment where there is one, and otherwise makes the light one.
+DEMO := $(if $(wildcard $(VENV)/.complete),$(VENV),$(LIGHT))
+PACKAGES := shared edge_encoder cloud_analytics training taxon
+LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+.PHONY: setup
+setup: $(VENV)/.complete ## Make .venv with everything the tests and training need (about 6 GB: torch)
+
+.PHONY: demo
+demo: $(DEMO)/.complete ## Code three of the shipped pictures and draw what the bytes say (out/demo/)
+	@pictures=(); for room in samples/*/; do \
+	    pictures+=("$$(find "$$room" -iname '*.jpg' | sort | awk '{line[NR] = $$0} END {print line[int((NR + 1) / 2)]}')"); done; \
+	$(DEMO)/bin/python -m taxon run "$${pictures[@]:0:3}" -o out/demo
+
+.PHONY: test
+test: setup ## Run the tests
+	$(VENV)/bin/python -m pytest
+
+.PHONY: lint
+lint: setup ## Check style and imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+.PHONY: types
+types: setup ## Check the types (mypy, strict)
+	$(VENV)/bin/mypy
+
+.PHONY: bench
+bench: setup ## Time the codec against the networks
+	$(VENV)/bin/python -m benchmarks
+
+.PHONY: lock
+lock: setup ## Resolve the dependencies anew into requirements/*.lock
+	$(LOCK) $(UPGRADE) --extra cpu pyproject.toml requirements/build.in -o requirements/cpu.lock
+	$(LOCK) $(UPGRADE) --extra cpu --extra train --extra dev pyproject.toml requirements/build.in -o requirements/all.lock
+
+.PHONY: clean
+clean: ## Remove what the commands wrote; the environments stay
+	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(PACKAGES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# An environment is complete when its stamp is newer than what it was made from.
+define environment
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 is missing (Debian: apt-get install python3)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	    || { echo "make: Python 3.11 or 3.12 is needed, $(PYTHON) is another; name one with make PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo "make: Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@test -x $(@D)/bin/python || "$(PYTHON)" -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+$(VENV)/.complete: requirements/all.lock pyproject.toml
+	$(call environment,requirements/all.lock)
+
+$(LIGHT)/.complete: requirements/cpu.lock pyproject.toml
+	$(call environment,requirements/cpu.lock)
