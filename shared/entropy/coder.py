@@ -2,12 +2,11 @@
 
     [start, freq) of each symbol --encode--> payload --Decoder.symbols--> the symbols
 
-The interval is [low, low + span) in units of 2^-8k after k bytes have settled; it begins as [0, 2^56). A symbol
-narrows it with r = span >> 16 to low + r*start and span = r*freq; while span < 2^48 both are scaled by 2^8. Mathematically
-`low` is one integer of unbounded size, so there is no carry to get wrong; to keep the loop's numbers
-small its settled bytes are moved to a list whose entries may exceed 255, and are added up once at the end.
+The interval [low, low + span) begins as [0, 2^56). A symbol narrows it: r = span >> 16, low += r*start, span = r*freq;
+while span < 2^48 both are multiplied by 2^8. `low` is one integer of unbounded size, so there is no carry to get wrong;
+to keep the loop's numbers small its settled bytes go to a list whose entries may exceed 255, added up once at the end.
 
-Law: decode(encode(x)) == x, and the payload is the only byte string that encode writes for x: the smallest of the shortest
+Law: decode(encode(x)) == x, and a payload is accepted only if encode writes it: the smallest of the shortest byte
 strings whose zero-extended value lies in the final interval.
 """
 
@@ -60,7 +59,7 @@ def _joined(settled: Sequence[int], low: int) -> int:
 
 
 def _shortest_ending(low: int, span: int, length: int) -> bytes:
-    """The smallest of the shortest byte strings whose value, zero-extended to `length` bytes, lies in [low, low + span)."""
+    """The smallest of the shortest strings whose value, zero-extended to `length` bytes, lies in [low, low + span)."""
     shortest, dropped = low, 0
     for drop in range(1, length + 1):
         rounded_up = -(-low >> (8 * drop))

@@ -96,4 +96,6 @@ def _table(mean: float, scale: float, radius: int) -> NDArray[np.uint32]:
     frequency = np.floor(share).astype(np.int64)
     left_over = spare - int(frequency.sum())
     frequency[np.argsort(frequency - share, kind="stable")[:left_over]] += 1
-    return np.concatenate([[0], np.cumsum(frequency + 1)]).astype(np.uint32)
+    table = np.zeros(frequency.size + 1, np.uint32)
+    table[1:] = np.cumsum(frequency + 1)
+    return table
