@@ -1,0 +1,1 @@
+"""The command `taxon`: a picture to bytes, bytes to six results."""

@@ -1,0 +1,29 @@
+"""Where things are when the command line does not say: the environment, then the source tree."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from shared.bundle import Bundle
+
+SHIPPED_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "indoor" / "1"
+
+
+def bundle_directory(given: Path | None) -> Path:
+    """`--bundle`, else TAXON_BUNDLE, else the bundle that the source tree ships."""
+    if given is not None:
+        return given
+    named = os.environ.get("TAXON_BUNDLE")
+    return Path(named) if named else SHIPPED_BUNDLE
+
+
+def load_bundle(given: Path | None) -> Bundle:
+    """That bundle, every file checked."""
+    return Bundle.load(bundle_directory(given))
+
+
+def data_folder(given: Path | None) -> Path | None:
+    """`--data`, else TAXON_DATA."""
+    named = os.environ.get("TAXON_DATA")
+    return given if given is not None else Path(named) if named else None

@@ -1,0 +1,38 @@
+"""Errors of the command itself; what the codec refuses is in `shared.errors`.
+
+TaxonError
+|- CommandError
+   |- UsageError      the command line asks for what cannot be (exit 2)
+   |- InputError      a file that cannot be read
+   |- OutputError     a file that cannot be written
+   |- MissingExtra    the command needs packages that are not installed
+"""
+
+from __future__ import annotations
+
+from shared.errors import TaxonError
+
+
+class CommandError(TaxonError):
+    """Anything that the command refuses by itself."""
+
+
+class UsageError(CommandError):
+    """The command line asks for what cannot be."""
+
+
+class InputError(CommandError):
+    """A file that cannot be read."""
+
+
+class OutputError(CommandError):
+    """A file that cannot be written."""
+
+
+class MissingExtra(CommandError):
+    """The command needs packages that this installation was made without."""
+
+    def __init__(self, command: str, extra: str, missing: str | None) -> None:
+        super().__init__(
+            f"`taxon {command}` needs the {extra} extra: pip install 'taxon[{extra}]' (no module {missing})"
+        )

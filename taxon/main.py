@@ -1,0 +1,77 @@
+"""The command `taxon`: its parser, and the one place where an error becomes a line and an exit status.
+
+    argv --parser--> a command's module .run(arguments) --> exit status
+
+    0    done
+    1    an input was refused: one line on stderr for each, nothing of it written, the other inputs done
+    2    the command line asks for what cannot be
+    130  interrupted
+
+Law: no input ends in a traceback; what does is a bug of ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from shared.errors import TaxonError, UnknownName
+from taxon.commands import COMMANDS, Command
+from taxon.errors import UsageError
+
+OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, like every other error of this command."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"taxon: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+
+def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for these arguments: only the command that they name is asked for its options, so that the others need not import."""
+    parser = OneLineParser(
+        prog="taxon", description="Six vision tasks from about a hundred bytes a frame.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.help, description=command.help, allow_abbrev=False)
+        if name == chosen:
+            command.add_arguments(sub)
+            sub.set_defaults(run=command.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        parsed = build_parser(arguments).parse_args(arguments)
+        status: int = parsed.run(parsed)
+        sys.stdout.flush()
+    except (UsageError, UnknownName) as error:
+        return _refuse(error, USAGE)
+    except TaxonError as error:
+        return _refuse(error, REFUSED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; keep the interpreter from complaining while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return REFUSED
+    except KeyboardInterrupt:
+        print("taxon: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return status
+
+
+def _refuse(error: TaxonError, status: int) -> int:
+    print(f"taxon: {error}", file=sys.stderr)
+    return status
+
+
+__all__ = ["Command", "OneLineParser", "build_parser", "main"]

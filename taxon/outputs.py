@@ -1,0 +1,69 @@
+"""Files that the command writes: all of one input's or none, and never half of one.
+
+{path: bytes} --write beside the target--> temporary files --rename, one by one--> the files
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from taxon.errors import OutputError, UsageError
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Write every file or none: nothing is renamed into place before all bytes are on the disk."""
+    staged: list[tuple[Path, Path]] = []
+    try:
+        for path, content in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged.append((_stage(path, content), path))
+        while staged:
+            temporary, path = staged[0]
+            temporary.replace(path)
+            staged.pop(0)
+    except OSError as error:
+        raise OutputError(f"cannot write {error.filename or path}: {error.strerror or error}") from error
+    finally:
+        for temporary, _ in staged:
+            temporary.unlink(missing_ok=True)
+
+
+def _stage(path: Path, content: bytes) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o666 & ~_umask())
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+NAMINGS: tuple[Callable[[Path], str], ...] = (
+    lambda path: path.stem,
+    lambda path: path.name,
+    lambda path: f"{path.absolute().parent.name}_{path.stem}",
+    lambda path: f"{path.absolute().parent.name}_{path.name}",
+)
+
+
+def output_names(inputs: Sequence[Path]) -> list[str]:
+    """A name for each input's outputs: its stem, or more of its path where inputs share a stem."""
+    for naming in NAMINGS:
+        names = [naming(path) for path in inputs]
+        if len(set(names)) == len(names):
+            return names
+    (name, count), *_ = Counter(names).most_common(1)
+    raise UsageError(f"{count} inputs would all be written as {name}: give them to separate commands")

@@ -1,0 +1,83 @@
+"""Results as pictures: one convention for each task, the same in every command.
+
+segment_semantic [H, W]           -> a colour for each class (and, for machines, the ids as grey values)
+normal [3, H, W]                  -> (n + 1) / 2 as red, green, blue: right, up and towards the camera are bright
+reshading [1, H, W]               -> grey
+principal_curvature [2, H, W]     -> (k + 1) / 2 as red and green beside a constant blue: flat is mid-grey
+"""
+
+from __future__ import annotations
+
+import colorsys
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Colour = tuple[int, int, int]
+
+PALETTE: tuple[Colour, ...] = (
+    (219, 92, 138),  # bed
+    (146, 88, 201),  # books
+    (206, 214, 224),  # ceiling
+    (240, 134, 54),  # chair
+    (166, 131, 98),  # floor
+    (176, 68, 48),  # furniture
+    (245, 209, 66),  # objects
+    (58, 176, 122),  # picture
+    (46, 108, 196),  # sofa
+    (134, 172, 62),  # table
+    (82, 66, 142),  # tv
+    (122, 136, 153),  # wall
+    (112, 202, 238),  # window
+)
+"""One colour a class, in the order of the 13 classes of NYUv2."""
+
+
+def class_colour(class_id: int) -> Colour:
+    """The palette's colour, or for a longer list of classes one that is told apart by its hue."""
+    if class_id < len(PALETTE):
+        return PALETTE[class_id]
+    hue = (class_id * 0.618034) % 1
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.6, 0.9)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def segmentation_picture(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
+    """RGB of class ids [H, W]."""
+    colours = np.array([class_colour(index) for index in range(256)], np.uint8)
+    return Image.fromarray(colours[class_ids])
+
+
+def segmentation_ids(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
+    """Grey picture [H, W] whose values are the ids themselves."""
+    return Image.fromarray(class_ids)
+
+
+def normal_picture(normals: npt.NDArray[np.float32]) -> Image.Image:
+    """RGB of unit vectors [3, H, W]."""
+    return _from_unit_range((normals + 1) / 2)
+
+
+def reshading_picture(shading: npt.NDArray[np.float32]) -> Image.Image:
+    """Grey picture of shading [1, H, W] in 0..1."""
+    return _from_unit_range(shading)
+
+
+def curvature_picture(curvatures: npt.NDArray[np.float32]) -> Image.Image:
+    """RGB of (k1, k2) [2, H, W] in -1..1."""
+    blue = np.zeros_like(curvatures[:1])
+    return _from_unit_range((np.concatenate([curvatures, blue]) + 1) / 2)
+
+
+def png(picture: Image.Image) -> bytes:
+    """The picture's bytes as PNG."""
+    buffer = BytesIO()
+    picture.save(buffer, "PNG", optimize=False, compress_level=6)
+    return buffer.getvalue()
+
+
+def _from_unit_range(values: npt.NDArray[np.float32]) -> Image.Image:
+    levels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return Image.fromarray(levels[0] if len(levels) == 1 else np.ascontiguousarray(np.moveaxis(levels, 0, -1)))
