@@ -22,7 +22,8 @@ from shared.bitstream import VERSION, Substream
 from shared.entropy import coder
 from shared.entropy.hyperprior import HyperSynthesis, LatentShape
 from shared.entropy.tables import FRACTIONS, CdfTables
-from shared.errors import CorruptBitstream, LatentError
+from shared.errors import BundleError, CorruptBitstream, LatentError
+from shared.latents import Latent
 
 IntArray = NDArray[np.int64]
 
@@ -35,21 +36,6 @@ _LARGEST_PREFIX = 16
 
 _LARGEST_GROWTH = 16
 """A latent of another resolution may be this many times the bundle's: a bound on the work that few bytes can ask for."""
-
-
-@dataclass(frozen=True, eq=False)
-class Latent:
-    """What is coded of one frame for one group (paper: z and v), at one operating point.
-
-    z: int64 [K], channels x height x width in C order, then the vector. v: int64 [V]. rate: the operating point, 0..15.
-    height, width: the spatial size where it is not the bundle's own.
-    """
-
-    z: IntArray
-    v: IntArray
-    rate: int
-    height: int | None = None
-    width: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +78,7 @@ class EntropyCodec:
         if not 0 <= group_id < 16 or len(digest) != 32:
             raise ValueError(f"a group id is 0..15 and a digest 32 bytes, not {group_id} and {len(digest)}")
         if synthesis.side_scale_index.min() < 0 or synthesis.side_scale_index.max() >= tables.scales:
-            raise ValueError(f"side_scale_index must lie in 0..{tables.scales - 1}; export the bundle again")
+            raise BundleError("side_scale_index", f"must lie in 0..{tables.scales - 1}; export the bundle again")
         self.group_id = group_id
         self.shape = synthesis.shape
         self._synthesis = synthesis

@@ -1,0 +1,1 @@
+"""The cloud service: feature bitstreams in, task results out."""

@@ -1,0 +1,56 @@
+"""ONNX Runtime sessions over a bundle's graphs, opened when first wanted and kept.
+
+Law: one session a graph and `Graphs`; `run` may be called from several threads.
+(The cloud has its own copy of this page: `shared/` knows no inference runtime.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from shared.bundle import Bundle
+
+AnyArray = NDArray[Any]
+CPU = ("CPUExecutionProvider",)
+
+
+@dataclass(frozen=True, eq=False)
+class Graphs:
+    """providers: ONNX Runtime's, in order of preference. threads: for one operator; 0 leaves it to the runtime."""
+
+    bundle: Bundle
+    providers: Sequence[str] = CPU
+    threads: int = 0
+    _sessions: dict[str, onnxruntime.InferenceSession] = field(default_factory=dict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def session(self, path: str) -> onnxruntime.InferenceSession:
+        """The session of a graph that the manifest lists; raises BundleError for any other."""
+        with self._lock:
+            if path not in self._sessions:
+                options = onnxruntime.SessionOptions()
+                options.intra_op_num_threads = self.threads
+                self._sessions[path] = onnxruntime.InferenceSession(
+                    str(self.bundle.path(path)), options, providers=list(self.providers)
+                )
+            return self._sessions[path]
+
+    def inputs(self, path: str) -> tuple[str, ...]:
+        """The names of the inputs that a graph declares."""
+        return tuple(node.name for node in self.session(path).get_inputs())
+
+    def run(
+        self, path: str, available: Mapping[str, AnyArray], outputs: Sequence[str] | None = None
+    ) -> dict[str, AnyArray]:
+        """Feeds a graph those of the available tensors that it declares; returns the named outputs, or all."""
+        session = self.session(path)
+        names = [node.name for node in session.get_outputs()] if outputs is None else list(outputs)
+        feeds = {name: np.ascontiguousarray(available[name]) for name in self.inputs(path)}
+        return dict(zip(names, session.run(names, feeds), strict=True))

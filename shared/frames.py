@@ -1,0 +1,68 @@
+"""A camera's picture and the network's input: the same picture, stretched.
+
+    picture (any size, upright) --stretch--> Frame.pixels (the bundle's input) --> result --Geometry--> picture
+
+Stretching keeps the whole view; `Geometry` takes a result's pixel back to where it was in the picture.
+Law: the corners of the input are the corners of the picture, and to_input undoes to_picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class InputSize:
+    """The network's input, in pixels."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes in pixels: the upright picture's, and the network input's that it was stretched to."""
+
+    picture_width: int
+    picture_height: int
+    input_width: int
+    input_height: int
+
+    def __post_init__(self) -> None:
+        if min(self.picture_width, self.picture_height, self.input_width, self.input_height) < 1:
+            raise ValueError(f"sizes are at least one pixel: {self}")
+
+    def to_picture(self, column: float, row: float) -> tuple[float, float]:
+        """Where the centre of an input (or result) pixel lies in the picture: (x, y) with pixel centres at whole numbers."""
+        return (
+            _rescale(column, self.input_width, self.picture_width),
+            _rescale(row, self.input_height, self.picture_height),
+        )
+
+    def to_input(self, x: float, y: float) -> tuple[float, float]:
+        """The inverse of `to_picture`: (column, row)."""
+        return (
+            _rescale(x, self.picture_width, self.input_width),
+            _rescale(y, self.picture_height, self.input_height),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A picture ready for the network. pixels: uint8 [height, width, 3], upright RGB, of the geometry's input size."""
+
+    pixels: NDArray[np.uint8]
+    geometry: Geometry
+
+    def __post_init__(self) -> None:
+        wanted = (self.geometry.input_height, self.geometry.input_width, 3)
+        if self.pixels.shape != wanted or self.pixels.dtype != np.uint8:
+            raise ValueError(f"pixels must be uint8 {wanted}, not {self.pixels.dtype} {self.pixels.shape}")
+
+
+def _rescale(position: float, source: int, target: int) -> float:
+    """Half-pixel centres: edges map to edges."""
+    return (position + 0.5) * target / source - 0.5
