@@ -24,6 +24,10 @@ def load_bundle(given: Path | None) -> Bundle:
 
 
 def data_folder(given: Path | None) -> Path | None:
-    """`--data`, else TAXON_DATA."""
-    named = os.environ.get("TAXON_DATA")
-    return given if given is not None else Path(named) if named else None
+    """`--data` (a folder, or the name of one in TAXON_DATA), else TAXON_DATA."""
+    root = os.environ.get("TAXON_DATA")
+    if given is None:
+        return Path(root) if root else None
+    if root and not given.exists() and (Path(root) / given).is_dir():
+        return Path(root) / given
+    return given

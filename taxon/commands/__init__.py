@@ -5,30 +5,67 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
+
+from taxon.errors import MissingExtra
+
+OWN_PACKAGES = ("shared", "edge_encoder", "cloud_analytics", "taxon")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its line in `taxon --help`, and the module with `add_arguments(parser)` and `run(arguments) -> status`."""
+    """A command.
 
+    help: its line in `taxon --help`. module: where its two functions are, `add_arguments(parser)` and
+    `run(arguments) -> status` unless they are named otherwise. extra: what it needs beside the base install.
+    """
+
+    name: str
     help: str
     module: str
+    extra: str = "cpu"
+    add_arguments_name: str = "add_arguments"
+    run_name: str = "run"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        import_module(self.module).add_arguments(parser)
+        """Raises MissingExtra where a package of the extra is not installed."""
+        self._function(self.add_arguments_name)(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        status: int = import_module(self.module).run(arguments)
-        return status
+        """The exit status."""
+        return int(self._function(self.run_name)(arguments) or 0)
+
+    def _function(self, name: str) -> Any:
+        try:
+            return getattr(import_module(self.module), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".")[0] in OWN_PACKAGES:
+                raise
+            raise MissingExtra(self.name, self.extra, error.name) from error
 
 
-COMMANDS = {
-    "run": Command("code pictures, decode them again and draw a contact sheet of each", "taxon.commands.run"),
-    "encode": Command("code pictures into bitstreams", "taxon.commands.encode"),
-    "decode": Command("decode bitstreams into the tasks' results", "taxon.commands.decode"),
-    "inspect": Command("say what a bitstream holds", "taxon.commands.inspect"),
-    "evaluate": Command("measure rates and tasks on a labelled data set", "taxon.commands.evaluate"),
-    "bundle": Command("check a model bundle", "taxon.commands.bundle"),
-    "train": Command("train the networks and the codec (needs the train extra)", "taxon.commands.train"),
-    "export": Command("write a model bundle from what was trained (needs the train extra)", "taxon.commands.export"),
-}
+_COMMANDS = (
+    Command("run", "code pictures, decode them again and draw a contact sheet of each", "taxon.commands.run"),
+    Command("encode", "code pictures into bitstreams", "taxon.commands.encode"),
+    Command("decode", "decode bitstreams into the tasks' results", "taxon.commands.decode"),
+    Command("inspect", "say what a bitstream holds", "taxon.commands.inspect"),
+    Command("evaluate", "measure rates and tasks on a labelled data set", "taxon.commands.evaluate"),
+    Command("bundle", "check a model bundle", "taxon.commands.bundle"),
+    Command(
+        "train",
+        "train the networks and the codec (needs the train extra)",
+        "training.commands",
+        "train",
+        "add_train_arguments",
+        "run_train",
+    ),
+    Command(
+        "export",
+        "write a model bundle from what was trained (needs the train extra)",
+        "training.commands",
+        "train",
+        "add_export_arguments",
+        "run_export",
+    ),
+)
+COMMANDS = {command.name: command for command in _COMMANDS}

@@ -142,3 +142,13 @@ def test_a_metric_that_saw_nothing_reports_nothing(metric):
 def test_shapes_that_differ_are_refused(metric):
     with pytest.raises(ValueError, match="differ in shape"):
         metric.add(np.zeros((3, 2, 2)), np.zeros((3, 2, 1)))
+
+
+def test_the_error_of_the_mean_direction():
+    mean = MeanDirection()
+    left_and_right = np.zeros((3, 4, 8), np.float32)
+    left_and_right[0, :, :4], left_and_right[0, :, 4:] = 1, -1
+    left_and_right[2] = 1
+    mean.add(left_and_right / np.float32(np.sqrt(2)))
+    assert mean.prediction() == pytest.approx([0, 0, 1])
+    assert mean.values()["mean_angular_error_degrees"] == pytest.approx(45, abs=1e-4)

@@ -1,0 +1,150 @@
+"""`taxon run IMAGE...`: encode, decode from the very bytes, and draw one contact sheet a picture."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cloud_analytics.decoder import Decoder
+from cloud_analytics.heads import TaskResult, results
+from edge_encoder.encoder import Encoder
+from edge_encoder.preprocess import preprocess
+from shared.bundle import Bundle
+from shared.frames import Frame, Geometry, InputSize
+from taxon.commands.common import (
+    add_bundle_option,
+    add_coding_options,
+    add_output_option,
+    chosen_groups,
+    chosen_rate,
+    for_each,
+    read_bytes,
+)
+from taxon.defaults import load_bundle
+from taxon.outputs import output_names, write_all
+from taxon.pictures import (
+    class_colour,
+    curvature_picture,
+    normal_picture,
+    png,
+    reshading_picture,
+    segmentation_picture,
+)
+from taxon.results import labels_of, ranked, result_files
+from taxon.sheet import (
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    ByteCount,
+    DenseTile,
+    LegendEntry,
+    Ranking,
+    SheetContent,
+    draw_sheet,
+)
+from taxon.sizes import Sizes, sizes_of
+
+JPEG_QUALITY = 75
+TILES = (
+    ("segment_semantic", "Segmentation", segmentation_picture),
+    ("normal", "Surface normals", normal_picture),
+    ("reshading", "Reshading", reshading_picture),
+    ("principal_curvature", "Principal curvature (k1 red, k2 green)", curvature_picture),
+)
+RANKINGS = (("class_scene", "Scene"), ("class_object", "Object"))
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture file as it goes through: its bytes, and the frame that the network sees."""
+
+    path: Path
+    data: bytes
+    frame: Frame
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    add_output_option(parser, Path("out"))
+    add_coding_options(parser)
+    add_bundle_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    bundle = load_bundle(arguments.bundle)
+    groups, rate = chosen_groups(bundle, arguments.groups), chosen_rate(bundle, arguments.rate)
+    tasks = [task for name in groups for task in bundle.group(name).tasks]
+    named = list(zip(arguments.images, output_names(arguments.images), strict=True))
+    encoder, decoder = Encoder(bundle), Decoder(bundle)
+
+    def one(item: tuple[Path, str]) -> None:
+        path, name = item
+        picture_bytes = read_bytes(path)
+        picture = Picture(path, picture_bytes, preprocess(picture_bytes, bundle.manifest.input))
+        data = encoder.encode(picture.frame.pixels, groups, rate).bitstream
+        found = results(decoder, [data], tasks)
+        sizes = sizes_of(bundle, data)
+        files = {"txn": data, **result_files(bundle, found, len(data))}
+        files["sheet.png"] = png(draw_sheet(sheet_content(bundle, picture, found, sizes)))
+        write_all({arguments.output / f"{name}.{suffix}": content for suffix, content in files.items()})
+        print(f"{path}: {sizes.line()} -> {arguments.output / name}.sheet.png")
+
+    return for_each(named, lambda item: str(item[0]), one)
+
+
+def sheet_content(bundle: Bundle, picture: Picture, found: tuple[TaskResult, ...], sizes: Sizes) -> SheetContent:
+    """What the contact sheet of one frame shows. found: of a batch of one frame."""
+    values = {result.task.name: result.values[0] for result in found}
+    pixels = bundle.manifest.input.width * bundle.manifest.input.height
+    first, second, third, fourth = (
+        DenseTile(title, draw(values[task]) if task in values else None) for task, title, draw in TILES
+    )
+    scenes, objects = (
+        Ranking(title, ranked(labels_of(bundle, task, len(values[task])), values[task], 5) if task in values else ())
+        for task, title in RANKINGS
+    )
+    legend: tuple[LegendEntry, ...] = ()
+    if "segment_semantic" in values:
+        labels = bundle.manifest.tasks["segment_semantic"].labels
+        shares = (
+            np.bincount(values["segment_semantic"].ravel(), minlength=len(labels)) / values["segment_semantic"].size
+        )
+        legend = tuple(
+            LegendEntry(label, class_colour(index), float(shares[index])) for index, label in enumerate(labels)
+        )
+    return SheetContent(
+        picture.path.name,
+        displayed(picture),
+        (first, second, third, fourth),
+        (scenes, objects),
+        legend,
+        ByteCount((("header", sizes.header), *sizes.groups), pixels, compared(picture)),
+    )
+
+
+def displayed(picture: Picture) -> Image.Image:
+    """The picture in its own shape, fitted into a tile of the sheet: upright, without alpha, as the network was given it."""
+    size = fitted_size(picture.frame.geometry)
+    return Image.fromarray(preprocess(picture.data, size).pixels)
+
+
+def fitted_size(geometry: Geometry) -> InputSize:
+    scale = min(TILE_WIDTH / geometry.picture_width, TILE_HEIGHT / geometry.picture_height)
+    return InputSize(
+        height=max(1, round(geometry.picture_height * scale)), width=max(1, round(geometry.picture_width * scale))
+    )
+
+
+def compared(picture: Picture) -> tuple[tuple[str, int], ...]:
+    """The picture as a JPEG of what the network sees, and as the file that was given."""
+    height, width, _ = picture.frame.pixels.shape
+    buffer = BytesIO()
+    Image.fromarray(picture.frame.pixels).save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return (
+        (f"JPEG {width}x{height}, quality {JPEG_QUALITY}", len(buffer.getvalue())),
+        ("the file as it was given", len(picture.data)),
+    )
