@@ -111,12 +111,11 @@ class NormalMetric:
         self.histogram = np.zeros(round(180 / self.STEP_DEGREES) + 1, np.int64)
 
     def add(self, prediction: Floats, reference: Floats, valid: Mask | None = None) -> None:
-        pixels = select(prediction, reference, valid)
-        first, second = (normalised(vectors.astype(np.float64)) for vectors in pixels)
-        # atan2 of |a x b| and a.b keeps its accuracy at small angles, where acos has none.
-        cross = np.linalg.norm(np.cross(first, second, axis=0), axis=0)
-        degrees = np.degrees(np.arctan2(cross, (first * second).sum(axis=0)))
-        self.total_degrees += float(degrees.sum())
+        first, second = (normalised(vectors) for vectors in select(prediction, reference, valid))
+        # Between unit vectors; it keeps its accuracy at small angles, where acos of the product has none.
+        half = np.arctan2(length(first - second), length(first + second))
+        degrees = np.degrees(2 * half)
+        self.total_degrees += float(degrees.sum(dtype=np.float64))
         bins = np.rint(degrees / self.STEP_DEGREES).astype(np.int64)
         self.histogram += np.bincount(bins, minlength=len(self.histogram))
 
@@ -140,7 +139,7 @@ class AbsoluteErrorMetric:
 
     def add(self, prediction: Floats, reference: Floats, valid: Mask | None = None) -> None:
         first, second = select(prediction, reference, valid)
-        self.total += float(np.abs(first.astype(np.float64) - second).sum())
+        self.total += float(np.abs(first - second).sum(dtype=np.float64))
         self.count += first.size
 
     def values(self) -> dict[str, float]:
@@ -224,13 +223,20 @@ def select(prediction: Floats, reference: Floats, valid: Mask | None) -> tuple[F
     """The valid pixels of both as [C, pixels]."""
     if prediction.shape != reference.shape:
         raise ValueError(f"prediction {prediction.shape} and reference {reference.shape} differ in shape")
-    if valid is None:
-        valid = np.ones(reference.shape[1:], bool)
+    if valid is None or valid.all():
+        return prediction.reshape(len(prediction), -1), reference.reshape(len(reference), -1)
     return prediction[:, valid], reference[:, valid]
 
 
-def normalised(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    lengths = np.linalg.norm(vectors, axis=0, keepdims=True)
+def length(vectors: Floats) -> Floats:
+    """Of vectors [3, pixels]."""
+    squared: Floats = np.einsum("cp,cp->p", vectors, vectors)
+    return np.sqrt(squared)
+
+
+def normalised(vectors: Floats) -> Floats:
+    """Vectors [3, pixels] of unit length; what has no direction stays zero."""
+    lengths = length(vectors)
     return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
 
 
