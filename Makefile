@@ -8,6 +8,8 @@ VENV := .venv
 LIGHT := .venv-cpu
 # The demo takes the full environment where there is one, and otherwise makes the light one.
 DEMO := $(if $(wildcard $(VENV)/.complete),$(VENV),$(LIGHT))
+# One picture of each shipped room.
+PICTURES = $(foreach room,$(wildcard samples/*/),$(or $(word 30,$(sort $(wildcard $(room)*.jpg))),$(firstword $(wildcard $(room)*.jpg))))
 PACKAGES := shared edge_encoder cloud_analytics training taxon
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -21,9 +23,9 @@ setup: $(VENV)/.complete ## Make .venv with everything the tests and training ne
 
 .PHONY: demo
 demo: $(DEMO)/.complete ## Code three of the shipped pictures and draw what the bytes say (out/demo/)
-	@pictures=(); for room in samples/*/; do \
-	    pictures+=("$$(find "$$room" -iname '*.jpg' | sort | awk '{line[NR] = $$0} END {print line[int((NR + 1) / 2)]}')"); done; \
-	$(DEMO)/bin/python -m taxon run "$${pictures[@]:0:3}" -o out/demo
+	@test -n "$(strip $(PICTURES))" || { echo "make: there are no pictures in samples/" >&2; exit 1; }
+	$(DEMO)/bin/python -m taxon run $(wordlist 1,3,$(PICTURES)) -o out/demo
+	@echo "Open out/demo/*.sheet.png"
 
 .PHONY: test
 test: setup ## Run the tests
@@ -40,7 +42,7 @@ types: setup ## Check the types (mypy, strict)
 
 .PHONY: bench
 bench: setup ## Time the codec against the networks
-	$(VENV)/bin/python -m benchmarks
+	$(VENV)/bin/python -m benchmarks.entropy --bundle $(or $(TAXON_BUNDLE),models/indoor/1) --images $(PICTURES)
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock
