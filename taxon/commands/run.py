@@ -117,7 +117,7 @@ def sheet_content(bundle: Bundle, picture: Picture, found: tuple[TaskResult, ...
             LegendEntry(label, class_colour(index), float(shares[index])) for index, label in enumerate(labels)
         )
     return SheetContent(
-        picture.path.name,
+        "/".join(picture.path.parts[-2:]),
         displayed(picture),
         (first, second, third, fourth),
         (scenes, objects),
