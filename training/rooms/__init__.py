@@ -1,0 +1,1 @@
+"""Renders the furnished sample rooms and writes exact labels for them."""
