@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from shared.bundle import Bundle
+from taxon.errors import InputError
 
 SHIPPED_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "indoor" / "1"
 
@@ -19,8 +20,11 @@ def bundle_directory(given: Path | None) -> Path:
 
 
 def load_bundle(given: Path | None) -> Bundle:
-    """That bundle, every file checked."""
-    return Bundle.load(bundle_directory(given))
+    """That bundle, every file checked; raises BundleError, or InputError where none was named and none was shipped."""
+    directory = bundle_directory(given)
+    if directory == SHIPPED_BUNDLE and not directory.exists():
+        raise InputError(f"there is no bundle at {directory}: name one with --bundle or TAXON_BUNDLE")
+    return Bundle.load(directory)
 
 
 def data_folder(given: Path | None) -> Path | None:

@@ -32,6 +32,15 @@ def write_all(files: Mapping[Path, bytes]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def require_writable(path: Path) -> None:
+    """Raises OutputError if a file could not be written there: asked before work whose result it is to hold."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise OutputError(
+            f"cannot write {path}: {'it is a folder' if path.is_dir() else f'{folder} cannot be written to'}"
+        )
+
+
 def _stage(path: Path, content: bytes) -> Path:
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     temporary = Path(name)

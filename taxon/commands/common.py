@@ -14,6 +14,10 @@ from taxon.errors import InputError, UsageError
 
 Item = TypeVar("Item")
 
+LARGEST_PICTURE_BYTES = 256 << 20
+LARGEST_BITSTREAM_BYTES = 16 << 20
+"""Far more than the format's groups can hold in practice, and little enough to be read at once."""
+
 
 def add_bundle_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -64,12 +68,16 @@ def chosen_rate(bundle: Bundle, given: int | None) -> int:
     return bundle.manifest.default_rate if given is None else bundle.operating_point(given).rate
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's bytes; raises InputError."""
+def read_bytes(path: Path, limit: int) -> bytes:
+    """A file's bytes, at most `limit` of them; raises InputError, also for a file without an end."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
     except OSError as error:
         raise InputError(error.strerror or str(error)) from error
+    if len(data) > limit:
+        raise InputError(f"the file has more than {limit >> 20} MiB; refused")
+    return data
 
 
 def for_each(items: Iterable[Item], name: Callable[[Item], str], work: Callable[[Item], None]) -> int:

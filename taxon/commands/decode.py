@@ -9,7 +9,14 @@ from pathlib import Path
 from cloud_analytics.decoder import Decoder
 from cloud_analytics.heads import results
 from shared.bundle import Bundle
-from taxon.commands.common import add_bundle_option, add_output_option, for_each, names_of, read_bytes
+from taxon.commands.common import (
+    LARGEST_BITSTREAM_BYTES,
+    add_bundle_option,
+    add_output_option,
+    for_each,
+    names_of,
+    read_bytes,
+)
 from taxon.defaults import load_bundle
 from taxon.outputs import output_names, write_all
 from taxon.results import result_files
@@ -34,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def decode(item: tuple[Path, str]) -> None:
         path, name = item
-        data = read_bytes(path)
+        data = read_bytes(path, LARGEST_BITSTREAM_BYTES)
         tasks = sent_tasks(bundle, decoder.latents(data)) if wanted is None else wanted
         files = result_files(bundle, results(decoder, [data], tasks), len(data))
         write_all({arguments.output / f"{name}.{suffix}": content for suffix, content in files.items()})

@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import LARGEST_PIXELS, SMALLEST_SIDE, preprocess
 from taxon.commands.common import (
+    LARGEST_PICTURE_BYTES,
     add_bundle_option,
     add_coding_options,
     add_output_option,
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def encode(item: tuple[Path, str]) -> None:
         path, name = item
-        frame = preprocess(read_bytes(path), bundle.manifest.input)
+        frame = preprocess(read_bytes(path, LARGEST_PICTURE_BYTES), bundle.manifest.input)
         data = encoder.encode(frame.pixels, groups, rate).bitstream
         target = arguments.output / f"{name}.txn"
         write_all({target: data})

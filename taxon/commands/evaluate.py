@@ -26,10 +26,13 @@ from taxon.commands.common import add_bundle_option, chosen_rate
 from taxon.defaults import data_folder, load_bundle
 from taxon.errors import InputError, UsageError
 from taxon.evaluation import ConstantMeters, RateMeter, TaskMeters, labelled_tasks, operating_point_document, table
-from taxon.outputs import write_all
+from taxon.outputs import require_writable, write_all
 from taxon.progress import progress
 from taxon.sizes import sizes_of
 from training.datasets import DataError, FrameDataset, LabelledFrame, open_dataset
+
+DATA_ERRORS = (DataError, OSError, ValueError, KeyError, SyntaxError)
+"""What a damaged data set ends in: DataError where it was foreseen, the rest from csv, json and Pillow."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.limit is not None and arguments.limit < 1:
         raise UsageError(f"--limit {arguments.limit}: at least one frame is needed")
+    if arguments.json is not None:
+        require_writable(arguments.json)
     bundle = load_bundle(arguments.bundle)
     rates = evaluated_rates(bundle, arguments.rate)
     dataset = opened(data_folder(arguments.data), arguments.split)
@@ -78,8 +83,8 @@ def opened(folder: Path | None, split: str) -> FrameDataset:
         raise UsageError("no data folder: give it with --data or TAXON_DATA")
     try:
         dataset = open_dataset(folder, split)
-    except (DataError, OSError) as error:
-        raise InputError(str(error)) from error
+    except DATA_ERRORS as error:
+        raise InputError(f"{folder}: {error}") from error
     if len(dataset) == 0:
         raise InputError(f"{folder} has no frames in split {split!r}")
     return dataset
@@ -89,7 +94,7 @@ def labelled(dataset: FrameDataset, index: int) -> LabelledFrame:
     """One frame; raises InputError for a file that is missing or damaged."""
     try:
         return dataset[index]
-    except (DataError, OSError) as error:
+    except DATA_ERRORS as error:
         raise InputError(f"frame {index}: {error}") from error
 
 

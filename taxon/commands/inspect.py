@@ -11,7 +11,7 @@ from shared.bitstream import VERSION, Bitstream, Substream, parse
 from shared.bundle import Bundle
 from shared.entropy.codec import EntropyCodec
 from shared.errors import CorruptBitstream
-from taxon.commands.common import add_bundle_option, read_bytes
+from taxon.commands.common import LARGEST_BITSTREAM_BYTES, add_bundle_option, read_bytes
 from taxon.defaults import bundle_directory, load_bundle
 from taxon.errors import InputError
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        data = read_bytes(arguments.file)
+        data = read_bytes(arguments.file, LARGEST_BITSTREAM_BYTES)
     except InputError as error:
         raise InputError(f"{arguments.file}: {error}") from error
     bitstream = parse(data)

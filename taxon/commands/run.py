@@ -17,6 +17,7 @@ from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
 from shared.frames import Frame, Geometry, InputSize
 from taxon.commands.common import (
+    LARGEST_PICTURE_BYTES,
     add_bundle_option,
     add_coding_options,
     add_output_option,
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def one(item: tuple[Path, str]) -> None:
         path, name = item
-        picture_bytes = read_bytes(path)
+        picture_bytes = read_bytes(path, LARGEST_PICTURE_BYTES)
         picture = Picture(path, picture_bytes, preprocess(picture_bytes, bundle.manifest.input))
         data = encoder.encode(picture.frame.pixels, groups, rate).bitstream
         found = results(decoder, [data], tasks)

@@ -329,6 +329,21 @@ def test_run_writes_the_bytes_the_results_and_a_sheet(tiny_bundle_directory, bit
         assert sheet.size == (1920, 1080)
 
 
+def test_a_file_without_an_end_is_refused(tiny_bundle_directory, tmp_path):
+    finished = taxon("encode", "/dev/zero", "-o", tmp_path / "out", bundle=tiny_bundle_directory)
+    assert finished.status == 1
+    assert "256 MiB" in finished.errors[0]
+    assert files_in(tmp_path) == []
+
+
+def test_an_output_folder_that_is_a_file_is_named(tiny_bundle_directory, tmp_path):
+    room().save(tmp_path / "a.png")
+    finished = taxon("encode", tmp_path / "a.png", "-o", tmp_path / "a.png", bundle=tiny_bundle_directory)
+    assert finished.status == 1
+    assert "cannot write" in finished.error_about("a.png")
+    assert files_in(tmp_path) == ["a.png"]
+
+
 # --- Bundles
 
 
@@ -496,6 +511,25 @@ def test_data_that_is_missing_is_named(bundle_256, labelled_photos, tmp_path, da
     assert len(finished.errors) == 1
     assert said in finished.errors[0]
     assert not report.exists()
+
+
+@pytest.mark.parametrize(
+    "labels", ["", "file\n0.png\n", "file,class_index\n0.png,chair\n", "file,class_index\n0.png,1000\n", "\x00"]
+)
+def test_labels_that_make_no_sense_are_refused(bundle_256, labelled_photos, labels):
+    (labelled_photos / "labels.csv").write_text(labels)
+    finished = taxon("evaluate", "--data", labelled_photos, "--split", "all", bundle=bundle_256)
+    assert finished.status == 1
+    assert len(finished.errors) == 1
+
+
+def test_figures_that_could_not_be_written_are_not_computed(bundle_256, labelled_photos):
+    finished = taxon(
+        "evaluate", "--data", labelled_photos, "--split", "test", "--json", labelled_photos, bundle=bundle_256
+    )
+    assert finished.status == 1
+    assert "it is a folder" in finished.errors[0]
+    assert finished.out == ""
 
 
 def test_a_photo_that_is_listed_but_missing_is_named(bundle_256, labelled_photos, tmp_path):

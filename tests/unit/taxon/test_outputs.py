@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from taxon.errors import OutputError, UsageError
-from taxon.outputs import output_names, write_all
+from taxon.outputs import output_names, require_writable, write_all
 
 
 def test_files_are_written_and_overwritten_and_nothing_else_is_left(tmp_path):
@@ -29,6 +29,16 @@ def test_files_get_the_permissions_of_any_other_new_file(tmp_path):
     usual.touch()
     write_all({tmp_path / "ours": b""})
     assert (tmp_path / "ours").stat().st_mode == usual.stat().st_mode
+
+
+def test_it_is_known_beforehand_whether_a_file_can_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    require_writable(tmp_path / "new" / "folder" / "figures.json")
+    require_writable(tmp_path / "file")
+    for path in (tmp_path, tmp_path / "file" / "figures.json"):
+        with pytest.raises(OutputError, match=r"cannot write"):
+            require_writable(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(
