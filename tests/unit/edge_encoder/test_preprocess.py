@@ -12,6 +12,7 @@ from PIL import Image
 from edge_encoder.preprocess import preprocess
 from shared.errors import ImageError
 from shared.frames import Geometry, InputSize
+from tests.fixed_models import scattered_array
 
 SIZE = InputSize(height=64, width=64)
 CORNERS = np.array([[[200, 30, 30], [30, 200, 30]], [[30, 30, 200], [220, 220, 40]]], np.uint8)
@@ -58,6 +59,12 @@ def test_a_large_jpeg_drafted_at_a_fraction_keeps_its_content_and_size() -> None
     frame = preprocess(saved(quarters(3202, 1602), "JPEG", quality=95), SIZE)
     assert frame.geometry == Geometry(3202, 1602, 64, 64)
     assert np.abs(centres(frame.pixels) - CORNERS).max() <= 6
+
+
+def test_a_draft_is_never_smaller_than_the_input() -> None:
+    cells = (scattered_array((64, 64), 3, 100) + 128).astype(np.uint8)
+    data = saved(Image.fromarray(cells.repeat(4, axis=0).repeat(4, axis=1)), "JPEG", quality=98)
+    assert np.abs(preprocess(data, SIZE).pixels[:, :, 0].astype(int) - cells).max() <= 12
 
 
 def test_scaling_down_averages() -> None:

@@ -206,14 +206,13 @@ def test_foreign_payloads_are_refused_after_bounded_work(payload: bytes) -> None
     assert steps <= (SIDE + SHAPE.size) * (1 + 1 + 17 + 16)
 
 
-def test_an_endless_escape_prefix_is_refused() -> None:
-    """All of v escape, then zeros for ever."""
-    made = tables()
-    scale = int(arrays()["side_scale_index"][0, 1])
-    table = made.lists[16 * scale + 8]
-    payload = coder.encode([table[-2], *[0] * 400], [65536 - table[-2], *[32768] * 400])
+def test_an_escape_prefix_of_17_zeros_is_refused_at_once() -> None:
+    """The first coded v escapes: a sign, then a prefix that is one zero too long for 16 bits."""
+    table = tables().lists[16 * int(arrays()["side_scale_index"][0, 1]) + 8]
+    bits = [0, *[0] * 17, 1, *[0] * 17]
+    payload = coder.encode([table[-2], *(32768 * bit for bit in bits)], [65536 - table[-2], *(32768 for _ in bits)])
     substream = CODEC.encode(latent(1)).substream
-    with pytest.raises(CorruptBitstream, match="more than 16 bits"):
+    with pytest.raises(CorruptBitstream, match="an escaped symbol needs more than 16 bits"):
         CODEC.decode(Substream(substream.group_id, 0, substream.crc, payload))
 
 
