@@ -29,7 +29,7 @@ class OutputError(CommandError):
     """A file that cannot be written."""
 
 
-class MissingExtra(CommandError):
+class MissingExtra(CommandError):  # noqa: N818 - named after what is missing
     """The command needs packages that this installation was made without."""
 
     def __init__(self, command: str, extra: str, missing: str | None) -> None:
