@@ -1,0 +1,71 @@
+"""`taxon train` and `taxon export`: arguments and the calls behind them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+
+from training.export.bundle import export_bundle
+from training.pipeline import STAGES, Recipe, run
+
+DEFAULT_WORK = Path("work")
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """`taxon train [--stage NAME] [--data DIR] [--work DIR] [--device NAME] [--threads N]`."""
+    parser.add_argument("--stage", choices=STAGES, default=STAGES[-1], help="the last stage to run; earlier ones run first where they are missing")
+    _add_common(parser)
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    """Train; stopped at any time, the same command goes on."""
+    _set_threads(arguments.threads)
+    run(_data(arguments), arguments.work, arguments.stage, Recipe(), _device(arguments.device))
+    return 0
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """`taxon export -o DIR [--networks codec|joint] [--default-rate N] ...`."""
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the new bundle, <name>/<version>; must not exist")
+    parser.add_argument("--networks", choices=("codec", "joint"), default="joint", help="which stage's networks to release")
+    parser.add_argument("--default-rate", type=int, default=1, help="the default operating point")
+    parser.add_argument("--card", type=Path, help="a MODEL_CARD.md to ship in the bundle")
+    _add_common(parser)
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    """Write a bundle from the work folder."""
+    _set_threads(arguments.threads)
+    digest = export_bundle(arguments.work, arguments.output, arguments.networks, arguments.default_rate, arguments.card)
+    print(f"{arguments.output}: digest {digest.hex()}")
+    return 0
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, help="folder with nyuv2/, houses/, imagenet_samples/ and teachers/ (default: TAXON_DATA)")
+    parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="folder for what training keeps (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=0, help="threads of torch's operators (default: torch's own choice)")
+
+
+def _data(arguments: argparse.Namespace) -> Path:
+    data = arguments.data or Path(os.environ.get("TAXON_DATA", ""))
+    if not (data / "nyuv2" / "index.csv").is_file():
+        raise SystemExit(f"taxon: {data} has no nyuv2/index.csv: give the data folder with --data or TAXON_DATA")
+    return Path(data)
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _set_threads(threads: int) -> None:
+    # the smallest gradients of clipped activations are denormal numbers, which CPUs compute many times slower
+    torch.set_flush_denormal(True)
+    if threads:
+        torch.set_num_threads(threads)

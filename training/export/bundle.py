@@ -1,0 +1,96 @@
+"""Writes a bundle (docs/format.md) from trained networks and checks that it computes what they compute.
+
+    uncompressed.pt, codec-final.pt | joint-final.pt --> graphs, integer tables, manifest --> models/<name>/<version>/
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from torchvision.models import EfficientNet_B0_Weights
+
+from shared.entropy.hyperprior import LatentShape
+from shared.frames import InputSize
+from shared.manifest import OperatingPoint, TaskEntry, TaskGroup, write_manifest
+from shared.tasks import SEGMENTATION_LABELS
+from training.datasets.geometry import MINIMUM_RADIUS_METRES
+from training.datasets.nyuv2 import SCENES
+from training.export.cdf_tables import save_cdf_tables
+from training.export.graphs import INPUT_PX, export_graphs
+from training.export.half_precision import store_weights_in_half
+from training.export.quantise import save_entropy_model
+from training.networks.backbone import ImageNetBranch, Trunk, pretrained_lite0
+from training.networks.codec import SPECS
+from training.networks.rooms import GROUPS, TaskNetworks
+from training.train_codec import CodedNetworks
+
+RATE_NAMES = ("lowest", "low", "middle", "high")
+MODEL_CARD = "MODEL_CARD.md"
+
+
+def load_networks(work: Path, networks: str) -> tuple[TaskNetworks, CodedNetworks]:
+    """The uncompressed task networks and the coded ones of stage `networks` (`codec` or `joint`)."""
+    pretrained = pretrained_lite0()
+    uncompressed = TaskNetworks(pretrained)
+    uncompressed.load_state_dict(torch.load(work / "uncompressed.pt", map_location="cpu", weights_only=True))
+    coded = CodedNetworks(TaskNetworks(pretrained))
+    coded.load_state_dict(torch.load(work / f"{networks}-final.pt", map_location="cpu", weights_only=True))
+    return uncompressed.eval(), coded.eval()
+
+
+def export_bundle(work: Path, output: Path, networks: str, default_rate: int, card: Path | None) -> bytes:
+    """Write the bundle whole or not at all; returns its digest. Raises FileExistsError where `output` exists: bundles are immutable."""
+    if output.exists():
+        raise FileExistsError(f"{output} exists: a bundle is immutable, export to a new version")
+    uncompressed, coded = load_networks(work, networks)
+    pretrained = pretrained_lite0()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent) as temporary:
+        directory = Path(temporary) / "bundle"
+        directory.mkdir()
+        export_graphs(coded, uncompressed, Trunk(pretrained), ImageNetBranch(pretrained), directory)
+        for graph in directory.rglob("*.onnx"):
+            store_weights_in_half(graph)
+        for group in GROUPS:
+            save_entropy_model(coded.codecs[group], directory / group / "entropy.npz")
+        save_cdf_tables(directory / "cdf_tables.npz")
+        if card is not None:
+            shutil.copyfile(card, directory / MODEL_CARD)
+        digest = write_manifest(
+            directory,
+            name=output.parent.name,
+            version=output.name,
+            input=InputSize(INPUT_PX, INPUT_PX),
+            groups=[_group(index, name) for index, name in enumerate(GROUPS)],
+            tasks=[_task(task) for tasks in GROUPS.values() for task in tasks],
+            operating_points=[OperatingPoint(rate, name) for rate, name in enumerate(RATE_NAMES)],
+            default_rate=default_rate,
+        )
+        os.rename(directory, output)
+    return digest
+
+
+def _group(index: int, name: str) -> TaskGroup:
+    spec = SPECS[name]
+    return TaskGroup(
+        name=name,
+        id=index,
+        tasks=GROUPS[name],
+        encoder=f"{name}/encoder.onnx",
+        decoder=f"{name}/decoder.onnx",
+        reference=f"{name}/reference.onnx",
+        entropy=f"{name}/entropy.npz",
+        latent=LatentShape(spec.channels, spec.height, spec.width, spec.vector),
+        side_information=spec.side_information,
+    )
+
+
+def _task(task: str) -> TaskEntry:
+    object_labels = EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"]
+    labels = {"class_scene": SCENES, "class_object": object_labels, "segment_semantic": SEGMENTATION_LABELS}
+    radius = MINIMUM_RADIUS_METRES if task == "principal_curvature" else None
+    return TaskEntry(task, f"heads/{task}.onnx", tuple(labels.get(task, ())), radius)

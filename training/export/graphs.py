@@ -1,0 +1,132 @@
+"""The bundle's graphs as torch modules with the inputs and outputs of docs/format.md, and their export to ONNX."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.networks.backbone import F8_CHANNELS, F16_CHANNELS, F32_CHANNELS, Branch, ImageNetBranch, Trunk
+from training.networks.rooms import GROUPS, TaskNetworks
+from training.networks.task import DENSE_CHANNELS, DENSE_OUTPUTS, OBJECT_FEATURES, SCENE_FEATURES, dense_result
+from training.train_codec import CodedNetworks
+
+INPUT_PX = 256
+OPSET = 18
+FEATURES = {"f8": (F8_CHANNELS, 32, 32), "f16": (F16_CHANNELS, 16, 16), "f32": (F32_CHANNELS, 8, 8)}
+
+
+class BackboneGraph(nn.Module):
+    """image uint8 [N, 256, 256, 3] -> f8, f16, f32."""
+
+    def __init__(self, trunk: Trunk, branch: Branch) -> None:
+        super().__init__()
+        self.trunk, self.branch = trunk, branch
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        f8 = self.trunk(image)
+        f16, f32 = self.branch(f8)
+        return f8, f16, f32
+
+
+class EncoderGraph(nn.Module):
+    """f8, f16, f32, rate int64 [N] -> z int32 [N, K], v int32 [N, V] (and pooled [N, 1280] in the semantic group)."""
+
+    def __init__(self, networks: CodedNetworks, group: str, imagenet: ImageNetBranch) -> None:
+        super().__init__()
+        self.tasks, self.codec, self.group = networks.tasks, networks.codecs[group], group
+        self.imagenet = imagenet if "class_object" in GROUPS[group] else None
+
+    def forward(self, f8: Tensor, f16: Tensor, f32: Tensor, rate: Tensor) -> tuple[Tensor, ...]:
+        pooled = self.imagenet(f8) if self.imagenet is not None else f8
+        features, _ = self.tasks.group_features(self.group, f8, f16, f32, pooled)
+        _, z, v = self.codec.quantised(features, rate)
+        coded = (z.to(torch.int32), v.to(torch.int32))
+        return (*coded, pooled) if self.imagenet is not None else coded
+
+
+class DecoderGraph(nn.Module):
+    """z int32 [N, K], rate int64 [N] -> h^_t of the group's tasks, in their order."""
+
+    def __init__(self, networks: CodedNetworks, group: str) -> None:
+        super().__init__()
+        self.codec, self.group = networks.codecs[group], group
+
+    def forward(self, z: Tensor, rate: Tensor) -> tuple[Tensor, ...]:
+        features = self.codec.decode(z.float(), rate)
+        return tuple(features[task] for task in GROUPS[self.group])
+
+
+class HeadGraph(nn.Module):
+    """Feature -> the task's result as docs/format.md has it."""
+
+    def __init__(self, networks: TaskNetworks, task: str) -> None:
+        super().__init__()
+        self.head, self.task = networks.heads[task], task
+
+    def forward(self, feature: Tensor) -> Tensor:
+        return finished(self.task, self.head(feature))
+
+
+class ReferenceGraph(nn.Module):
+    """Backbone outputs (and pooled) -> the uncompressed task networks' results; the object class by the whole ImageNet classifier."""
+
+    def __init__(self, tasks: TaskNetworks, group: str, imagenet: ImageNetBranch) -> None:
+        super().__init__()
+        self.tasks, self.group, self.classifier = tasks, group, imagenet.classifier
+
+    def forward(self, f8: Tensor, f16: Tensor, f32: Tensor, pooled: Tensor | None = None) -> tuple[Tensor, ...]:
+        features, _ = self.tasks.group_features(self.group, f8, f16, f32, f8 if pooled is None else pooled)
+        results = self.tasks.results({task: feature for task, feature in features.items() if task != "class_object"})
+        if pooled is not None:
+            results["class_object"] = self.classifier(pooled)
+        return tuple(finished(task, results[task]) for task in GROUPS[self.group])
+
+
+def finished(task: str, raw: Tensor) -> Tensor:
+    """Raw head output -> result at the input's size: probabilities, uint8 class ids, or the dense values."""
+    if task not in DENSE_OUTPUTS:
+        return raw.softmax(1)
+    enlarged = F.interpolate(raw, size=(INPUT_PX, INPUT_PX), mode="bilinear", align_corners=False)
+    return enlarged.argmax(1).to(torch.uint8) if task == "segment_semantic" else dense_result(task, enlarged)
+
+
+def export_graphs(networks: CodedNetworks, uncompressed: TaskNetworks, trunk: Trunk, imagenet: ImageNetBranch, directory: Path) -> None:
+    """Write every graph of the bundle into `directory`."""
+    # networks are trained in channels-last order; the graphs are plain NCHW
+    for module in (networks, uncompressed, trunk, imagenet):
+        module.cpu().eval().to(memory_format=torch.contiguous_format)
+    rate = torch.zeros(2, dtype=torch.int64)
+    features = tuple(torch.randn(2, *shape) for shape in FEATURES.values())
+    pooled = torch.rand(2, 1280)
+    image = torch.zeros(2, INPUT_PX, INPUT_PX, 3, dtype=torch.uint8)
+    export(BackboneGraph(trunk, uncompressed.branch), (image,), ["image"], list(FEATURES), directory / "backbone.onnx")
+    for group, tasks in GROUPS.items():
+        spec = networks.codecs[group].spec
+        size = spec.channels * spec.height * spec.width + spec.vector
+        extra = ["pooled"] if "class_object" in tasks else []
+        folder = directory / group
+        export(EncoderGraph(networks, group, imagenet), (*features, rate), [*FEATURES, "rate"], ["z", "v", *extra], folder / "encoder.onnx")
+        z = torch.zeros(2, size, dtype=torch.int32)
+        export(DecoderGraph(networks, group), (z, rate), ["z", "rate"], [f"feature_{task}" for task in tasks], folder / "decoder.onnx")
+        inputs = (*features, pooled) if extra else features
+        results = [f"result_{task}" for task in tasks]
+        export(ReferenceGraph(uncompressed, group, imagenet), inputs, [*FEATURES, *extra], results, folder / "reference.onnx")
+    shapes = {task: (DENSE_CHANNELS, 16, 16) for task in DENSE_OUTPUTS} | {"class_scene": (SCENE_FEATURES,), "class_object": (OBJECT_FEATURES,)}
+    for task, shape in shapes.items():
+        export(HeadGraph(networks.tasks, task), (torch.randn(2, *shape),), ["feature"], ["result"], directory / "heads" / f"{task}.onnx")
+
+
+def export(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str], path: Path) -> None:
+    """One graph with a free batch dimension, weights inside the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(), inputs, path, input_names=names, output_names=outputs, opset_version=OPSET, dynamo=True, verbose=False,
+            external_data=False, dynamic_shapes=[{0: batch} for _ in inputs],
+        )  # fmt: skip

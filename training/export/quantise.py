@@ -1,0 +1,48 @@
+"""The trained hyper-synthesis in integers: what `entropy.npz` holds (docs/format.md).
+
+Weights get 12 fractional bits and biases 20, activations 8: fine enough that nothing needs to be trained again, and
+`shared/entropy/hyperprior.py` computes with them exactly.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from shared.entropy.hyperprior import ACTIVATION_BITS, WEIGHT_BITS
+from training.networks.codec import SCALES, GroupCodec, RateLinear
+
+BIAS_BITS = ACTIVATION_BITS + WEIGHT_BITS
+
+
+def integer_arrays(codec: GroupCodec) -> dict[str, npt.NDArray[np.int32]]:
+    """The arrays of `entropy.npz` of one group's codec, by name."""
+    synthesis = codec.hyper_synthesis
+    layers = {name: getattr(synthesis, name) for name in ("trunk", "coefficients", "hidden", "output")}
+    if codec.spec.vector:
+        layers |= {name: getattr(synthesis, name) for name in ("vector_hidden", "vector_output")}
+    arrays: dict[str, npt.NDArray[np.int32]] = {}
+    for name, layer in layers.items():
+        assert isinstance(layer, RateLinear)
+        arrays[f"{name}_weight"] = _fixed(layer.weight, WEIGHT_BITS)
+        arrays[f"{name}_bias"] = _fixed(layer.bias, BIAS_BITS)
+    arrays["codebook"] = _fixed(synthesis.codebook, WEIGHT_BITS)
+    # index 0 would make an element of v certain: side information is always coded
+    arrays["side_scale_index"] = codec.side_scale_index.detach().cpu().round().clamp(1, SCALES - 1).numpy().astype(np.int32)
+    return arrays
+
+
+def save_entropy_model(codec: GroupCodec, path: Path) -> None:
+    """Write `entropy.npz`."""
+    with path.open("wb") as file:
+        np.savez_compressed(file, **integer_arrays(codec))
+
+
+def _fixed(values: Tensor, fractional_bits: int) -> npt.NDArray[np.int32]:
+    scaled = np.rint(values.detach().cpu().double().numpy() * 2.0**fractional_bits)
+    if np.abs(scaled).max() >= 2**31:
+        raise ValueError(f"a hyper-synthesis parameter of {np.abs(values.detach().numpy()).max():.3g} does not fit into 32 bits")
+    return scaled.astype(np.int32)

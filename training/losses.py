@@ -1,0 +1,68 @@
+"""Task losses L_d (eq. 8), each the metric that the task is judged by or its differentiable stand-in.
+
+Every function takes raw head outputs [N, C, 64, 64] and compares them with a quarter of the labels' 128x128 pixels, one of each 2x2
+block, the same corner of all blocks, drawn anew each time: labels are not averaged across edges, and all are seen in time.
+Frames without the label count nothing.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.batches import Batch
+from training.datasets.frame import IGNORE
+from training.networks.task import dense_result
+
+WEIGHTS = {
+    "segment_semantic": 1.0, "class_scene": 0.3, "class_object": 0.1, "normal": 1.5, "reshading": 4.0, "principal_curvature": 4.0,
+}  # fmt: skip
+LABEL_SMOOTHING = 0.1
+COSINE_LIMIT = 0.9999
+
+
+def dense_loss(task: str, raw: Tensor, batch: Batch) -> Tensor:
+    """Mean loss of one dense task over the frames that have its label; zero (with gradient) if none has."""
+    if task == "segment_semantic":
+        return segmentation_loss(raw, batch)
+    known = batch.has_geometry
+    if not bool(known.any()):
+        return raw.sum() * 0.0
+    target = _thinned(batch.geometry[known], raw)
+    result = dense_result(task, raw[known])
+    if task == "normal":
+        return angular_error(result, F.normalize(target[:, :3], dim=1)).mean()
+    channels = slice(3, 4) if task == "reshading" else slice(4, 6)
+    return (result - target[:, channels]).abs().mean()
+
+
+def segmentation_loss(raw: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy over labelled pixels, in nats."""
+    known = batch.has_segmentation
+    if not bool(known.any()):
+        return raw.sum() * 0.0
+    return F.cross_entropy(raw[known], _thinned(batch.segmentation[known], raw), ignore_index=IGNORE)
+
+
+def angular_error(result: Tensor, target: Tensor) -> Tensor:
+    """Angle in radians [N, H, W] between unit vectors [N, 3, H, W], with a bounded gradient where they agree."""
+    return torch.acos((result * target).sum(1).clamp(-COSINE_LIMIT, COSINE_LIMIT))
+
+
+def scene_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy with label smoothing: most training scenes are inferred from neighbouring frames."""
+    return F.cross_entropy(logits, batch.scene, ignore_index=-1, label_smoothing=LABEL_SMOOTHING)
+
+
+def soft_loss(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """KL divergence of a teacher's probabilities [N, C, ...] from the student's logits, mean over all other dimensions, in nats."""
+    log_student = F.log_softmax(logits, 1)
+    log_teacher = probabilities.clamp_min(1e-8).log()
+    return (probabilities * (log_teacher - log_student)).sum(1).mean()
+
+
+def _thinned(target: Tensor, raw: Tensor) -> Tensor:
+    step = target.shape[-1] // raw.shape[-1]
+    row, column = torch.randint(0, step, (2,)).tolist()
+    return target[..., row::step, column::step]

@@ -1,0 +1,270 @@
+"""The codebook-hyperprior codec of one task group (paper 3.1 and 3.2), for training; `shared/entropy` codes with its integer twin.
+
+    h_t --f_perc_t--+                           +--gain_r, round--> z --/gain_r--> D --split_t--> h^_t
+                    +--concat--> E --> y -------+                   |
+    h_t (vectors) --linear------------------->  +                   +--hyper-analysis, pooling, round--> v
+                                                                                                         |
+             mu_k, sigma_k of every z_k <--prediction <-- Z = A C (codebook) <-- A <-- trunk <-----------+
+                                     (vector latents: mu, sigma by a perceptron straight from the trunk)
+
+Operating points: gain vectors per rate r, one network for all of them. z and v are integers; sigma lives on the grid of the CDF tables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from compressai.entropy_models import GaussianConditional
+from compressai.ops import LowerBound, quantize_ste
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.export.cdf_tables import gaussian_scales
+from training.networks.layers import SeparableResidual, conv, upsample
+from training.networks.task import DENSE_CHANNELS, OBJECT_FEATURES, SCENE_FEATURES
+
+PERIPHERAL_CHANNELS = 32
+WIDTH = 128
+SCALES = len(gaussian_scales())
+
+
+@dataclass(frozen=True)
+class CodecSpec:
+    """Sizes of a group's codec. `vector_scene` and `vector_object` are 0 where the group has no such task."""
+
+    tasks: tuple[str, ...]
+    channels: int
+    side_information: int
+    vector_scene: int = 0
+    vector_object: int = 0
+    height: int = 8
+    width: int = 8
+    rates: int = 4
+    sequences: int = 24
+    codebook_size: int = 16
+    trunk: int = 96
+    prediction: int = 64
+
+    @property
+    def vector(self) -> int:
+        """Length of the vector latent."""
+        return self.vector_scene + self.vector_object
+
+    @property
+    def dense_tasks(self) -> tuple[str, ...]:
+        """Tasks whose features have spatial dimensions."""
+        return tuple(task for task in self.tasks if task not in ("class_scene", "class_object"))
+
+
+SPECS = {
+    "semantic": CodecSpec(
+        ("class_scene", "class_object", "segment_semantic"), channels=24, side_information=24, vector_scene=16, vector_object=96
+    ),
+    "geometry": CodecSpec(("normal", "reshading", "principal_curvature"), channels=40, side_information=24),
+}
+
+
+@dataclass(frozen=True)
+class Coded:
+    """features {task: h^_t}; bits float32 [N] of z and v by the model; side_bits [N], the share of v."""
+
+    features: dict[str, Tensor]
+    bits: Tensor
+    side_bits: Tensor
+
+
+class GroupEncoder(nn.Module):
+    """Features h_t -> y: spatial [N, C, 8, 8] and vector [N, K_v] (f_perc, aggregation, E)."""
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.peripheral = nn.ModuleDict({task: conv(DENSE_CHANNELS, PERIPHERAL_CHANNELS) for task in spec.dense_tasks})
+        self.transform = nn.Sequential(
+            conv(PERIPHERAL_CHANNELS * len(spec.dense_tasks), 96), SeparableResidual(96), conv(96, WIDTH, 3, 2),
+            SeparableResidual(WIDTH), SeparableResidual(WIDTH), nn.Conv2d(WIDTH, spec.channels, 1),
+        )  # fmt: skip
+        if spec.vector:
+            self.scene = nn.Linear(SCENE_FEATURES, spec.vector_scene)
+            self.object = nn.Linear(OBJECT_FEATURES, spec.vector_object, bias=False)
+            nn.init.eye_(self.object.weight)
+
+    def forward(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        spatial = self.transform(torch.cat([self.peripheral[task](features[task]) for task in self.spec.dense_tasks], 1))
+        if not self.spec.vector:
+            return spatial, spatial.new_zeros(len(spatial), 0)
+        return spatial, torch.cat([self.scene(features["class_scene"]), self.object(features["class_object"])], 1)
+
+
+class GroupDecoder(nn.Module):
+    """Dequantised latents -> h^_t (D and the splitting convolutions)."""
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.inlet = nn.Conv2d(spec.channels, WIDTH, 1)
+        self.rate_bias = nn.Parameter(torch.zeros(spec.rates, WIDTH))
+        self.deep = nn.Sequential(SeparableResidual(WIDTH), SeparableResidual(WIDTH))
+        self.shallow = nn.Sequential(upsample(WIDTH, 96), SeparableResidual(96))
+        self.split = nn.ModuleDict(
+            {task: nn.Sequential(SeparableResidual(96, 1), nn.Conv2d(96, DENSE_CHANNELS, 1)) for task in spec.dense_tasks}
+        )
+        if spec.vector:
+            self.scene = nn.Sequential(nn.Linear(spec.vector_scene + WIDTH, 128), nn.ReLU(), nn.Linear(128, SCENE_FEATURES))
+            self.object = nn.Linear(spec.vector_object, OBJECT_FEATURES)
+            nn.init.eye_(self.object.weight)
+            nn.init.zeros_(self.object.bias)
+
+    def forward(self, spatial: Tensor, vector: Tensor, rate: Tensor) -> dict[str, Tensor]:
+        deep = self.deep(self.inlet(spatial) + self.rate_bias[rate][:, :, None, None])
+        shallow = self.shallow(deep)
+        features = {task: self.split[task](shallow) for task in self.spec.dense_tasks}
+        if self.spec.vector:
+            scene, objects = vector.split([self.spec.vector_scene, self.spec.vector_object], 1)
+            features["class_scene"] = self.scene(torch.cat([scene, deep.mean((2, 3))], 1))
+            features["class_object"] = self.object(objects)
+        return features
+
+
+class HyperAnalysis(nn.Module):
+    """Dequantised latents and rate -> real-valued v [N, V]: convolutions on the latent and its coordinates, then global pooling."""
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        self.spatial = nn.Sequential(conv(spec.channels + 2, WIDTH, 1), conv(WIDTH, WIDTH, 3))
+        self.hidden = nn.Linear(WIDTH + spec.vector, WIDTH)
+        self.rate_bias = nn.Parameter(torch.zeros(spec.rates, WIDTH))
+        self.side = nn.Linear(WIDTH, spec.side_information)
+        rows, columns = torch.meshgrid(torch.linspace(-1, 1, spec.height), torch.linspace(-1, 1, spec.width), indexing="ij")
+        self.register_buffer("coordinates", torch.stack([columns, rows])[None], persistent=False)
+
+    def forward(self, spatial: Tensor, vector: Tensor, rate: Tensor) -> Tensor:
+        coordinates = self.coordinates.expand(len(spatial), -1, -1, -1)
+        pooled = self.spatial(torch.cat([spatial, coordinates], 1)).mean((2, 3))
+        hidden = self.hidden(torch.cat([pooled, vector], 1)) + self.rate_bias[rate]
+        return self.side(torch.relu(hidden))
+
+
+class RateLinear(nn.Module):
+    """Linear layer whose bias depends on the operating point: x [N, ..., I] -> [N, ..., O]."""
+
+    def __init__(self, inputs: int, outputs: int, rates: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        self.bias = nn.Parameter(torch.zeros(rates, outputs))
+
+    def forward(self, x: Tensor, rate: Tensor) -> Tensor:
+        bias = self.bias[rate]
+        return F.linear(x, self.weight) + (bias if x.dim() == 2 else bias[:, None])
+
+
+class HyperSynthesis(nn.Module):
+    """v -> mu and scale index of every latent (eq. 7): the float twin of shared/entropy/hyperprior.py."""
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.trunk = RateLinear(spec.side_information, spec.trunk, spec.rates)
+        self.coefficients = RateLinear(spec.trunk, spec.sequences * spec.codebook_size, spec.rates)
+        self.codebook = nn.Parameter(torch.randn(spec.codebook_size, spec.height, spec.width) * 0.5)
+        self.hidden = RateLinear(spec.sequences, spec.prediction, spec.rates)
+        self.output = RateLinear(spec.prediction, 2 * spec.channels, spec.rates)
+        with torch.no_grad():
+            self.output.bias[:, spec.channels :] = SCALES / 3
+        if spec.vector:
+            self.vector_hidden = RateLinear(spec.trunk, spec.prediction, spec.rates)
+            self.vector_output = RateLinear(spec.prediction, 2 * spec.vector, spec.rates)
+            with torch.no_grad():
+                self.vector_output.bias[:, spec.vector :] = SCALES / 3
+
+    def resampled_codebook(self, height: int, width: int) -> Tensor:
+        """The codebook for a latent of another size [tau, height, width]: bilinear, half-pixel centres."""
+        if (height, width) == (self.spec.height, self.spec.width):
+            return self.codebook
+        return F.interpolate(self.codebook[None], size=(height, width), mode="bilinear", align_corners=False)[0]
+
+    def forward(self, v: Tensor, rate: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """v [N, V] -> mu [N, K] and scale index [N, K] (real-valued), K = C*height*width + vector."""
+        spec = self.spec
+        trunk = torch.relu(self.trunk(v, rate))
+        a = self.coefficients(trunk, rate).view(-1, spec.sequences, spec.codebook_size)
+        hyperprior = a @ self.resampled_codebook(height, width).flatten(1)
+        hidden = torch.relu(self.hidden(hyperprior.transpose(1, 2), rate))
+        mean, scale = self.output(hidden, rate).transpose(1, 2).split(spec.channels, 1)
+        means, scales = [mean.flatten(1)], [scale.flatten(1)]
+        if spec.vector:
+            mean, scale = self.vector_output(torch.relu(self.vector_hidden(trunk, rate)), rate).split(spec.vector, 1)
+            means.append(mean)
+            scales.append(scale)
+        return torch.cat(means, 1), torch.cat(scales, 1)
+
+
+class GroupCodec(nn.Module):
+    """Everything between h_t and h^_t of one group."""
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = GroupEncoder(spec)
+        self.decoder = GroupDecoder(spec)
+        self.hyper_analysis = HyperAnalysis(spec)
+        self.hyper_synthesis = HyperSynthesis(spec)
+        elements = spec.channels + spec.vector
+        # the coarsest rate starts at half the finest one's resolution
+        start = torch.linspace(math.log(0.7), math.log(2.0), spec.rates)[:, None].expand(-1, elements).clone()
+        self.log_gain = nn.Parameter(start)
+        self.log_inverse_gain = nn.Parameter(-start.clone())
+        self.log_side_gain = nn.Parameter(torch.zeros(spec.rates, spec.side_information))
+        self.side_scale_index = nn.Parameter(torch.full((spec.rates, spec.side_information), SCALES / 3))
+        self.entropy = GaussianConditional(None)
+        self.index_bound = LowerBound(0.0)
+        scales = torch.as_tensor(gaussian_scales())
+        self.log_scale_start = float(scales[0].log())
+        self.log_scale_step = float((scales[-1] / scales[0]).log() / (len(scales) - 1))
+
+    def quantised(self, features: Mapping[str, Tensor], rate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """y * gain before rounding [N, K], z [N, K] and v [N, V] after it (straight-through gradients)."""
+        spatial, vector = self.encoder(features)
+        scaled = torch.cat([(spatial * self._spatial(self.log_gain, rate)).flatten(1), vector * self._vector(self.log_gain, rate)], 1)
+        z = quantize_ste(scaled)
+        side = self.hyper_analysis(*self.dequantised(z, rate), rate) * self.log_side_gain[rate].exp()
+        return scaled, z, quantize_ste(side)
+
+    def dequantised(self, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """z [N, K] -> spatial [N, C, h, w] and vector [N, K_v] latents at the network's scale."""
+        size = self.spec.channels * self.spec.height * self.spec.width
+        spatial = z[:, :size].view(-1, self.spec.channels, self.spec.height, self.spec.width)
+        return spatial * self._spatial(self.log_inverse_gain, rate), z[:, size:] * self._vector(self.log_inverse_gain, rate)
+
+    def decode(self, z: Tensor, rate: Tensor) -> dict[str, Tensor]:
+        """z [N, K] -> {task: h^_t}."""
+        return self.decoder(*self.dequantised(z, rate), rate)
+
+    def scale(self, index: Tensor) -> Tensor:
+        """Standard deviation at a (real-valued) index of the CDF tables' grid."""
+        bounded = self.index_bound(index).clamp_max(SCALES - 1)
+        return torch.exp(self.log_scale_start + self.log_scale_step * bounded)
+
+    def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> Coded:
+        """Code and decode with a differentiable estimate of the bits (uniform noise for the rate, rounding for the distortion)."""
+        scaled, z, v = self.quantised(features, rate)
+        mean, index = self.hyper_synthesis(v, rate, self.spec.height, self.spec.width)
+        side_noisy = v if not self.training else v + torch.empty_like(v).uniform_(-0.5, 0.5)
+        side = self._bits(side_noisy, self.scale(self.side_scale_index[rate]), None)
+        noisy = z if not self.training else scaled + torch.empty_like(scaled).uniform_(-0.5, 0.5)
+        main = self._bits(noisy, self.scale(index), mean)
+        return Coded(self.decode(z, rate), main + side, side)
+
+    def _bits(self, values: Tensor, scales: Tensor, means: Tensor | None) -> Tensor:
+        likelihood = self.entropy.likelihood_lower_bound(self.entropy._likelihood(values, scales, means))
+        return -likelihood.log2().sum(1)
+
+    def _spatial(self, gains: Tensor, rate: Tensor) -> Tensor:
+        return gains[rate, : self.spec.channels].exp()[:, :, None, None]
+
+    def _vector(self, gains: Tensor, rate: Tensor) -> Tensor:
+        return gains[rate, self.spec.channels :].exp()

@@ -1,0 +1,142 @@
+"""The task networks: features h_t from the backbone, and the decoders that turn h_t into results (paper 2.2, eq. 3).
+
+    f8, f16, f32 --Neck (one per group)--> [96, 16, 16] --FeatureNet_t--> h_t [8, 16, 16] --DenseHead_t--> result at 64x64 -> 256x256
+                                     pooled ------------> h_scene [32] --ClassHead--> 10 logits
+    pooled [1280] (ImageNet branch) --projection--> h_object [128] --ClassHead--> 1000 logits
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.networks.backbone import F8_CHANNELS, F16_CHANNELS, F32_CHANNELS, POOLED_CHANNELS
+from training.networks.layers import SeparableResidual, conv, upsample
+
+NECK_CHANNELS = 96
+DENSE_CHANNELS = 8
+SCENE_FEATURES = 32
+OBJECT_FEATURES = 128
+SCENE_CLASSES, OBJECT_CLASSES, SEGMENT_CLASSES = 10, 1000, 13
+DENSE_OUTPUTS = {"segment_semantic": SEGMENT_CLASSES, "normal": 3, "reshading": 1, "principal_curvature": 2}
+
+
+class Neck(nn.Module):
+    """Three scales into one: f8, f16, f32 -> [N, 96, H/16, W/16]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.from_f8 = conv(F8_CHANNELS, NECK_CHANNELS, 3, 2)
+        self.from_f16 = conv(F16_CHANNELS, NECK_CHANNELS, 1)
+        self.from_f32 = nn.Sequential(conv(F32_CHANNELS, 2 * NECK_CHANNELS, 1), SeparableResidual(2 * NECK_CHANNELS, 1))
+        self.up = upsample(2 * NECK_CHANNELS, NECK_CHANNELS)
+        self.context = nn.Linear(2 * NECK_CHANNELS, NECK_CHANNELS)
+        self.mix = nn.Sequential(conv(3 * NECK_CHANNELS, NECK_CHANNELS, 1), SeparableResidual(NECK_CHANNELS))
+
+    def forward(self, f8: Tensor, f16: Tensor, f32: Tensor) -> Tensor:
+        deep = self.from_f32(f32)
+        x = self.mix(torch.cat([self.from_f8(f8), self.from_f16(f16), self.up(deep)], 1))
+        return x + self.context(deep.mean((2, 3)))[:, :, None, None]
+
+
+class FeatureNet(nn.Module):
+    """Neck output -> h_t [N, 8, H/16, W/16] of one dense task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            SeparableResidual(NECK_CHANNELS), nn.Conv2d(NECK_CHANNELS, DENSE_CHANNELS, 1), nn.BatchNorm2d(DENSE_CHANNELS, affine=False)
+        )
+
+    def forward(self, neck: Tensor) -> Tensor:
+        return self.layers(neck)
+
+
+class DenseHead(nn.Module):
+    """h_t [N, 8, 16, 16] -> raw result [N, outputs, 64, 64]; `finish` turns it into the task's result at full size."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            conv(DENSE_CHANNELS, 96), SeparableResidual(96), SeparableResidual(96),
+            upsample(96, 48), SeparableResidual(48), upsample(48, 32), SeparableResidual(32, 1), nn.Conv2d(32, outputs, 1),
+        )  # fmt: skip
+
+    def forward(self, feature: Tensor) -> Tensor:
+        return self.layers(feature)
+
+
+def dense_result(task: str, raw: Tensor) -> Tensor:
+    """Raw output [N, C, h, w] -> the task's values, resolution kept: logits, unit normals, shading 0..1, k1 >= k2 in -1..1."""
+    if task == "normal":
+        return F.normalize(raw, dim=1)
+    if task == "reshading":
+        return torch.sigmoid(raw)
+    if task == "principal_curvature":
+        mean, half = torch.tanh(raw[:, :1]), F.softplus(raw[:, 1:])
+        return torch.cat([mean + half, mean - half], 1).clamp(-1, 1)
+    return raw
+
+
+class SceneFeature(nn.Module):
+    """f32 and the semantic neck -> h_scene [N, 32]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(F32_CHANNELS + NECK_CHANNELS, 128)
+        self.dropout = nn.Dropout(0.3)
+        self.feature = nn.Linear(128, SCENE_FEATURES)
+        self.normalise = nn.BatchNorm1d(SCENE_FEATURES, affine=False)
+
+    def forward(self, f32: Tensor, neck: Tensor) -> Tensor:
+        pooled = torch.cat([f32.mean((2, 3)), neck.mean((2, 3))], 1)
+        return self.normalise(self.feature(torch.relu(self.hidden(self.dropout(pooled)))))
+
+
+class ObjectFeature(nn.Module):
+    """Pooled ImageNet feature -> h_object [N, 128]: the directions that the classifier listens to.
+
+    With covariance S of the pooled feature and classifier W, the right singular vectors of W S^(1/2) order the feature's directions by
+    the logit energy that they carry; h holds the first 128 in those units, so that equal steps in h cost the logits equally.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.projection = nn.Linear(POOLED_CHANNELS, OBJECT_FEATURES)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        return self.projection(pooled)
+
+
+class ClassHead(nn.Module):
+    """h_t vector -> logits."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(features, classes)
+
+    def forward(self, feature: Tensor) -> Tensor:
+        return self.classifier(feature)
+
+
+def fit_object_projection(feature: ObjectFeature, head: ClassHead, classifier: nn.Linear, pooled: Tensor) -> Tensor:
+    """Set `feature` and `head` in closed form from pooled features [M, 1280]; returns the logit energy kept per direction [128].
+
+    The logits' mean is removed over classes first: a shift common to all classes changes no probability.
+    """
+    with torch.no_grad():
+        weight = (classifier.weight - classifier.weight.mean(0)).double()
+        mean = pooled.double().mean(0)
+        centred = pooled.double() - mean
+        covariance = centred.T @ centred / len(centred)
+        values, vectors = torch.linalg.eigh(covariance + 1e-4 * torch.eye(len(mean), dtype=torch.float64) * covariance.diag().mean())
+        root = vectors * values.sqrt() @ vectors.T
+        inverse_root = vectors / values.sqrt() @ vectors.T
+        left, singular, right = torch.linalg.svd(weight @ root, full_matrices=False)
+        kept = right[:OBJECT_FEATURES] @ inverse_root * singular[:OBJECT_FEATURES, None]
+        feature.projection.weight.copy_(kept.float())
+        feature.projection.bias.copy_((-kept @ mean).float())
+        head.classifier.weight.copy_(left[:, :OBJECT_FEATURES].float())
+        head.classifier.bias.copy_((classifier.bias.double() + classifier.weight.double() @ mean).float())
+    return (singular[:OBJECT_FEATURES] ** 2).float()

@@ -1,0 +1,134 @@
+"""First stage of training (paper 2.2): the task networks, before any coding.
+
+    views (NYUv2, houses) --TaskNetworks--> results --task losses + the segmentation teacher's soft labels--> weights
+
+The object class needs no training here: its feature is fitted in closed form to the frozen ImageNet network.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from training import checkpoint
+from training.batches import Batch, Share, batches
+from training.losses import WEIGHTS, dense_loss, scene_loss, soft_loss
+from training.networks.backbone import ImageNetBranch, pretrained_lite0
+from training.networks.rooms import TaskNetworks
+from training.networks.task import DENSE_OUTPUTS, fit_object_projection
+from training.views import ViewSet
+
+CHECKPOINT_EVERY_STEPS = 100
+
+
+@dataclass(frozen=True)
+class TaskTraining:
+    """Settings of the first stage; the defaults made the released bundle."""
+
+    steps: int = 1000
+    rooms_per_batch: int = 12
+    houses_per_batch: int = 3
+    learning_rate: float = 2e-3
+    branch_learning_rate: float = 3e-4
+    weight_decay: float = 0.02
+    warm_up_steps: int = 100
+    average_decay: float = 0.995
+    mosaic_weight: float = 0.4
+    seed: int = 20261122
+
+
+def learning_rate_factor(step: int, steps: int, warm_up: int) -> float:
+    """Linear warm-up, then half a cosine down to 2 %."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def task_losses(results: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """Loss of every task in `results` that has one here (the object class is distilled elsewhere)."""
+    losses = {task: dense_loss(task, raw, batch) for task, raw in results.items() if task in DENSE_OUTPUTS}
+    if "class_scene" in results:
+        losses["class_scene"] = scene_loss(results["class_scene"], batch)
+    return losses
+
+
+def batch_losses(networks: TaskNetworks, batch: Batch) -> dict[str, Tensor]:
+    """Losses by task, and `mosaic`, the segmentation teacher's; frames without dense labels skip the dense tasks' networks."""
+    f16, f32 = networks.branch(batch.f8)
+    neck = networks.necks["semantic"](batch.f8, f16, f32)
+    dense = batch.has_segmentation & batch.has_geometry
+    labelled = batch.selected(dense)
+    geometry, _ = networks.group_features("geometry", labelled.f8, f16[dense], f32[dense], labelled.pooled)
+    segmentation = networks.feature_nets["segment_semantic"](neck[dense])
+    losses = task_losses(networks.results(geometry | {"segment_semantic": segmentation}), labelled)
+    scene = networks.heads["class_scene"](networks.feature_nets["class_scene"](f32, neck))
+    losses["class_scene"] = scene_loss(scene, batch)
+    if bool(batch.has_mosaic.any()):
+        losses["mosaic"] = soft_loss(networks.mosaic(neck[batch.has_mosaic]), batch.mosaic[batch.has_mosaic])
+    return losses
+
+
+def split_views(views: ViewSet, fit_sources: set[int]) -> np.ndarray:
+    """Indices of the views whose source is in `fit_sources`."""
+    return np.flatnonzero(np.isin(np.asarray(views["source"]), list(fit_sources)))
+
+
+def fit_object(networks: TaskNetworks, view_sets: list[ViewSet], device: str) -> Tensor:
+    """Fit the object feature to the pooled features of all training views; returns the logit energy per direction."""
+    classifier = ImageNetBranch(pretrained_lite0()).classifier.to(device)
+    # labelled photos span far more classes than rooms do: every set weighs the same, whatever its size
+    rng = np.random.default_rng(0)
+    parts = [torch.from_numpy(np.asarray(v["pooled"])[rng.choice(len(v), min(2000, len(v)), replace=False)]).float() for v in view_sets]
+    return fit_object_projection(networks.feature_nets["class_object"], networks.heads["class_object"], classifier, torch.cat(parts).to(device))
+
+
+def train_tasks(rooms: Share, houses: Share, settings: TaskTraining, work: Path, device: str) -> TaskNetworks:
+    """Train (or resume) and return the averaged networks; the checkpoint is `work`/tasks.pt."""
+    torch.manual_seed(settings.seed)
+    networks = TaskNetworks(pretrained_lite0()).to(device).to(memory_format=torch.channels_last)
+    groups = [
+        {"params": list(networks.branch.parameters()), "lr": settings.branch_learning_rate},
+        {"params": [p for n, p in networks.named_parameters() if not n.startswith("branch.")], "lr": settings.learning_rate},
+    ]
+    optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: learning_rate_factor(step, settings.steps, settings.warm_up_steps)
+    )
+    average = checkpoint.MovingAverage(networks, settings.average_decay)
+    first = 0
+    path = work / "tasks.pt"
+    if state := checkpoint.load(path, device):
+        networks.load_state_dict(state["networks"])
+        average.module.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        first = state["step"]
+    networks.train()
+    progress = tqdm(batches([rooms, houses], settings.seed, first, settings.steps), initial=first, total=settings.steps, desc="task networks")
+    shown: dict[str, float] = {}
+    for step, cpu_batch in progress:
+        batch = cpu_batch.to(device)
+        losses = batch_losses(networks, batch)
+        total = sum(((WEIGHTS | {"mosaic": settings.mosaic_weight})[name] * loss for name, loss in losses.items()), torch.zeros((), device=device))
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(networks.parameters(), 5.0)
+        optimiser.step()
+        schedule.step()
+        average.update(networks, step)
+        for task, loss in losses.items():
+            shown[task] = 0.95 * shown.get(task, float(loss)) + 0.05 * float(loss)
+        if step % 20 == 0:
+            progress.set_postfix({task[:6]: f"{value:.3f}" for task, value in shown.items()})
+        if (step + 1) % CHECKPOINT_EVERY_STEPS == 0 or step + 1 == settings.steps:
+            checkpoint.save(
+                path, networks=networks.state_dict(), average=average.module.state_dict(), optimiser=optimiser.state_dict(),
+                schedule=schedule.state_dict(), step=step + 1,
+            )  # fmt: skip
+    return average.module
