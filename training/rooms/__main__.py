@@ -34,7 +34,10 @@ class Job:
     width: int
     height: int
     samples: int
+    indices: range
+    """Frames of the walk that are wanted."""
     frames: int
+    """Frames of the whole walk."""
 
 
 def main() -> None:
@@ -45,6 +48,7 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, help="folder of the labels")
     parser.add_argument("--room", choices=sorted(ROOMS), action="append", help="may be given more than once")
     parser.add_argument("--frames", type=int, default=60, help="frames of a room's whole walk")
+    parser.add_argument("--every", type=int, default=1, help="write only each n-th frame of the walk")
     parser.add_argument("--spp", type=int, default=4, help="samples per pixel before denoising")
     parser.add_argument("--width", type=int, default=480)
     parser.add_argument("--height", type=int, default=360)
@@ -53,9 +57,17 @@ def main() -> None:
     if options.out is None and options.labels is None:
         parser.error("give --out, --labels or both")
     drjit.set_thread_count(options.threads)
-    job = Job(options.out, options.labels, options.width, options.height, options.spp, options.frames)
+    job = Job(
+        options.out,
+        options.labels,
+        options.width,
+        options.height,
+        options.spp,
+        range(0, options.frames, options.every),
+        options.frames,
+    )
     names = options.room or list(ROOMS)
-    with tqdm(total=len(names) * job.frames, unit="frame") as progress:
+    with tqdm(total=len(names) * len(job.indices), unit="frame") as progress:
         for name in names:
             progress.set_description(name)
             render_room(ROOMS[name], job, progress)
@@ -64,9 +76,9 @@ def main() -> None:
 def render_room(room: Room, job: Job, progress: "tqdm[None]") -> None:
     """Writes what is missing of one room."""
     way = poses(room.walk, job.frames)
-    pictures = _missing(job.out, room, job.frames, "jpg")
-    truths = _missing(job.labels, room, job.frames, "npz")
-    progress.update(job.frames - len(pictures.keys() | truths.keys()))
+    pictures = _missing(job.out, room, job.indices, "jpg")
+    truths = _missing(job.labels, room, job.indices, "npz")
+    progress.update(len(job.indices) - len(pictures.keys() | truths.keys()))
     if not pictures and not truths:
         return
     meshes = assemble.parts(room)
@@ -83,12 +95,12 @@ def render_room(room: Room, job: Job, progress: "tqdm[None]") -> None:
         progress.update()
 
 
-def _missing(folder: Path | None, room: Room, frames: int, suffix: str) -> dict[int, Path]:
+def _missing(folder: Path | None, room: Room, indices: range, suffix: str) -> dict[int, Path]:
     """Frames not yet written, by index."""
     if folder is None:
         return {}
     (folder / room.name).mkdir(parents=True, exist_ok=True)
-    paths = {index: folder / room.name / f"{index:03d}.{suffix}" for index in range(frames)}
+    paths = {index: folder / room.name / f"{index:03d}.{suffix}" for index in indices}
     return {index: path for index, path in paths.items() if not path.exists()}
 
 

@@ -16,9 +16,10 @@ _QUALITY = 82
 def contact_sheet(samples: Path) -> Image.Image:
     """One row a room, its frames evenly from the first to the last."""
     width, height = _TILE
-    size = (_COLUMNS * (width + _GAP) - _GAP, len(ROOMS) * (height + _GAP) - _GAP)
+    names = [name for name in ROOMS if any((samples / name).glob("*.jpg"))]
+    size = (_COLUMNS * (width + _GAP) - _GAP, len(names) * (height + _GAP) - _GAP)
     sheet = Image.new("RGB", size, "white")
-    for row, name in enumerate(ROOMS):
+    for row, name in enumerate(names):
         frames = sorted((samples / name).glob("*.jpg"))
         for column in range(_COLUMNS):
             path = frames[round(column * (len(frames) - 1) / (_COLUMNS - 1))]
