@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -37,7 +38,10 @@ class Command:
 
     def _function(self, name: str) -> Any:
         try:
-            return getattr(import_module(self.module), name)
+            with warnings.catch_warnings():
+                # Packages of the train extra tell one another what they deprecated; nobody at a prompt can act on it.
+                warnings.simplefilter("ignore", FutureWarning)
+                return getattr(import_module(self.module), name)
         except ModuleNotFoundError as error:
             if (error.name or "").split(".")[0] in OWN_PACKAGES:
                 raise
