@@ -10,6 +10,7 @@ import argparse
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import drjit
 import mitsuba as mi
@@ -114,7 +115,8 @@ def _write_picture(scene: mi.Scene, room: Room, pose: CameraPose, job: Job, inde
 def _write_labels(scene: mi.Scene, pose: CameraPose, job: Job, path: Path) -> None:
     unfinished = path.with_suffix(".part")
     with unfinished.open("wb") as file:
-        np.savez_compressed(file, **labels.frame_labels(scene, pose, job.width, job.height))
+        arrays: dict[str, Any] = {**labels.frame_labels(scene, pose, job.width, job.height)}
+        np.savez_compressed(file, **arrays)
     unfinished.replace(path)
 
 

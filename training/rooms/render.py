@@ -4,6 +4,8 @@ scene, pose --path tracer--> noisy colour --------+
             --first hit----> albedo, normal ----+--denoiser--> colour --tone curve--> uint8 sRGB
 """
 
+from typing import Any
+
 import mitsuba as mi
 import mitsuba_oidn
 import numpy as np
@@ -55,7 +57,8 @@ def picture(
 def _film(
     scene: mi.Scene, camera: mi.Sensor, integrator: mi.Integrator, samples: int, seed: int
 ) -> NDArray[np.float32]:
-    return np.array(mi.render(scene, sensor=camera, integrator=integrator, spp=samples, seed=seed), dtype=np.float32)
+    options: dict[str, Any] = {"spp": samples, "seed": seed}
+    return np.array(mi.render(scene, sensor=camera, integrator=integrator, **options), dtype=np.float32)
 
 
 def tone_map(radiance: Floats) -> NDArray[np.uint8]:
