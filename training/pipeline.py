@@ -18,14 +18,14 @@ from training.datasets.nyuv2 import Nyuv2
 from training.networks.rooms import TaskNetworks
 from training.sources import prepare_sources
 from training.train_codec import CodecTraining, CodedNetworks, train_codec
-from training.train_tasks import TaskTraining, fit_object, split_views, train_tasks
+from training.train_tasks import TaskTraining, train_tasks
 from training.validate import Validation, describe, validate
 from training.views import ViewSet, prepare_branch, prepare_views
 
 VIEWS_EACH = {"nyuv2": 6, "houses": 3, "photos": 4}
 VIEWS_SEED = 20261122
 STAGES = ("sources", "views", "tasks", "codec", "joint")
-JOINT_DEFAULTS = CodecTraining(joint=True, steps=400, learning_rate=7e-4, seed=20261124)
+JOINT_DEFAULTS = CodecTraining(joint=True, steps=500, learning_rate=7e-4, seed=20261124)
 # every 8th training photo is kept from the object class's training, to choose by
 PHOTO_VALIDATION_EVERY = 8
 
@@ -83,7 +83,6 @@ def run(data: Path, work: Path, last_stage: str, recipe: Recipe, device: str) ->
         Share(views.houses, np.arange(len(views.houses)), recipe.tasks.houses_per_batch),
         recipe.tasks, work, device,
     )  # fmt: skip
-    fit_object(tasks, [views.rooms, views.houses, views.photos], device)
     report(work, "uncompressed", tasks, views, device)
     torch.save(tasks.state_dict(), work / "uncompressed.pt")
     if "codec" not in wanted:

@@ -28,6 +28,9 @@ from training.train_tasks import CHECKPOINT_EVERY_STEPS, learning_rate_factor, t
 # price of a bit, in units of the summed task losses: operating points from the fewest bits to the most
 BETAS = {"semantic": (1.6e-3, 7e-4, 3e-4, 1.2e-4), "geometry": (7e-4, 3e-4, 1.3e-4, 5e-5)}
 MIMIC_WEIGHT = 0.5
+# quantisation steps are few, in the logarithm, and may have far to go
+STEP_PARAMETERS = ("log_gain", "log_inverse_gain", "log_side_gain", "side_scale")
+STEP_LEARNING_RATE_FACTOR = 5.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class CodecTraining:
     """Settings of the second (`joint` False) and third stage; the defaults made the released bundle."""
 
     joint: bool = False
-    steps: int = 800
+    steps: int = 900
     rooms_per_batch: int = 10
     houses_per_batch: int = 3
     photos_per_batch: int = 6
@@ -123,7 +126,13 @@ def parameter_groups(networks: CodedNetworks, settings: CodecTraining) -> list[d
     networks.tasks.branch.requires_grad_(False)
     networks.tasks.mosaic.requires_grad_(False)
     networks.tasks.feature_nets["class_object"].requires_grad_(False)
-    groups: list[dict[str, object]] = [{"params": list(networks.codecs.parameters()), "lr": settings.learning_rate}]
+    networks.tasks.heads["class_object"].requires_grad_(False)
+    steps = [p for n, p in networks.codecs.named_parameters() if n.endswith(STEP_PARAMETERS)]
+    others = [p for n, p in networks.codecs.named_parameters() if not n.endswith(STEP_PARAMETERS)]
+    groups: list[dict[str, object]] = [
+        {"params": others, "lr": settings.learning_rate},
+        {"params": steps, "lr": settings.learning_rate * STEP_LEARNING_RATE_FACTOR, "weight_decay": 0.0},
+    ]
     if settings.joint:
         groups.append({"params": [p for p in networks.tasks.parameters() if p.requires_grad], "lr": settings.task_learning_rate})
     return groups
@@ -149,14 +158,16 @@ def train_codec(tasks: TaskNetworks, start: CodedNetworks | None, shares: list[S
     first = 0
     path = work / ("joint.pt" if settings.joint else "codec.pt")
     if state := checkpoint.load(path, device):
-        networks.load_state_dict(state["networks"])
         average.module.load_state_dict(state["average"])
+        if state["step"] >= settings.steps:
+            return average.module
+        networks.load_state_dict(state["networks"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
         first = state["step"]
     networks.train()
-    if not settings.joint:
-        networks.tasks.eval()
+    # also when they are fine-tuned: their batch statistics are those of rooms, and these batches hold photos
+    networks.tasks.eval()
     progress = tqdm(batches(shares, settings.seed, first, settings.steps), initial=first, total=settings.steps, desc=path.stem)
     shown: dict[str, float] = {}
     for step, cpu_batch in progress:

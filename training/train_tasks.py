@@ -2,7 +2,7 @@
 
     views (NYUv2, houses) --TaskNetworks--> results --task losses + the segmentation teacher's soft labels--> weights
 
-The object class needs no training here: its feature is fitted in closed form to the frozen ImageNet network.
+The object class needs no training here: its feature is made from the frozen ImageNet network in closed form.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tqdm import tqdm
 from training import checkpoint
 from training.batches import Batch, Share, batches
 from training.losses import WEIGHTS, dense_loss, scene_loss, soft_loss
-from training.networks.backbone import ImageNetBranch, pretrained_lite0
+from training.networks.backbone import pretrained_lite0
 from training.networks.rooms import TaskNetworks
-from training.networks.task import DENSE_OUTPUTS, fit_object_projection
+from training.networks.task import DENSE_OUTPUTS
 from training.views import ViewSet
 
 CHECKPOINT_EVERY_STEPS = 100
@@ -79,22 +79,13 @@ def split_views(views: ViewSet, fit_sources: set[int]) -> np.ndarray:
     return np.flatnonzero(np.isin(np.asarray(views["source"]), list(fit_sources)))
 
 
-def fit_object(networks: TaskNetworks, view_sets: list[ViewSet], device: str) -> Tensor:
-    """Fit the object feature to the pooled features of all training views; returns the logit energy per direction."""
-    classifier = ImageNetBranch(pretrained_lite0()).classifier.to(device)
-    # labelled photos span far more classes than rooms do: every set weighs the same, whatever its size
-    rng = np.random.default_rng(0)
-    parts = [torch.from_numpy(np.asarray(v["pooled"])[rng.choice(len(v), min(2000, len(v)), replace=False)]).float() for v in view_sets]
-    return fit_object_projection(networks.feature_nets["class_object"], networks.heads["class_object"], classifier, torch.cat(parts).to(device))
-
-
 def train_tasks(rooms: Share, houses: Share, settings: TaskTraining, work: Path, device: str) -> TaskNetworks:
     """Train (or resume) and return the averaged networks; the checkpoint is `work`/tasks.pt."""
     torch.manual_seed(settings.seed)
     networks = TaskNetworks(pretrained_lite0()).to(device).to(memory_format=torch.channels_last)
     groups = [
         {"params": list(networks.branch.parameters()), "lr": settings.branch_learning_rate},
-        {"params": [p for n, p in networks.named_parameters() if not n.startswith("branch.")], "lr": settings.learning_rate},
+        {"params": [p for n, p in networks.named_parameters() if not n.startswith("branch.") and p.requires_grad], "lr": settings.learning_rate},
     ]
     optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -104,8 +95,10 @@ def train_tasks(rooms: Share, houses: Share, settings: TaskTraining, work: Path,
     first = 0
     path = work / "tasks.pt"
     if state := checkpoint.load(path, device):
-        networks.load_state_dict(state["networks"])
         average.module.load_state_dict(state["average"])
+        if state["step"] >= settings.steps:
+            return average.module
+        networks.load_state_dict(state["networks"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
         first = state["step"]

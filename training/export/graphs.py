@@ -123,10 +123,10 @@ def export_graphs(networks: CodedNetworks, uncompressed: TaskNetworks, trunk: Tr
 def export(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str], path: Path) -> None:
     """One graph with a free batch dimension, weights inside the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    batch = torch.export.Dim("batch", min=1, max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # the tracing exporter: the newer one fixes the batch size that it was shown, and takes ten times as long
         torch.onnx.export(
-            module.eval(), inputs, path, input_names=names, output_names=outputs, opset_version=OPSET, dynamo=True, verbose=False,
-            external_data=False, dynamic_shapes=[{0: batch} for _ in inputs],
+            module.eval(), inputs, str(path), input_names=names, output_names=outputs, opset_version=OPSET, dynamo=False,
+            dynamic_axes={name: {0: "batch"} for name in (*names, *outputs)},
         )  # fmt: skip

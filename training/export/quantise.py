@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from shared.entropy.hyperprior import ACTIVATION_BITS, WEIGHT_BITS
-from training.networks.codec import SCALES, GroupCodec, RateLinear
+from training.networks.codec import INDEX_UNIT, SCALES, GroupCodec, RateLinear
 
 BIAS_BITS = ACTIVATION_BITS + WEIGHT_BITS
 
@@ -27,11 +28,15 @@ def integer_arrays(codec: GroupCodec) -> dict[str, npt.NDArray[np.int32]]:
     arrays: dict[str, npt.NDArray[np.int32]] = {}
     for name, layer in layers.items():
         assert isinstance(layer, RateLinear)
-        arrays[f"{name}_weight"] = _fixed(layer.weight, WEIGHT_BITS)
-        arrays[f"{name}_bias"] = _fixed(layer.bias, BIAS_BITS)
+        unit = torch.ones(len(layer.weight))
+        if name.endswith("output"):
+            # the second half of the rows is the scale, in units of the grid here and in eighths of it in training
+            unit[len(unit) // 2 :] = INDEX_UNIT
+        arrays[f"{name}_weight"] = _fixed(layer.weight.cpu() * unit[:, None], WEIGHT_BITS)
+        arrays[f"{name}_bias"] = _fixed(layer.bias.cpu() * unit, BIAS_BITS)
     arrays["codebook"] = _fixed(synthesis.codebook, WEIGHT_BITS)
     # index 0 would make an element of v certain: side information is always coded
-    arrays["side_scale_index"] = codec.side_scale_index.detach().cpu().round().clamp(1, SCALES - 1).numpy().astype(np.int32)
+    arrays["side_scale_index"] = (codec.side_scale * INDEX_UNIT).detach().cpu().round().clamp(1, SCALES - 1).numpy().astype(np.int32)
     return arrays
 
 

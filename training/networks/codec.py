@@ -29,6 +29,13 @@ from training.networks.task import DENSE_CHANNELS, OBJECT_FEATURES, SCENE_FEATUR
 PERIPHERAL_CHANNELS = 32
 WIDTH = 128
 SCALES = len(gaussian_scales())
+# the networks put out scale indices in eighths of the grid, a range that an optimiser crosses in few steps
+INDEX_UNIT = 8.0
+START_INDEX = SCALES / 3 / INDEX_UNIT
+# quantisation gains at the start, coarsest and finest operating point: of the transform's outputs, and of the object feature, which codes
+# a sure answer as a vector of numbers of about 1
+START_GAINS, START_OBJECT_GAINS = (1.5, 6.0), (0.55, 1.4)
+START_SIDE_GAIN = 3.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class CodecSpec:
 
 SPECS = {
     "semantic": CodecSpec(
-        ("class_scene", "class_object", "segment_semantic"), channels=24, side_information=24, vector_scene=16, vector_object=96
+        ("class_scene", "class_object", "segment_semantic"), channels=24, side_information=24, vector_scene=16, vector_object=48
     ),
     "geometry": CodecSpec(("normal", "reshading", "principal_curvature"), channels=40, side_information=24),
 }
@@ -95,7 +102,7 @@ class GroupEncoder(nn.Module):
     def forward(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         spatial = self.transform(torch.cat([self.peripheral[task](features[task]) for task in self.spec.dense_tasks], 1))
         if not self.spec.vector:
-            return spatial, spatial.new_zeros(len(spatial), 0)
+            return spatial, spatial.flatten(1)[:, :0]
         return spatial, torch.cat([self.scene(features["class_scene"]), self.object(features["class_object"])], 1)
 
 
@@ -142,7 +149,7 @@ class HyperAnalysis(nn.Module):
         self.register_buffer("coordinates", torch.stack([columns, rows])[None], persistent=False)
 
     def forward(self, spatial: Tensor, vector: Tensor, rate: Tensor) -> Tensor:
-        coordinates = self.coordinates.expand(len(spatial), -1, -1, -1)
+        coordinates = self.coordinates.expand(spatial.shape[0], -1, -1, -1)
         pooled = self.spatial(torch.cat([spatial, coordinates], 1)).mean((2, 3))
         hidden = self.hidden(torch.cat([pooled, vector], 1)) + self.rate_bias[rate]
         return self.side(torch.relu(hidden))
@@ -174,12 +181,12 @@ class HyperSynthesis(nn.Module):
         self.hidden = RateLinear(spec.sequences, spec.prediction, spec.rates)
         self.output = RateLinear(spec.prediction, 2 * spec.channels, spec.rates)
         with torch.no_grad():
-            self.output.bias[:, spec.channels :] = SCALES / 3
+            self.output.bias[:, spec.channels :] = START_INDEX
         if spec.vector:
             self.vector_hidden = RateLinear(spec.trunk, spec.prediction, spec.rates)
             self.vector_output = RateLinear(spec.prediction, 2 * spec.vector, spec.rates)
             with torch.no_grad():
-                self.vector_output.bias[:, spec.vector :] = SCALES / 3
+                self.vector_output.bias[:, spec.vector :] = START_INDEX
 
     def resampled_codebook(self, height: int, width: int) -> Tensor:
         """The codebook for a latent of another size [tau, height, width]: bilinear, half-pixel centres."""
@@ -200,7 +207,11 @@ class HyperSynthesis(nn.Module):
             mean, scale = self.vector_output(torch.relu(self.vector_hidden(trunk, rate)), rate).split(spec.vector, 1)
             means.append(mean)
             scales.append(scale)
-        return torch.cat(means, 1), torch.cat(scales, 1)
+        return torch.cat(means, 1), torch.cat(scales, 1) * INDEX_UNIT
+
+
+def _log_gains(limits: tuple[float, float], rates: int, elements: int) -> Tensor:
+    return torch.linspace(math.log(limits[0]), math.log(limits[1]), rates)[:, None].expand(-1, elements)
 
 
 class GroupCodec(nn.Module):
@@ -213,13 +224,12 @@ class GroupCodec(nn.Module):
         self.decoder = GroupDecoder(spec)
         self.hyper_analysis = HyperAnalysis(spec)
         self.hyper_synthesis = HyperSynthesis(spec)
-        elements = spec.channels + spec.vector
-        # the coarsest rate starts at half the finest one's resolution
-        start = torch.linspace(math.log(0.7), math.log(2.0), spec.rates)[:, None].expand(-1, elements).clone()
+        plain, objects = spec.channels + spec.vector_scene, spec.vector_object
+        start = torch.cat([_log_gains(START_GAINS, spec.rates, plain), _log_gains(START_OBJECT_GAINS, spec.rates, objects)], 1)
         self.log_gain = nn.Parameter(start)
         self.log_inverse_gain = nn.Parameter(-start.clone())
-        self.log_side_gain = nn.Parameter(torch.zeros(spec.rates, spec.side_information))
-        self.side_scale_index = nn.Parameter(torch.full((spec.rates, spec.side_information), SCALES / 3))
+        self.log_side_gain = nn.Parameter(torch.full((spec.rates, spec.side_information), math.log(START_SIDE_GAIN)))
+        self.side_scale = nn.Parameter(torch.full((spec.rates, spec.side_information), START_INDEX))
         self.entropy = GaussianConditional(None)
         self.index_bound = LowerBound(0.0)
         scales = torch.as_tensor(gaussian_scales())
@@ -254,7 +264,7 @@ class GroupCodec(nn.Module):
         scaled, z, v = self.quantised(features, rate)
         mean, index = self.hyper_synthesis(v, rate, self.spec.height, self.spec.width)
         side_noisy = v if not self.training else v + torch.empty_like(v).uniform_(-0.5, 0.5)
-        side = self._bits(side_noisy, self.scale(self.side_scale_index[rate]), None)
+        side = self._bits(side_noisy, self.scale(self.side_scale[rate] * INDEX_UNIT), None)
         noisy = z if not self.training else scaled + torch.empty_like(scaled).uniform_(-0.5, 0.5)
         main = self._bits(noisy, self.scale(index), mean)
         return Coded(self.decode(z, rate), main + side, side)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from training.networks.backbone import Branch
 from training.networks.task import (
-    DENSE_OUTPUTS, NECK_CHANNELS, OBJECT_CLASSES, OBJECT_FEATURES, SCENE_CLASSES, SCENE_FEATURES,
-    ClassHead, DenseHead, FeatureNet, Neck, ObjectFeature, SceneFeature,
+    DENSE_OUTPUTS, NECK_CHANNELS, SCENE_CLASSES, SCENE_FEATURES,
+    ClassHead, DenseHead, FeatureNet, Neck, ObjectFeature, SceneFeature, nearest_class_head,
 )  # fmt: skip
 from training.views import MOSAIC_CLASSES
 
@@ -28,10 +28,11 @@ class TaskNetworks(nn.Module):
         self.branch = Branch(pretrained)
         self.necks = nn.ModuleDict({group: Neck() for group in GROUPS})
         features: dict[str, nn.Module] = {task: FeatureNet() for task in DENSE_OUTPUTS}
-        features |= {"class_scene": SceneFeature(), "class_object": ObjectFeature()}
+        objects = ObjectFeature(pretrained._fc)
+        features |= {"class_scene": SceneFeature(), "class_object": objects}
         self.feature_nets = nn.ModuleDict(features)
         heads: dict[str, nn.Module] = {task: DenseHead(outputs) for task, outputs in DENSE_OUTPUTS.items()}
-        heads |= {"class_scene": ClassHead(SCENE_FEATURES, SCENE_CLASSES), "class_object": ClassHead(OBJECT_FEATURES, OBJECT_CLASSES)}
+        heads |= {"class_scene": ClassHead(SCENE_FEATURES, SCENE_CLASSES), "class_object": nearest_class_head(objects.points)}
         self.heads = nn.ModuleDict(heads)
         self.mosaic = nn.Sequential(nn.Conv2d(NECK_CHANNELS, MOSAIC_CLASSES * 4, 1), nn.PixelShuffle(2))
 

@@ -2,7 +2,7 @@
 
     f8, f16, f32 --Neck (one per group)--> [96, 16, 16] --FeatureNet_t--> h_t [8, 16, 16] --DenseHead_t--> result at 64x64 -> 256x256
                                      pooled ------------> h_scene [32] --ClassHead--> 10 logits
-    pooled [1280] (ImageNet branch) --projection--> h_object [128] --ClassHead--> 1000 logits
+    pooled [1280] (ImageNet branch) --ObjectFeature--> h_object [48] --ClassHead--> 1000 logits
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from training.networks.layers import SeparableResidual, conv, upsample
 NECK_CHANNELS = 96
 DENSE_CHANNELS = 8
 SCENE_FEATURES = 32
-OBJECT_FEATURES = 128
+OBJECT_FEATURES = 48
+OBJECT_SHARPNESS = 1.5
+OBJECT_LOGIT_RANGE = 10.0
 SCENE_CLASSES, OBJECT_CLASSES, SEGMENT_CLASSES = 10, 1000, 13
 DENSE_OUTPUTS = {"segment_semantic": SEGMENT_CLASSES, "normal": 3, "reshading": 1, "principal_curvature": 2}
 
@@ -95,18 +97,29 @@ class SceneFeature(nn.Module):
 
 
 class ObjectFeature(nn.Module):
-    """Pooled ImageNet feature -> h_object [N, 128]: the directions that the classifier listens to.
+    """Pooled ImageNet feature [N, 1280] -> h_object [N, 48]: where the frozen network's (sharpened) posterior lies among the classes.
 
-    With covariance S of the pooled feature and classifier W, the right singular vectors of W S^(1/2) order the feature's directions by
-    the logit energy that they carry; h holds the first 128 in those units, so that equal steps in h cost the logits equally.
+    h = sum_k p_k E_k with a point E_k for each class, all of one length: the left singular vectors of the classifier's weights, so that
+    classes which the network finds alike lie close together. A sure answer is a point E_k, which survives coarse steps; an
+    unsure one lies between its candidates. Nothing is learned from pictures, so that classes without training photos code as well.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, classifier: nn.Linear) -> None:
         super().__init__()
-        self.projection = nn.Linear(POOLED_CHANNELS, OBJECT_FEATURES)
+        self.classifier = nn.Linear(POOLED_CHANNELS, OBJECT_CLASSES)
+        self.classifier.load_state_dict(classifier.state_dict())
+        self.classifier.requires_grad_(False)
+        self.register_buffer("points", class_points(classifier))
 
     def forward(self, pooled: Tensor) -> Tensor:
-        return self.projection(pooled)
+        return (OBJECT_SHARPNESS * self.classifier(pooled)).softmax(1) @ self.points
+
+
+def class_points(classifier: nn.Linear) -> Tensor:
+    """E [1000, 48], every row of length sqrt(48)."""
+    weight = classifier.weight.detach().double()
+    left, _, _ = torch.linalg.svd(weight - weight.mean(0), full_matrices=False)
+    return (F.normalize(left[:, :OBJECT_FEATURES], dim=1) * OBJECT_FEATURES**0.5).float()
 
 
 class ClassHead(nn.Module):
@@ -120,23 +133,10 @@ class ClassHead(nn.Module):
         return self.classifier(feature)
 
 
-def fit_object_projection(feature: ObjectFeature, head: ClassHead, classifier: nn.Linear, pooled: Tensor) -> Tensor:
-    """Set `feature` and `head` in closed form from pooled features [M, 1280]; returns the logit energy kept per direction [128].
-
-    The logits' mean is removed over classes first: a shift common to all classes changes no probability.
-    """
+def nearest_class_head(points: Tensor) -> ClassHead:
+    """The decoder of ObjectFeature: logits grow with h . E_k, which for points of one length falls with the distance."""
+    head = ClassHead(OBJECT_FEATURES, OBJECT_CLASSES)
     with torch.no_grad():
-        weight = (classifier.weight - classifier.weight.mean(0)).double()
-        mean = pooled.double().mean(0)
-        centred = pooled.double() - mean
-        covariance = centred.T @ centred / len(centred)
-        values, vectors = torch.linalg.eigh(covariance + 1e-4 * torch.eye(len(mean), dtype=torch.float64) * covariance.diag().mean())
-        root = vectors * values.sqrt() @ vectors.T
-        inverse_root = vectors / values.sqrt() @ vectors.T
-        left, singular, right = torch.linalg.svd(weight @ root, full_matrices=False)
-        kept = right[:OBJECT_FEATURES] @ inverse_root * singular[:OBJECT_FEATURES, None]
-        feature.projection.weight.copy_(kept.float())
-        feature.projection.bias.copy_((-kept @ mean).float())
-        head.classifier.weight.copy_(left[:, :OBJECT_FEATURES].float())
-        head.classifier.bias.copy_((classifier.bias.double() + classifier.weight.double() @ mean).float())
-    return (singular[:OBJECT_FEATURES] ** 2).float()
+        head.classifier.weight.copy_(points * (OBJECT_LOGIT_RANGE / OBJECT_FEATURES))
+        head.classifier.bias.zero_()
+    return head.requires_grad_(False)
