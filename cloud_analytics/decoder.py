@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud_analytics.graphs import CPU, AnyArray, Graphs
 from shared.bitstream import Substream, parse
 from shared.bundle import Bundle
 from shared.entropy.codec import EntropyCodec
 from shared.errors import CorruptBitstream, UnknownName
+from shared.graphs import CPU, AnyArray, Graphs
 from shared.latents import Latent, LatentBatch
 
 

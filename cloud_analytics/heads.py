@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud_analytics.decoder import Decoder
-from cloud_analytics.graphs import Graphs
 from shared.bundle import Bundle
 from shared.errors import BundleError, UnknownName
+from shared.graphs import Graphs
 from shared.latents import LatentBatch
 from shared.tasks import Task, task_named
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud_analytics.graphs import Graphs
 from cloud_analytics.heads import TaskResult, checked_result
+from shared.graphs import Graphs
 
 
 @dataclass(frozen=True, eq=False)

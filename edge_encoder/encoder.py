@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_encoder.graphs import CPU, Graphs
 from shared.bitstream import build, serialise
 from shared.bundle import Bundle
 from shared.entropy.codec import CodedLatent, EntropyCodec
+from shared.graphs import CPU, Graphs
 from shared.latents import Latent, LatentBatch
 
 

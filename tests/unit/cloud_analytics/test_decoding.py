@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from cloud_analytics.decoder import Decoder
-from cloud_analytics.graphs import Graphs
 from cloud_analytics.heads import Heads, checked_result, results
 from cloud_analytics.reference import Reference
 from edge_encoder.encoder import Encoder
 from shared.bitstream import Substream, build, parse, serialise
 from shared.bundle import Bundle
 from shared.errors import BitstreamError, BundleError, CorruptBitstream, UnknownName, WrongBundle
+from shared.graphs import Graphs
 from shared.latents import LatentBatch
 from shared.tasks import TASKS
 from tests.fixed_models import scattered_array

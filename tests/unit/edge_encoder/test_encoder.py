@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from edge_encoder.encoder import Encoder
-from edge_encoder.graphs import Graphs
 from shared.bitstream import cut, parse, serialise
 from shared.bundle import Bundle
 from shared.errors import UnknownName
+from shared.graphs import Graphs
 from tests.fixed_models import scattered_array
 
 IMAGES = (scattered_array((4, 32, 32, 3), 3, 127) + 128).astype(np.uint8)

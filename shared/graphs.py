@@ -1,7 +1,7 @@
 """ONNX Runtime sessions over a bundle's graphs, opened when first wanted and kept.
 
 Law: one session a graph and `Graphs`; `run` may be called from several threads.
-(The cloud has its own copy of this page: `shared/` knows no inference runtime.)
+The only module of `shared/` that needs an inference runtime; whoever only inspects bitstreams never imports it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,107 @@
+"""Every frame of some folders, coded here and decoded in another process: are the symbols the same, all of them?
+
+    python -m benchmarks.lossless --bundle models/indoor/1 FOLDER...
+
+The pictures are analysed in shuffled batches of 16; the second process decodes each frame alone, in another order. What it decoded is compared by
+SHA-256 over all symbols of each frame. Exit status 1 if any frame differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from cloud_analytics.decoder import Decoder
+from edge_encoder.encoder import Encoder
+from edge_encoder.preprocess import preprocess
+from shared.bundle import Bundle
+from shared.latents import Latent
+
+BATCH = 16
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+SEED = 20261122
+
+
+def main() -> int:
+    """Encode and have decoded; prints one line a folder."""
+    arguments = _arguments()
+    if arguments.decode is not None:
+        _decode(arguments.bundle, arguments.decode)
+        return 0
+    bundle = Bundle.load(arguments.bundle)
+    encoder, failures = Encoder(bundle), 0
+    rate = bundle.manifest.default_rate if arguments.rate is None else arguments.rate
+    print(f"bundle {bundle.id}, rate {rate}, seed {SEED}")
+    for folder in arguments.folders:
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+        with tempfile.TemporaryDirectory() as temporary:
+            expected = _encode(encoder, files, rate, Path(temporary))
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.lossless",
+                "--bundle",
+                str(arguments.bundle),
+                "--decode",
+                temporary,
+            ]
+            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=3600).stdout)
+        wrong = [name for name, digest in expected.items() if found.get(name) != digest]
+        failures += len(wrong)
+        print(
+            f"{folder}: {len(expected) - len(wrong)} of {len(expected)} frames symbol for symbol {' '.join(wrong[:5])}"
+        )
+    return int(failures > 0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", type=Path, required=True, help="directory of a model bundle")
+    parser.add_argument("--rate", type=int, help="operating point (default: the bundle's)")
+    parser.add_argument("--decode", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("folders", type=Path, nargs="*", help="folders of pictures, searched with all below them")
+    return parser.parse_args()
+
+
+def _encode(encoder: Encoder, files: list[Path], rate: int, output: Path) -> dict[str, str]:
+    """Write a bitstream for each file, named by its number; returns the digests of what was coded."""
+    groups = [group.name for group in encoder.bundle.manifest.groups]
+    order = np.random.default_rng(SEED).permutation(len(files)).tolist()
+    expected = {}
+    for start in tqdm(range(0, len(files), BATCH), desc="encoding", file=sys.stderr):
+        chosen = order[start : start + BATCH]
+        images = np.stack([preprocess(files[i].read_bytes(), encoder.bundle.manifest.input).pixels for i in chosen])
+        batches = encoder.analyse(images, groups, rate)
+        for row, number in enumerate(chosen):
+            coded = encoder.code({name: batch.frame(row) for name, batch in batches.items()})
+            (output / f"{number}.txn").write_bytes(coded.bitstream)
+            expected[str(number)] = _digest({group.name: group.latent for group in coded.groups})
+    return expected
+
+
+def _decode(directory: Path, streams: Path) -> None:
+    decoder = Decoder(Bundle.load(directory))
+    print(
+        json.dumps({path.stem: _digest(decoder.latents(path.read_bytes())) for path in sorted(streams.glob("*.txn"))})
+    )
+
+
+def _digest(latents: dict[str, Latent]) -> str:
+    symbols = hashlib.sha256()
+    for name in sorted(latents):
+        symbols.update(
+            name.encode() + latents[name].v.astype("<i8").tobytes() + latents[name].z.astype("<i8").tobytes()
+        )
+    return symbols.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
