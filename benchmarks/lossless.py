@@ -2,8 +2,8 @@
 
     python -m benchmarks.lossless --bundle models/indoor/1 FOLDER...
 
-The pictures are analysed in shuffled batches of 16; the second process decodes each frame alone, in another order. What it decoded is compared by
-SHA-256 over all symbols of each frame. Exit status 1 if any frame differs.
+The pictures are analysed in shuffled batches of 16; the second process decodes each frame alone, in another order. What
+it decoded is compared by SHA-256 over all symbols of each frame. Exit status 1 if any frame differs.
 """
 
 from __future__ import annotations

@@ -20,10 +20,13 @@ PREFETCH = 3
 
 @dataclass(frozen=True)
 class Batch:
-    """f8 float32 [N, 40, 32, 32], pooled float32 [N, 1280], segmentation int64 [N, 128, 128] (255 = unknown), geometry float32
+    """N views.
+
+    f8 float32 [N, 40, 32, 32], pooled float32 [N, 1280], segmentation int64 [N, 128, 128] (255 = unknown), geometry float32
     [N, 6, 128, 128], mosaic float32 [N, 32, 32, 32] probabilities, teacher float32 [N, 1000] logits, scene and object_class int64 [N]
     (-1 = unknown), has_* bool [N]. f16 [N, 112, 16, 16] and f32 [N, 320, 8, 8] are the fine-tuned backbone's, empty ([N, 0]) before it
-    is trained."""
+    is trained.
+    """
 
     f8: Tensor
     f16: Tensor
@@ -65,7 +68,11 @@ class Share:
 def batch_at(shares: list[Share], seed: int, step: int) -> Batch:
     """Batch number `step`."""
     rng = np.random.default_rng([seed, step])
-    parts = [load(share.views, np.sort(rng.choice(share.indices, share.count, replace=False))) for share in shares if share.count]
+    parts = [
+        load(share.views, np.sort(rng.choice(share.indices, share.count, replace=False)))
+        for share in shares
+        if share.count
+    ]
     return Batch(**{name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])})
 
 
@@ -73,7 +80,11 @@ def load(views: ViewSet, indices: np.ndarray) -> Batch:
     """The views at `indices` as one batch."""
 
     def take(name: str) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(views[name][indices])) if name in views.arrays else torch.zeros(len(indices), 0)
+        return (
+            torch.from_numpy(np.ascontiguousarray(views[name][indices]))
+            if name in views.arrays
+            else torch.zeros(len(indices), 0)
+        )
 
     known = take("known").bool()
     return Batch(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def save(path: Path, **state: Any) -> None:
@@ -22,18 +24,18 @@ def load(path: Path, device: str) -> dict[str, Any] | None:
     return torch.load(path, map_location=device, weights_only=True) if path.exists() else None
 
 
-class MovingAverage:
+class MovingAverage(Generic[Module]):
     """Exponential moving average of a module's parameters; buffers are copied."""
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
+    def __init__(self, module: Module, decay: float) -> None:
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
+    def update(self, module: Module, step: int) -> None:
         """Move towards `module`; early steps move faster, so that the start is forgotten."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for mine, other in zip(self.module.parameters(), module.parameters(), strict=True):
             mine.lerp_(other, 1 - decay)
-        for mine, other in zip(self.module.buffers(), module.buffers(), strict=True):
-            mine.copy_(other)
+        for buffer, current in zip(self.module.buffers(), module.buffers(), strict=True):
+            buffer.copy_(current)

@@ -8,15 +8,22 @@ from pathlib import Path
 
 import torch
 
+from training.datasets import DataError
 from training.export.bundle import export_bundle
 from training.pipeline import STAGES, Recipe, run
 
 DEFAULT_WORK = Path("work")
+NEEDED = ("nyuv2/index.csv", "houses", "imagenet_samples/labels.csv")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """`taxon train [--stage NAME] [--data DIR] [--work DIR] [--device NAME] [--threads N]`."""
-    parser.add_argument("--stage", choices=STAGES, default=STAGES[-1], help="the last stage to run; earlier ones run first where they are missing")
+    parser.add_argument(
+        "--stage",
+        choices=STAGES,
+        default=STAGES[-1],
+        help="the last stage to run; earlier ones run first where they are missing",
+    )
     _add_common(parser)
 
 
@@ -29,8 +36,12 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     """`taxon export -o DIR [--networks codec|joint] [--default-rate N] ...`."""
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the new bundle, <name>/<version>; must not exist")
-    parser.add_argument("--networks", choices=("codec", "joint"), default="joint", help="which stage's networks to release")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="folder of the new bundle, <name>/<version>; must not exist"
+    )
+    parser.add_argument(
+        "--networks", choices=("codec", "joint"), default="joint", help="which stage's networks to release"
+    )
     parser.add_argument("--default-rate", type=int, default=1, help="the default operating point")
     parser.add_argument("--card", type=Path, help="a MODEL_CARD.md to ship in the bundle")
     _add_common(parser)
@@ -45,16 +56,23 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, help="folder with nyuv2/, houses/, imagenet_samples/ and teachers/ (default: TAXON_DATA)")
-    parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="folder for what training keeps (default: %(default)s)")
+    parser.add_argument(
+        "--data", type=Path, help="folder with nyuv2/, houses/, imagenet_samples/ and teachers/ (default: TAXON_DATA)"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=DEFAULT_WORK, help="folder for what training keeps (default: %(default)s)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=0, help="threads of torch's operators (default: torch's own choice)")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="threads of torch's operators (default: torch's own choice)"
+    )
 
 
 def _data(arguments: argparse.Namespace) -> Path:
     data = arguments.data or Path(os.environ.get("TAXON_DATA", ""))
-    if not (data / "nyuv2" / "index.csv").is_file():
-        raise SystemExit(f"taxon: {data} has no nyuv2/index.csv: give the data folder with --data or TAXON_DATA")
+    for needed in NEEDED:
+        if not (data / needed).exists():
+            raise DataError(f"{data} has no {needed}: give the data folder with --data or TAXON_DATA")
     return Path(data)
 
 

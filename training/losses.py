@@ -16,8 +16,13 @@ from training.datasets.frame import IGNORE
 from training.networks.task import dense_result
 
 WEIGHTS = {
-    "segment_semantic": 1.0, "class_scene": 0.3, "class_object": 0.3, "normal": 1.5, "reshading": 4.0, "principal_curvature": 4.0,
-}  # fmt: skip
+    "segment_semantic": 1.0,
+    "class_scene": 0.3,
+    "class_object": 0.3,
+    "normal": 1.5,
+    "reshading": 4.0,
+    "principal_curvature": 4.0,
+}
 LABEL_SMOOTHING = 0.1
 COSINE_LIMIT = 0.9999
 

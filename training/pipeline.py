@@ -1,13 +1,13 @@
 """All training stages in order; each is skipped where its result lies in the work folder already, or resumed where it was stopped.
 
-    sources -> views -> tasks (tasks.pt) -> codec (codec.pt) -> joint (joint.pt)
+sources -> views -> tasks (tasks.pt) -> codec (codec.pt) -> joint (joint.pt)
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,22 +49,29 @@ def open_views(data: Path, work: Path, device: str) -> Views:
     position = {entry.index: i for i, entry in enumerate(Nyuv2(data / "nyuv2", "train").entries)}
     held_out = [position[entry.index] for entry in Nyuv2(data / "nyuv2", "validation").entries]
     room_source, photo_source = np.asarray(sets["nyuv2"]["source"]), np.asarray(sets["photos"]["source"])
-    room_held, photo_held = np.isin(room_source, held_out), photo_source % PHOTO_VALIDATION_EVERY == PHOTO_VALIDATION_EVERY - 1
+    room_held, photo_held = (
+        np.isin(room_source, held_out),
+        photo_source % PHOTO_VALIDATION_EVERY == PHOTO_VALIDATION_EVERY - 1,
+    )
     room_whole = np.arange(len(room_source)) % VIEWS_EACH["nyuv2"] == 0
     photo_whole = np.arange(len(photo_source)) % VIEWS_EACH["photos"] == 0
     return Views(
-        sets["nyuv2"], sets["houses"], sets["photos"],
-        np.flatnonzero(~room_held), np.flatnonzero(room_held & room_whole),
-        np.flatnonzero(~photo_held), np.flatnonzero(photo_held & photo_whole),
-    )  # fmt: skip
+        sets["nyuv2"],
+        sets["houses"],
+        sets["photos"],
+        np.flatnonzero(~room_held),
+        np.flatnonzero(room_held & room_whole),
+        np.flatnonzero(~photo_held),
+        np.flatnonzero(photo_held & photo_whole),
+    )
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Settings of all stages."""
 
-    tasks: TaskTraining = TaskTraining()
-    codec: CodecTraining = CodecTraining()
+    tasks: TaskTraining = field(default_factory=TaskTraining)
+    codec: CodecTraining = field(default_factory=CodecTraining)
     joint: CodecTraining = JOINT_DEFAULTS
 
 
@@ -81,14 +88,18 @@ def run(data: Path, work: Path, last_stage: str, recipe: Recipe, device: str) ->
     tasks = train_tasks(
         Share(views.rooms, views.fit_rooms, recipe.tasks.rooms_per_batch),
         Share(views.houses, np.arange(len(views.houses)), recipe.tasks.houses_per_batch),
-        recipe.tasks, work, device,
-    )  # fmt: skip
+        recipe.tasks,
+        work,
+        device,
+    )
     report(work, "uncompressed", tasks, views, device)
     torch.save(tasks.state_dict(), work / "uncompressed.pt")
     if "codec" not in wanted:
         return
     trained_as = hashlib.sha256((work / "uncompressed.pt").read_bytes()).hexdigest()
-    rooms, houses, photos = (prepare_branch(part, tasks.branch, trained_as, device) for part in (views.rooms, views.houses, views.photos))
+    rooms, houses, photos = (
+        prepare_branch(part, tasks.branch, trained_as, device) for part in (views.rooms, views.houses, views.photos)
+    )
     coded: CodedNetworks | None = None
     for name, settings in (("codec", recipe.codec), ("joint", recipe.joint)):
         if name in wanted:
@@ -114,9 +125,3 @@ def report(work: Path, name: str, networks: TaskNetworks | CodedNetworks, views:
         print(f"{name} rate {rate}: {describe(both)}", flush=True)
         kept[f"{name} {rate}"] = {"figures": dict(both.figures), "bits": dict(both.bits)}
     path.write_text(json.dumps(kept, indent=1))
-
-
-def set_threads(threads: int) -> None:
-    """Threads of torch's own operators; 0 leaves its default."""
-    if threads:
-        torch.set_num_threads(threads)

@@ -1,6 +1,6 @@
 """Training pictures with everything that is known of them, at a size from which views are cut.
 
-    NYUv2 picture --+--> picture 320x256, 13-class ids, scene, geometry (docs/targets.md)
+    NYUv2 picture --+--> picture 384x288, 13-class ids, scene, geometry (docs/targets.md)
     house photo   --+--> picture, scene                                                    --> SourceFrame, one .npz each
     labelled photo -+--> picture, object class
                     +--> teacher probabilities of MOSAIC (ADE20K), where its files are given
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,11 @@ GEOMETRY_SCALE = 127.0
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """image uint8 [288, 384, 3] (stretched); segmentation uint8 the same size or None; geometry int8 [6, 288, 384] / 127 or None
-    (normal, reshading, two curvatures); mosaic uint8 [32, 64, 64] / 255 or None; scene and object class, -1 where unknown."""
+    """One picture and what is known of it; None or -1 where nothing is.
+
+    image uint8 [288, 384, 3] (stretched), segmentation uint8 [288, 384], geometry int8 [6, 288, 384] / 127 (normal, reshading,
+    two curvatures), mosaic uint8 [32, 64, 64] / 255, scene and object class.
+    """
 
     image: npt.NDArray[np.uint8]
     segmentation: npt.NDArray[np.uint8] | None
@@ -53,7 +57,7 @@ class SourceFrame:
     def load(cls, path: Path) -> SourceFrame:
         """Read what `save` wrote."""
         with np.load(path) as data:
-            optional = {name: data[name] if name in data else None for name in ("segmentation", "geometry", "mosaic")}
+            optional = {name: data.get(name) for name in ("segmentation", "geometry", "mosaic")}
             return cls(data["image"], **optional, scene=int(data["scene"]), object_class=int(data["object_class"]))
 
 
@@ -65,7 +69,11 @@ def prepare_sources(data: Path, work: Path) -> None:
     photos = LabelledPhotos(data / "imagenet_samples", "train")
     jobs = [
         *_jobs("nyuv2", [entry.index for entry in nyuv2.entries], lambda i: _nyuv2_frame(nyuv2, i, teacher)),
-        *_jobs("houses", [f"{path.parent.name}-{path.stem}" for path in houses.files], lambda i: _house_frame(houses, i, teacher)),
+        *_jobs(
+            "houses",
+            [f"{path.parent.name}-{path.stem}" for path in houses.files],
+            lambda i: _house_frame(houses, i, teacher),
+        ),
         *_jobs("photos", [Path(name).stem for name in photos.files], lambda i: _photo_frame(photos, i)),
     ]
     for name, make in tqdm(jobs, desc="source frames"):
@@ -75,9 +83,11 @@ def prepare_sources(data: Path, work: Path) -> None:
             make().save(path)
 
 
-def _jobs(folder: str, names: list[str], make: Callable[[int], SourceFrame]) -> Iterator[tuple[str, Callable[[], SourceFrame]]]:
+def _jobs(
+    folder: str, names: list[str], make: Callable[[int], SourceFrame]
+) -> Iterator[tuple[str, Callable[[], SourceFrame]]]:
     for index, name in enumerate(names):
-        yield f"{folder}/{name}", lambda index=index: make(index)
+        yield f"{folder}/{name}", partial(make, index)
 
 
 def _stretched(picture: Image.Image) -> npt.NDArray[np.uint8]:
@@ -91,7 +101,9 @@ def _nyuv2_frame(nyuv2: Nyuv2, index: int, teacher: MosaicTeacher) -> SourceFram
     resized = resize_channels(stacked, SOURCE_HEIGHT, SOURCE_WIDTH)
     return SourceFrame(
         image=_stretched(picture),
-        segmentation=np.asarray(nyuv2.segmentation(index).resize((SOURCE_WIDTH, SOURCE_HEIGHT), Image.Resampling.NEAREST)),
+        segmentation=np.asarray(
+            nyuv2.segmentation(index).resize((SOURCE_WIDTH, SOURCE_HEIGHT), Image.Resampling.NEAREST)
+        ),
         geometry=np.rint(resized * GEOMETRY_SCALE).astype(np.int8),
         mosaic=teacher.probabilities(picture),
         scene=nyuv2.scene(index),

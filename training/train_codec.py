@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,10 @@ class CodedNetworks(nn.Module):
         self.tasks = tasks
         self.codecs = nn.ModuleDict({group: GroupCodec(SPECS[group]) for group in GROUPS})
 
+    def codec(self, group: str) -> GroupCodec:
+        """The codec of `group`."""
+        return cast(GroupCodec, self.codecs[group])
+
 
 class Reference(nn.Module):
     """The uncompressed networks and the ImageNet classifier: what unlabelled frames learn from."""
@@ -68,7 +73,9 @@ class Reference(nn.Module):
         self.classifier = ImageNetBranch(pretrained_lite0()).classifier.requires_grad_(False)
 
 
-def codec_losses(networks: CodedNetworks, reference: Reference, batch: Batch, rates: dict[str, Tensor], joint: bool) -> dict[str, Tensor]:
+def codec_losses(
+    networks: CodedNetworks, reference: Reference, batch: Batch, rates: dict[str, Tensor], joint: bool
+) -> dict[str, Tensor]:
     """Losses by name: `bits <group>` (already priced), a task's own, and `mimic <task>`.
 
     Photos of single objects have no room in them: they go through the semantic group only, and only their object class is judged.
@@ -77,13 +84,19 @@ def codec_losses(networks: CodedNetworks, reference: Reference, batch: Batch, ra
     rooms = batch.selected(is_room)
     with torch.no_grad():
         originals = _features(reference.tasks, "semantic", batch) | _features(reference.tasks, "geometry", rooms)
-        of_rooms = {task: feature if task in GROUPS["geometry"] else feature[is_room] for task, feature in originals.items()}
-        wanted = reference.tasks.results({task: feature for task, feature in of_rooms.items() if task != "class_object"})
+        of_rooms = {
+            task: feature if task in GROUPS["geometry"] else feature[is_room] for task, feature in originals.items()
+        }
+        wanted = reference.tasks.results(
+            {task: feature for task, feature in of_rooms.items() if task != "class_object"}
+        )
     losses: dict[str, Tensor] = {}
     coded: dict[str, Tensor] = {}
     for group, codec in networks.codecs.items():
         part, chosen = (batch, torch.ones_like(is_room)) if group == "semantic" else (rooms, is_room)
-        features = _features(networks.tasks, group, part) if joint else {task: originals[task] for task in GROUPS[group]}
+        features = (
+            _features(networks.tasks, group, part) if joint else {task: originals[task] for task in GROUPS[group]}
+        )
         result = codec(features, rates[group][chosen])
         prices = torch.tensor(BETAS[group], device=batch.f8.device)[rates[group][chosen]]
         losses[f"bits {group}"] = (prices * result.bits).mean()
@@ -93,7 +106,11 @@ def codec_losses(networks: CodedNetworks, reference: Reference, batch: Batch, ra
     for task in ("class_scene", "segment_semantic"):
         coded[task] = coded[task][is_room]
     results = networks.tasks.results(coded)
-    return losses | task_losses(results, rooms) | {f"mimic {task}": _distance(task, raw, wanted[task]) for task, raw in results.items()}
+    return (
+        losses
+        | task_losses(results, rooms)
+        | {f"mimic {task}": _distance(task, raw, wanted[task]) for task, raw in results.items()}
+    )
 
 
 def _features(tasks: TaskNetworks, group: str, batch: Batch) -> dict[str, Tensor]:
@@ -103,7 +120,9 @@ def _features(tasks: TaskNetworks, group: str, batch: Batch) -> dict[str, Tensor
 def _object_loss(logits: Tensor, uncompressed: Tensor, batch: Batch) -> Tensor:
     """Distillation from the uncompressed ImageNet network, and where the stronger teacher has spoken, half from that."""
     target = uncompressed.softmax(1)
-    return soft_loss(logits, torch.where(batch.has_teacher[:, None], 0.5 * target + 0.5 * batch.teacher.softmax(1), target))
+    return soft_loss(
+        logits, torch.where(batch.has_teacher[:, None], 0.5 * target + 0.5 * batch.teacher.softmax(1), target)
+    )
 
 
 def _distance(task: str, raw: Tensor, wanted: Tensor) -> Tensor:
@@ -134,17 +153,28 @@ def parameter_groups(networks: CodedNetworks, settings: CodecTraining) -> list[d
         {"params": steps, "lr": settings.learning_rate * STEP_LEARNING_RATE_FACTOR, "weight_decay": 0.0},
     ]
     if settings.joint:
-        groups.append({"params": [p for p in networks.tasks.parameters() if p.requires_grad], "lr": settings.task_learning_rate})
+        groups.append(
+            {"params": [p for p in networks.tasks.parameters() if p.requires_grad], "lr": settings.task_learning_rate}
+        )
     return groups
 
 
 def random_rates(step: int, seed: int, count: int, device: str) -> dict[str, Tensor]:
     """An operating point for every frame and group; depends on seed and step alone."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    return {group: torch.randint(0, spec.rates, (count,), generator=generator).to(device) for group, spec in SPECS.items()}
+    return {
+        group: torch.randint(0, spec.rates, (count,), generator=generator).to(device) for group, spec in SPECS.items()
+    }
 
 
-def train_codec(tasks: TaskNetworks, start: CodedNetworks | None, shares: list[Share], settings: CodecTraining, work: Path, device: str) -> CodedNetworks:
+def train_codec(
+    tasks: TaskNetworks,
+    start: CodedNetworks | None,
+    shares: list[Share],
+    settings: CodecTraining,
+    work: Path,
+    device: str,
+) -> CodedNetworks:
     """Train (or resume) one stage and return the averaged networks; the checkpoint is `work`/codec.pt or joint.pt."""
     torch.manual_seed(settings.seed)
     networks = copy.deepcopy(start) if start is not None else CodedNetworks(copy.deepcopy(tasks))
@@ -168,7 +198,9 @@ def train_codec(tasks: TaskNetworks, start: CodedNetworks | None, shares: list[S
     networks.train()
     # also when they are fine-tuned: their batch statistics are those of rooms, and these batches hold photos
     networks.tasks.eval()
-    progress = tqdm(batches(shares, settings.seed, first, settings.steps), initial=first, total=settings.steps, desc=path.stem)
+    progress = tqdm(
+        batches(shares, settings.seed, first, settings.steps), initial=first, total=settings.steps, desc=path.stem
+    )
     shown: dict[str, float] = {}
     for step, cpu_batch in progress:
         batch = cpu_batch.to(device)
@@ -187,9 +219,13 @@ def train_codec(tasks: TaskNetworks, start: CodedNetworks | None, shares: list[S
             progress.set_postfix({_short(name): f"{value:.3f}" for name, value in shown.items()})
         if (step + 1) % CHECKPOINT_EVERY_STEPS == 0 or step + 1 == settings.steps:
             checkpoint.save(
-                path, networks=networks.state_dict(), average=average.module.state_dict(), optimiser=optimiser.state_dict(),
-                schedule=schedule.state_dict(), step=step + 1,
-            )  # fmt: skip
+                path,
+                networks=networks.state_dict(),
+                average=average.module.state_dict(),
+                optimiser=optimiser.state_dict(),
+                schedule=schedule.state_dict(),
+                step=step + 1,
+            )
     return average.module
 
 

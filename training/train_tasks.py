@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -22,7 +21,6 @@ from training.losses import WEIGHTS, dense_loss, scene_loss, soft_loss
 from training.networks.backbone import pretrained_lite0
 from training.networks.rooms import TaskNetworks
 from training.networks.task import DENSE_OUTPUTS
-from training.views import ViewSet
 
 CHECKPOINT_EVERY_STEPS = 100
 
@@ -74,18 +72,14 @@ def batch_losses(networks: TaskNetworks, batch: Batch) -> dict[str, Tensor]:
     return losses
 
 
-def split_views(views: ViewSet, fit_sources: set[int]) -> np.ndarray:
-    """Indices of the views whose source is in `fit_sources`."""
-    return np.flatnonzero(np.isin(np.asarray(views["source"]), list(fit_sources)))
-
-
 def train_tasks(rooms: Share, houses: Share, settings: TaskTraining, work: Path, device: str) -> TaskNetworks:
     """Train (or resume) and return the averaged networks; the checkpoint is `work`/tasks.pt."""
     torch.manual_seed(settings.seed)
     networks = TaskNetworks(pretrained_lite0()).to(device).to(memory_format=torch.channels_last)
+    others = [p for n, p in networks.named_parameters() if not n.startswith("branch.") and p.requires_grad]
     groups = [
         {"params": list(networks.branch.parameters()), "lr": settings.branch_learning_rate},
-        {"params": [p for n, p in networks.named_parameters() if not n.startswith("branch.") and p.requires_grad], "lr": settings.learning_rate},
+        {"params": others, "lr": settings.learning_rate},
     ]
     optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -103,12 +97,18 @@ def train_tasks(rooms: Share, houses: Share, settings: TaskTraining, work: Path,
         schedule.load_state_dict(state["schedule"])
         first = state["step"]
     networks.train()
-    progress = tqdm(batches([rooms, houses], settings.seed, first, settings.steps), initial=first, total=settings.steps, desc="task networks")
+    progress = tqdm(
+        batches([rooms, houses], settings.seed, first, settings.steps),
+        initial=first,
+        total=settings.steps,
+        desc="task networks",
+    )
+    weights = WEIGHTS | {"mosaic": settings.mosaic_weight}
     shown: dict[str, float] = {}
     for step, cpu_batch in progress:
         batch = cpu_batch.to(device)
         losses = batch_losses(networks, batch)
-        total = sum(((WEIGHTS | {"mosaic": settings.mosaic_weight})[name] * loss for name, loss in losses.items()), torch.zeros((), device=device))
+        total = sum((weights[name] * loss for name, loss in losses.items()), torch.zeros((), device=device))
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(networks.parameters(), 5.0)
@@ -121,7 +121,11 @@ def train_tasks(rooms: Share, houses: Share, settings: TaskTraining, work: Path,
             progress.set_postfix({task[:6]: f"{value:.3f}" for task, value in shown.items()})
         if (step + 1) % CHECKPOINT_EVERY_STEPS == 0 or step + 1 == settings.steps:
             checkpoint.save(
-                path, networks=networks.state_dict(), average=average.module.state_dict(), optimiser=optimiser.state_dict(),
-                schedule=schedule.state_dict(), step=step + 1,
-            )  # fmt: skip
+                path,
+                networks=networks.state_dict(),
+                average=average.module.state_dict(),
+                optimiser=optimiser.state_dict(),
+                schedule=schedule.state_dict(),
+                step=step + 1,
+            )
     return average.module

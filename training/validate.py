@@ -33,7 +33,9 @@ class Validation:
 
 
 @torch.no_grad()
-def validate(networks: TaskNetworks | CodedNetworks, views: ViewSet, indices: np.ndarray, rate: int, device: str) -> Validation:
+def validate(
+    networks: TaskNetworks | CodedNetworks, views: ViewSet, indices: np.ndarray, rate: int, device: str
+) -> Validation:
     """Measure on the views `indices`; `rate` is ignored for networks without a codec."""
     networks.eval()
     segmentation, normal = SegmentationMetric(SEGMENT_CLASSES, BACKGROUND), NormalMetric()
@@ -52,7 +54,9 @@ def validate(networks: TaskNetworks | CodedNetworks, views: ViewSet, indices: np
                 if label >= 0:
                     metric.add(results[task][i].softmax(0).cpu().numpy(), label)
             if bool(batch.has_segmentation[i]):
-                segmentation.add(results["segment_semantic"][i].argmax(0).cpu().numpy(), batch.segmentation[i].cpu().numpy())
+                segmentation.add(
+                    results["segment_semantic"][i].argmax(0).cpu().numpy(), batch.segmentation[i].cpu().numpy()
+                )
             if bool(batch.has_geometry[i]):
                 target = batch.geometry[i].cpu().numpy()
                 reference = {"reshading": target[3:4], "principal_curvature": target[4:6]}
@@ -83,7 +87,9 @@ def run(networks: TaskNetworks | CodedNetworks, batch: Batch, rate: int) -> tupl
     raw = tasks.results(features)
     size = (LABEL_PX, LABEL_PX)
     return {
-        task: dense_result(task, F.interpolate(value, size=size, mode="bilinear", align_corners=False)) if task in DENSE_OUTPUTS else value
+        task: dense_result(task, F.interpolate(value, size=size, mode="bilinear", align_corners=False))
+        if task in DENSE_OUTPUTS
+        else value
         for task, value in raw.items()
     }, bits
 

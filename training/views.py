@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,17 @@ from tqdm import tqdm
 
 from training.datasets.frame import IGNORE
 from training.networks.backbone import (
-    F8_CHANNELS, F16_CHANNELS, F32_CHANNELS, POOLED_CHANNELS, Branch, ImageNetBranch, ImageNetTeacher, Trunk, pretrained_lite0, pretrained_lite2,
-)  # fmt: skip
+    F8_CHANNELS,
+    F16_CHANNELS,
+    F32_CHANNELS,
+    POOLED_CHANNELS,
+    Branch,
+    ImageNetBranch,
+    ImageNetTeacher,
+    Trunk,
+    pretrained_lite0,
+    pretrained_lite2,
+)
 from training.sources import SOURCE_HEIGHT, SOURCE_WIDTH, SourceFrame
 
 INPUT_PX, LABEL_PX, MOSAIC_PX = 256, 128, 32
@@ -72,7 +82,9 @@ def random_augmentation(rng: np.random.Generator) -> Augmentation:
     height = min(1.0, scale / squeeze) * SOURCE_HEIGHT
     left, top = rng.uniform(0, SOURCE_WIDTH - width), rng.uniform(0, SOURCE_HEIGHT - height)
     brightness, contrast, saturation = rng.uniform(0.65, 1.35, 3)
-    return Augmentation((left, top, left + width, top + height), bool(rng.random() < 0.5), brightness, contrast, saturation)
+    return Augmentation(
+        (left, top, left + width, top + height), bool(rng.random() < 0.5), brightness, contrast, saturation
+    )
 
 
 def augmented_image(image: npt.NDArray[np.uint8], change: Augmentation) -> npt.NDArray[np.uint8]:
@@ -88,7 +100,11 @@ def augmented_image(image: npt.NDArray[np.uint8], change: Augmentation) -> npt.N
 def augmented_geometry(geometry: npt.NDArray[np.int8], change: Augmentation) -> npt.NDArray[np.int8]:
     """int8 [6, 288, 384] -> int8 [6, 128, 128]; a mirror image turns the sign of the normals' x."""
     planes = [
-        np.asarray(Image.fromarray(plane.astype(np.float32)).resize((LABEL_PX, LABEL_PX), Image.Resampling.BILINEAR, box=change.box))
+        np.asarray(
+            Image.fromarray(plane.astype(np.float32)).resize(
+                (LABEL_PX, LABEL_PX), Image.Resampling.BILINEAR, box=change.box
+            )
+        )
         for plane in geometry
     ]
     result = np.rint(np.stack(planes)).astype(np.int8)
@@ -110,7 +126,8 @@ def augmented_mosaic(probabilities: npt.NDArray[np.uint8], change: Augmentation)
     left, top, right, bottom = change.box
     box = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
     planes = [
-        np.asarray(Image.fromarray(plane).resize((MOSAIC_PX, MOSAIC_PX), Image.Resampling.BILINEAR, box=box)) for plane in probabilities
+        np.asarray(Image.fromarray(plane).resize((MOSAIC_PX, MOSAIC_PX), Image.Resampling.BILINEAR, box=box))
+        for plane in probabilities
     ]
     result = np.stack(planes)
     return result[:, :, ::-1] if change.flip else result
@@ -127,13 +144,14 @@ class ViewSet:
         self.count = int(json.loads((folder / "views.json").read_text())["views"])
         fields = FIELDS | (BRANCH_FIELDS if (folder / "branch.json").exists() else {})
         self.arrays = {
-            name: np.memmap(folder / f"{name}.bin", dtype, "r", shape=(self.count, *shape)) for name, (dtype, shape) in fields.items()
+            name: np.memmap(folder / f"{name}.bin", dtype, "r", shape=(self.count, *shape))
+            for name, (dtype, shape) in fields.items()
         }
 
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, name: str) -> npt.NDArray[np.generic]:
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self.arrays[name]
 
 
@@ -145,7 +163,10 @@ def prepare_views(work: Path, name: str, views_each: int, seed: int, device: str
     folder.mkdir(parents=True, exist_ok=True)
     sources = sorted((work / "sources" / name).glob("*.npz"))
     count = len(sources) * views_each
-    arrays = {key: np.memmap(folder / f"{key}.bin", dtype, "w+", shape=(count, *shape)) for key, (dtype, shape) in FIELDS.items()}
+    arrays = {
+        key: np.memmap(folder / f"{key}.bin", dtype, "w+", shape=(count, *shape))
+        for key, (dtype, shape) in FIELDS.items()
+    }
     lite0 = pretrained_lite0()
     trunk, branch, teacher = (
         module.to(device).to(memory_format=torch.channels_last).eval()
@@ -179,7 +200,8 @@ def prepare_views(work: Path, name: str, views_each: int, seed: int, device: str
             if offset < TEACHER_VIEWS:
                 arrays["teacher"][index] = logits[offset].cpu().numpy()
                 known[KNOWN_TEACHER] = 1
-            arrays["scene"][index], arrays["object_class"][index], arrays["source"][index] = source.scene, source.object_class, position
+            arrays["scene"][index], arrays["object_class"][index] = source.scene, source.object_class
+            arrays["source"][index] = position
     for array in arrays.values():
         array.flush()
     (folder / "views.json").write_text(json.dumps({"views": count, "views_each": views_each, "seed": seed}))
@@ -193,13 +215,15 @@ def prepare_branch(views: ViewSet, branch: Branch, trained_as: str, device: str)
         return ViewSet(views.folder)
     marker.unlink(missing_ok=True)
     arrays = {
-        key: np.memmap(views.folder / f"{key}.bin", dtype, "w+", shape=(len(views), *shape)) for key, (dtype, shape) in BRANCH_FIELDS.items()
+        key: np.memmap(views.folder / f"{key}.bin", dtype, "w+", shape=(len(views), *shape))
+        for key, (dtype, shape) in BRANCH_FIELDS.items()
     }
     for start in tqdm(range(0, len(views), BATCH), desc=f"backbone of {views.folder.name}"):
         f8 = torch.from_numpy(np.asarray(views["f8"][start : start + BATCH])).to(device).float()
         with torch.inference_mode():
             f16, f32 = branch(f8.contiguous(memory_format=torch.channels_last))
-        arrays["f16"][start : start + BATCH], arrays["f32"][start : start + BATCH] = f16.cpu().numpy(), f32.cpu().numpy()
+        arrays["f16"][start : start + BATCH] = f16.cpu().numpy()
+        arrays["f32"][start : start + BATCH] = f32.cpu().numpy()
     for array in arrays.values():
         array.flush()
     marker.write_text(json.dumps({"trained_as": trained_as}))

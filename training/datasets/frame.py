@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from shared.errors import TaxonError
+
 INPUT_HEIGHT, INPUT_WIDTH = 256, 256
 IGNORE = 255
 
 
-class DataError(ValueError):
+class DataError(TaxonError, ValueError):
     """A data folder that is missing, incomplete or has no such split; the message says which and what to do."""
 
 

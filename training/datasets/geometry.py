@@ -74,7 +74,8 @@ def normals_from_depth(depth: FloatArray, camera: Intrinsics, window: int = PLAN
     A plane n.P = d is linear in the ray coordinates: 1/Z = (n/d) . (x, y, 1). The window's normal equations are solved in closed
     form from box sums, with coordinates taken relative to the window's mean so that they stay well conditioned.
     """
-    ray = rays(*depth.shape, camera)
+    height, width = depth.shape
+    ray = rays(height, width, camera)
     x, y = ray[0], ray[1]
     inverse = 1.0 / depth
     count = box_sum(np.ones_like(depth), window)
@@ -97,7 +98,8 @@ def normals_from_depth(depth: FloatArray, camera: Intrinsics, window: int = PLAN
 
 def reshade(normal: FloatArray, camera: Intrinsics) -> FloatArray:
     """Lambertian shading [1, H, W] under one point light at the camera, without fall-off: max(0, n . direction to the camera)."""
-    ray = rays(*normal.shape[-2:], camera)
+    height, width = normal.shape[-2:]
+    ray = rays(height, width, camera)
     to_camera = np.stack([-ray[0], ray[1], ray[2]]) / np.linalg.norm(ray, axis=0)
     return np.maximum(0.0, np.einsum("chw,chw->hw", normal, to_camera))[None]
 
@@ -110,7 +112,8 @@ def curvature_from_normals(
     The symmetric shape operator S with dn = S dp is fitted by least squares over the window, in an orthonormal tangent frame.
     The frame changes slowly across a window, so the moments are taken in camera axes and then projected.
     """
-    ray = rays(*depth.shape, camera)
+    height, width = depth.shape
+    ray = rays(height, width, camera)
     point = np.stack([ray[0], -ray[1], -ray[2]]) * depth
     count = box_sum(np.ones_like(depth), window)
     mean_point = box_sum(point, window) / count

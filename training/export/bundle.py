@@ -1,11 +1,10 @@
 """Writes a bundle (docs/format.md) from trained networks and checks that it computes what they compute.
 
-    uncompressed.pt, codec-final.pt | joint-final.pt --> graphs, integer tables, manifest --> models/<name>/<version>/
+uncompressed.pt, codec-final.pt | joint-final.pt --> graphs, integer tables, manifest --> models/<name>/<version>/
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torchvision.models import EfficientNet_B0_Weights
 
 from shared.entropy.hyperprior import LatentShape
+from shared.errors import TaxonError
 from shared.frames import InputSize
 from shared.manifest import OperatingPoint, TaskEntry, TaskGroup, write_manifest
 from shared.tasks import SEGMENTATION_LABELS
@@ -32,20 +32,33 @@ RATE_NAMES = ("lowest", "low", "middle", "high")
 MODEL_CARD = "MODEL_CARD.md"
 
 
+class ExportError(TaxonError):
+    """A bundle that cannot be written: it is there already, or its networks are not trained."""
+
+
 def load_networks(work: Path, networks: str) -> tuple[TaskNetworks, CodedNetworks]:
     """The uncompressed task networks and the coded ones of stage `networks` (`codec` or `joint`)."""
+    files = [work / "uncompressed.pt", work / f"{networks}-final.pt"]
+    for file in files:
+        if not file.is_file():
+            raise ExportError(
+                f"{file} is missing: run `taxon train --stage {networks}` first, or name its folder with --work"
+            )
     pretrained = pretrained_lite0()
     uncompressed = TaskNetworks(pretrained)
-    uncompressed.load_state_dict(torch.load(work / "uncompressed.pt", map_location="cpu", weights_only=True))
+    uncompressed.load_state_dict(torch.load(files[0], map_location="cpu", weights_only=True))
     coded = CodedNetworks(TaskNetworks(pretrained))
-    coded.load_state_dict(torch.load(work / f"{networks}-final.pt", map_location="cpu", weights_only=True))
+    coded.load_state_dict(torch.load(files[1], map_location="cpu", weights_only=True))
     return uncompressed.eval(), coded.eval()
 
 
 def export_bundle(work: Path, output: Path, networks: str, default_rate: int, card: Path | None) -> bytes:
-    """Write the bundle whole or not at all; returns its digest. Raises FileExistsError where `output` exists: bundles are immutable."""
+    """Write the bundle whole or not at all; returns its digest.
+
+    Raises ExportError where `output` exists (bundles are immutable) or the work folder lacks a stage's result.
+    """
     if output.exists():
-        raise FileExistsError(f"{output} exists: a bundle is immutable, export to a new version")
+        raise ExportError(f"{output} exists: a bundle is immutable, export to a new version")
     uncompressed, coded = load_networks(work, networks)
     pretrained = pretrained_lite0()
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +69,7 @@ def export_bundle(work: Path, output: Path, networks: str, default_rate: int, ca
         for graph in directory.rglob("*.onnx"):
             store_weights_in_half(graph)
         for group in GROUPS:
-            save_entropy_model(coded.codecs[group], directory / group / "entropy.npz")
+            save_entropy_model(coded.codec(group), directory / group / "entropy.npz")
         save_cdf_tables(directory / "cdf_tables.npz")
         if card is not None:
             shutil.copyfile(card, directory / MODEL_CARD)
@@ -70,7 +83,7 @@ def export_bundle(work: Path, output: Path, networks: str, default_rate: int, ca
             operating_points=[OperatingPoint(rate, name) for rate, name in enumerate(RATE_NAMES)],
             default_rate=default_rate,
         )
-        os.rename(directory, output)
+        directory.rename(output)
     return digest
 
 

@@ -37,7 +37,7 @@ class EncoderGraph(nn.Module):
 
     def __init__(self, networks: CodedNetworks, group: str, imagenet: ImageNetBranch) -> None:
         super().__init__()
-        self.tasks, self.codec, self.group = networks.tasks, networks.codecs[group], group
+        self.tasks, self.codec, self.group = networks.tasks, networks.codec(group), group
         self.imagenet = imagenet if "class_object" in GROUPS[group] else None
 
     def forward(self, f8: Tensor, f16: Tensor, f32: Tensor, rate: Tensor) -> tuple[Tensor, ...]:
@@ -53,7 +53,7 @@ class DecoderGraph(nn.Module):
 
     def __init__(self, networks: CodedNetworks, group: str) -> None:
         super().__init__()
-        self.codec, self.group = networks.codecs[group], group
+        self.codec, self.group = networks.codec(group), group
 
     def forward(self, z: Tensor, rate: Tensor) -> tuple[Tensor, ...]:
         features = self.codec.decode(z.float(), rate)
@@ -94,7 +94,9 @@ def finished(task: str, raw: Tensor) -> Tensor:
     return enlarged.argmax(1).to(torch.uint8) if task == "segment_semantic" else dense_result(task, enlarged)
 
 
-def export_graphs(networks: CodedNetworks, uncompressed: TaskNetworks, trunk: Trunk, imagenet: ImageNetBranch, directory: Path) -> None:
+def export_graphs(
+    networks: CodedNetworks, uncompressed: TaskNetworks, trunk: Trunk, imagenet: ImageNetBranch, directory: Path
+) -> None:
     """Write every graph of the bundle into `directory`."""
     # networks are trained in channels-last order; the graphs are plain NCHW
     for module in (networks, uncompressed, trunk, imagenet):
@@ -105,19 +107,44 @@ def export_graphs(networks: CodedNetworks, uncompressed: TaskNetworks, trunk: Tr
     image = torch.zeros(2, INPUT_PX, INPUT_PX, 3, dtype=torch.uint8)
     export(BackboneGraph(trunk, uncompressed.branch), (image,), ["image"], list(FEATURES), directory / "backbone.onnx")
     for group, tasks in GROUPS.items():
-        spec = networks.codecs[group].spec
+        spec = networks.codec(group).spec
         size = spec.channels * spec.height * spec.width + spec.vector
         extra = ["pooled"] if "class_object" in tasks else []
         folder = directory / group
-        export(EncoderGraph(networks, group, imagenet), (*features, rate), [*FEATURES, "rate"], ["z", "v", *extra], folder / "encoder.onnx")
+        export(
+            EncoderGraph(networks, group, imagenet),
+            (*features, rate),
+            [*FEATURES, "rate"],
+            ["z", "v", *extra],
+            folder / "encoder.onnx",
+        )
         z = torch.zeros(2, size, dtype=torch.int32)
-        export(DecoderGraph(networks, group), (z, rate), ["z", "rate"], [f"feature_{task}" for task in tasks], folder / "decoder.onnx")
+        export(
+            DecoderGraph(networks, group),
+            (z, rate),
+            ["z", "rate"],
+            [f"feature_{task}" for task in tasks],
+            folder / "decoder.onnx",
+        )
         inputs = (*features, pooled) if extra else features
         results = [f"result_{task}" for task in tasks]
-        export(ReferenceGraph(uncompressed, group, imagenet), inputs, [*FEATURES, *extra], results, folder / "reference.onnx")
-    shapes = {task: (DENSE_CHANNELS, 16, 16) for task in DENSE_OUTPUTS} | {"class_scene": (SCENE_FEATURES,), "class_object": (OBJECT_FEATURES,)}
+        export(
+            ReferenceGraph(uncompressed, group, imagenet),
+            inputs,
+            [*FEATURES, *extra],
+            results,
+            folder / "reference.onnx",
+        )
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(DENSE_OUTPUTS, (DENSE_CHANNELS, 16, 16))
+    shapes |= {"class_scene": (SCENE_FEATURES,), "class_object": (OBJECT_FEATURES,)}
     for task, shape in shapes.items():
-        export(HeadGraph(networks.tasks, task), (torch.randn(2, *shape),), ["feature"], ["result"], directory / "heads" / f"{task}.onnx")
+        export(
+            HeadGraph(networks.tasks, task),
+            (torch.randn(2, *shape),),
+            ["feature"],
+            ["result"],
+            directory / "heads" / f"{task}.onnx",
+        )
 
 
 def export(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str], path: Path) -> None:
@@ -127,6 +154,12 @@ def export(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outp
         warnings.simplefilter("ignore")
         # the tracing exporter: the newer one fixes the batch size that it was shown, and takes ten times as long
         torch.onnx.export(
-            module.eval(), inputs, str(path), input_names=names, output_names=outputs, opset_version=OPSET, dynamo=False,
+            module.eval(),
+            inputs,
+            str(path),
+            input_names=names,
+            output_names=outputs,
+            opset_version=OPSET,
+            dynamo=False,
             dynamic_axes={name: {0: "batch"} for name in (*names, *outputs)},
-        )  # fmt: skip
+        )

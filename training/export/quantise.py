@@ -36,7 +36,9 @@ def integer_arrays(codec: GroupCodec) -> dict[str, npt.NDArray[np.int32]]:
         arrays[f"{name}_bias"] = _fixed(layer.bias.cpu() * unit, BIAS_BITS)
     arrays["codebook"] = _fixed(synthesis.codebook, WEIGHT_BITS)
     # index 0 would make an element of v certain: side information is always coded
-    arrays["side_scale_index"] = (codec.side_scale * INDEX_UNIT).detach().cpu().round().clamp(1, SCALES - 1).numpy().astype(np.int32)
+    arrays["side_scale_index"] = (
+        (codec.side_scale * INDEX_UNIT).detach().cpu().round().clamp(1, SCALES - 1).numpy().astype(np.int32)
+    )
     return arrays
 
 
@@ -49,5 +51,7 @@ def save_entropy_model(codec: GroupCodec, path: Path) -> None:
 def _fixed(values: Tensor, fractional_bits: int) -> npt.NDArray[np.int32]:
     scaled = np.rint(values.detach().cpu().double().numpy() * 2.0**fractional_bits)
     if np.abs(scaled).max() >= 2**31:
-        raise ValueError(f"a hyper-synthesis parameter of {np.abs(values.detach().numpy()).max():.3g} does not fit into 32 bits")
+        raise ValueError(
+            f"a hyper-synthesis parameter of {np.abs(values.detach().numpy()).max():.3g} does not fit into 32 bits"
+        )
     return scaled.astype(np.int32)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import torch
 from efficientnet_lite_pytorch import EfficientNet
+from efficientnet_lite_pytorch.model import MBConvBlock
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -21,7 +22,7 @@ F8_CHANNELS, F16_CHANNELS, F32_CHANNELS, POOLED_CHANNELS = 40, 112, 320, 1280
 class FoldedBlock(nn.Module):
     """One inverted residual block with its batch normalisation folded in."""
 
-    def __init__(self, block: nn.Module) -> None:
+    def __init__(self, block: MBConvBlock) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         if hasattr(block, "_expand_conv"):

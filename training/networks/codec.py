@@ -68,7 +68,11 @@ class CodecSpec:
 
 SPECS = {
     "semantic": CodecSpec(
-        ("class_scene", "class_object", "segment_semantic"), channels=24, side_information=24, vector_scene=16, vector_object=48
+        ("class_scene", "class_object", "segment_semantic"),
+        channels=24,
+        side_information=24,
+        vector_scene=16,
+        vector_object=48,
     ),
     "geometry": CodecSpec(("normal", "reshading", "principal_curvature"), channels=40, side_information=24),
 }
@@ -100,7 +104,9 @@ class GroupEncoder(nn.Module):
             nn.init.eye_(self.object.weight)
 
     def forward(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        spatial = self.transform(torch.cat([self.peripheral[task](features[task]) for task in self.spec.dense_tasks], 1))
+        spatial = self.transform(
+            torch.cat([self.peripheral[task](features[task]) for task in self.spec.dense_tasks], 1)
+        )
         if not self.spec.vector:
             return spatial, spatial.flatten(1)[:, :0]
         return spatial, torch.cat([self.scene(features["class_scene"]), self.object(features["class_object"])], 1)
@@ -117,10 +123,15 @@ class GroupDecoder(nn.Module):
         self.deep = nn.Sequential(SeparableResidual(WIDTH), SeparableResidual(WIDTH))
         self.shallow = nn.Sequential(upsample(WIDTH, 96), SeparableResidual(96))
         self.split = nn.ModuleDict(
-            {task: nn.Sequential(SeparableResidual(96, 1), nn.Conv2d(96, DENSE_CHANNELS, 1)) for task in spec.dense_tasks}
+            {
+                task: nn.Sequential(SeparableResidual(96, 1), nn.Conv2d(96, DENSE_CHANNELS, 1))
+                for task in spec.dense_tasks
+            }
         )
         if spec.vector:
-            self.scene = nn.Sequential(nn.Linear(spec.vector_scene + WIDTH, 128), nn.ReLU(), nn.Linear(128, SCENE_FEATURES))
+            self.scene = nn.Sequential(
+                nn.Linear(spec.vector_scene + WIDTH, 128), nn.ReLU(), nn.Linear(128, SCENE_FEATURES)
+            )
             self.object = nn.Linear(spec.vector_object, OBJECT_FEATURES)
             nn.init.eye_(self.object.weight)
             nn.init.zeros_(self.object.bias)
@@ -139,13 +150,17 @@ class GroupDecoder(nn.Module):
 class HyperAnalysis(nn.Module):
     """Dequantised latents and rate -> real-valued v [N, V]: convolutions on the latent and its coordinates, then global pooling."""
 
+    coordinates: Tensor
+
     def __init__(self, spec: CodecSpec) -> None:
         super().__init__()
         self.spatial = nn.Sequential(conv(spec.channels + 2, WIDTH, 1), conv(WIDTH, WIDTH, 3))
         self.hidden = nn.Linear(WIDTH + spec.vector, WIDTH)
         self.rate_bias = nn.Parameter(torch.zeros(spec.rates, WIDTH))
         self.side = nn.Linear(WIDTH, spec.side_information)
-        rows, columns = torch.meshgrid(torch.linspace(-1, 1, spec.height), torch.linspace(-1, 1, spec.width), indexing="ij")
+        rows, columns = torch.meshgrid(
+            torch.linspace(-1, 1, spec.height), torch.linspace(-1, 1, spec.width), indexing="ij"
+        )
         self.register_buffer("coordinates", torch.stack([columns, rows])[None], persistent=False)
 
     def forward(self, spatial: Tensor, vector: Tensor, rate: Tensor) -> Tensor:
@@ -225,7 +240,9 @@ class GroupCodec(nn.Module):
         self.hyper_analysis = HyperAnalysis(spec)
         self.hyper_synthesis = HyperSynthesis(spec)
         plain, objects = spec.channels + spec.vector_scene, spec.vector_object
-        start = torch.cat([_log_gains(START_GAINS, spec.rates, plain), _log_gains(START_OBJECT_GAINS, spec.rates, objects)], 1)
+        start = torch.cat(
+            [_log_gains(START_GAINS, spec.rates, plain), _log_gains(START_OBJECT_GAINS, spec.rates, objects)], 1
+        )
         self.log_gain = nn.Parameter(start)
         self.log_inverse_gain = nn.Parameter(-start.clone())
         self.log_side_gain = nn.Parameter(torch.full((spec.rates, spec.side_information), math.log(START_SIDE_GAIN)))
@@ -239,7 +256,9 @@ class GroupCodec(nn.Module):
     def quantised(self, features: Mapping[str, Tensor], rate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """y * gain before rounding [N, K], z [N, K] and v [N, V] after it (straight-through gradients)."""
         spatial, vector = self.encoder(features)
-        scaled = torch.cat([(spatial * self._spatial(self.log_gain, rate)).flatten(1), vector * self._vector(self.log_gain, rate)], 1)
+        scaled = torch.cat(
+            [(spatial * self._spatial(self.log_gain, rate)).flatten(1), vector * self._vector(self.log_gain, rate)], 1
+        )
         z = quantize_ste(scaled)
         side = self.hyper_analysis(*self.dequantised(z, rate), rate) * self.log_side_gain[rate].exp()
         return scaled, z, quantize_ste(side)
@@ -248,7 +267,9 @@ class GroupCodec(nn.Module):
         """z [N, K] -> spatial [N, C, h, w] and vector [N, K_v] latents at the network's scale."""
         size = self.spec.channels * self.spec.height * self.spec.width
         spatial = z[:, :size].view(-1, self.spec.channels, self.spec.height, self.spec.width)
-        return spatial * self._spatial(self.log_inverse_gain, rate), z[:, size:] * self._vector(self.log_inverse_gain, rate)
+        return spatial * self._spatial(self.log_inverse_gain, rate), z[:, size:] * self._vector(
+            self.log_inverse_gain, rate
+        )
 
     def decode(self, z: Tensor, rate: Tensor) -> dict[str, Tensor]:
         """z [N, K] -> {task: h^_t}."""

@@ -24,12 +24,17 @@ class SeparableResidual(nn.Module):
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU; 'same' padding for odd kernels."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
     )
 
 
 def upsample(inputs: int, outputs: int) -> nn.Sequential:
     """Twice the height and width by a pointwise convolution and pixel shuffle."""
     return nn.Sequential(
-        nn.Conv2d(inputs, 4 * outputs, 1, bias=False), nn.BatchNorm2d(4 * outputs), nn.ReLU(inplace=True), nn.PixelShuffle(2)
+        nn.Conv2d(inputs, 4 * outputs, 1, bias=False),
+        nn.BatchNorm2d(4 * outputs),
+        nn.ReLU(inplace=True),
+        nn.PixelShuffle(2),
     )

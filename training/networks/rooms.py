@@ -9,9 +9,18 @@ from torch import Tensor, nn
 
 from training.networks.backbone import Branch
 from training.networks.task import (
-    DENSE_OUTPUTS, NECK_CHANNELS, SCENE_CLASSES, SCENE_FEATURES,
-    ClassHead, DenseHead, FeatureNet, Neck, ObjectFeature, SceneFeature, nearest_class_head,
-)  # fmt: skip
+    DENSE_OUTPUTS,
+    NECK_CHANNELS,
+    SCENE_CLASSES,
+    SCENE_FEATURES,
+    ClassHead,
+    DenseHead,
+    FeatureNet,
+    Neck,
+    ObjectFeature,
+    SceneFeature,
+    nearest_class_head,
+)
 from training.views import MOSAIC_CLASSES
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -32,11 +41,16 @@ class TaskNetworks(nn.Module):
         features |= {"class_scene": SceneFeature(), "class_object": objects}
         self.feature_nets = nn.ModuleDict(features)
         heads: dict[str, nn.Module] = {task: DenseHead(outputs) for task, outputs in DENSE_OUTPUTS.items()}
-        heads |= {"class_scene": ClassHead(SCENE_FEATURES, SCENE_CLASSES), "class_object": nearest_class_head(objects.points)}
+        heads |= {
+            "class_scene": ClassHead(SCENE_FEATURES, SCENE_CLASSES),
+            "class_object": nearest_class_head(objects.points),
+        }
         self.heads = nn.ModuleDict(heads)
         self.mosaic = nn.Sequential(nn.Conv2d(NECK_CHANNELS, MOSAIC_CLASSES * 4, 1), nn.PixelShuffle(2))
 
-    def group_features(self, group: str, f8: Tensor, f16: Tensor, f32: Tensor, pooled: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def group_features(
+        self, group: str, f8: Tensor, f16: Tensor, f32: Tensor, pooled: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
         """h_t of one group's tasks, and the group's neck (which the segmentation teacher's auxiliary loss reads)."""
         neck = self.necks[group](f8, f16, f32)
         features = {}

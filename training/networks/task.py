@@ -1,8 +1,8 @@
 """The task networks: features h_t from the backbone, and the decoders that turn h_t into results (paper 2.2, eq. 3).
 
-    f8, f16, f32 --Neck (one per group)--> [96, 16, 16] --FeatureNet_t--> h_t [8, 16, 16] --DenseHead_t--> result at 64x64 -> 256x256
-                                     pooled ------------> h_scene [32] --ClassHead--> 10 logits
-    pooled [1280] (ImageNet branch) --ObjectFeature--> h_object [48] --ClassHead--> 1000 logits
+f8, f16, f32 --Neck (one per group)--> [96, 16, 16] --FeatureNet_t--> h_t [8, 16, 16] --DenseHead_t--> result at 64x64 -> 256x256
+                                 pooled ------------> h_scene [32] --ClassHead--> 10 logits
+pooled [1280] (ImageNet branch) --ObjectFeature--> h_object [48] --ClassHead--> 1000 logits
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class FeatureNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            SeparableResidual(NECK_CHANNELS), nn.Conv2d(NECK_CHANNELS, DENSE_CHANNELS, 1), nn.BatchNorm2d(DENSE_CHANNELS, affine=False)
+            SeparableResidual(NECK_CHANNELS),
+            nn.Conv2d(NECK_CHANNELS, DENSE_CHANNELS, 1),
+            nn.BatchNorm2d(DENSE_CHANNELS, affine=False),
         )
 
     def forward(self, neck: Tensor) -> Tensor:
@@ -56,7 +58,7 @@ class FeatureNet(nn.Module):
 
 
 class DenseHead(nn.Module):
-    """h_t [N, 8, 16, 16] -> raw result [N, outputs, 64, 64]; `finish` turns it into the task's result at full size."""
+    """h_t [N, 8, 16, 16] -> raw result [N, outputs, 64, 64]; `dense_result` turns it into the task's values."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
@@ -103,6 +105,8 @@ class ObjectFeature(nn.Module):
     classes which the network finds alike lie close together. A sure answer is a point E_k, which survives coarse steps; an
     unsure one lies between its candidates. Nothing is learned from pictures, so that classes without training photos code as well.
     """
+
+    points: Tensor
 
     def __init__(self, classifier: nn.Linear) -> None:
         super().__init__()

@@ -11,13 +11,12 @@ import mitsuba as mi
 import numpy as np
 from numpy.typing import NDArray
 
+from training.datasets.geometry import encode_curvature
 from training.rooms.assemble import LABEL_STEP
 from training.rooms.camera import CameraPose
 from training.rooms.curvature import principal_curvature
 from training.rooms.render import sensor
 
-CURVATURE_UNIT_METRES = 0.1
-"""A sphere of this radius has curvature 1 in the label's unit; beyond it is clipped."""
 UNLABELLED = 255
 
 
@@ -27,7 +26,8 @@ def frame_labels(scene: mi.Scene, pose: CameraPose, width: int, height: int) -> 
     depth float16 [H, W], metres along the view axis (0: nothing hit)
     normal float16 [3, H, W], unit, facing the camera
     reshading float16 [1, H, W], max(0, n . -p/|p|)
-    principal_curvature float16 [2, H, W], k1 >= k2, clip(kappa * 0.1 m, -1, 1), positive where convex
+    principal_curvature float16 [2, H, W], k1 >= k2, clip(kappa * r, -1, 1), positive where convex, with
+        datasets.geometry's r = MINIMUM_RADIUS_METRES, as docs/targets.md has it
     curvature_per_metre float16 [2, H, W], the same kappa, unclipped up to +-1000
     segment_semantic uint8 [H, W], index into scene.LABELS, 255 where nothing was hit
     """
@@ -47,7 +47,7 @@ def frame_labels(scene: mi.Scene, pose: CameraPose, width: int, height: int) -> 
         "depth": np.where(hit, -point[2], 0.0).astype(np.float16),
         "normal": normal.astype(np.float16),
         "reshading": reshading(point, normal)[None].astype(np.float16),
-        "principal_curvature": np.clip(kappa * CURVATURE_UNIT_METRES, -1, 1).astype(np.float16),
+        "principal_curvature": encode_curvature(kappa).astype(np.float16),
         "curvature_per_metre": np.clip(kappa, -1000, 1000).astype(np.float16),
         "segment_semantic": np.where(hit, classes, UNLABELLED).astype(np.uint8),
     }

@@ -68,8 +68,8 @@ def test_only_wanted_graphs_are_loaded(encoder: Encoder, tiny_bundle: Bundle, mo
         asked.append(path)
         return original(self, path)
 
-    monkeypatch.setattr(Graphs, "session", recording)
     data = encoder.encode(IMAGES[0], BOTH, 1).bitstream
+    monkeypatch.setattr(Graphs, "session", recording)
     results(Decoder(tiny_bundle, threads=1), [data], ["reshading"])
     assert set(asked) == {"geometry/decoder.onnx", "heads/reshading.onnx"}
 
