@@ -8,6 +8,7 @@ import pytest
 mi = pytest.importorskip("mitsuba")
 pytest.importorskip("mitsuba_oidn")
 
+from training.datasets.geometry import MINIMUM_RADIUS_METRES  # noqa: E402
 from training.rooms import assemble, labels, render  # noqa: E402
 from training.rooms.camera import HORIZONTAL_FIELD_DEGREES, CameraPose  # noqa: E402
 from training.rooms.mesh import Material, Mesh, quad  # noqa: E402
@@ -36,6 +37,14 @@ def test_a_wall_ahead_is_exact(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["normal"], np.broadcast_to([[[0]], [[0]], [[1]]], (3, HEIGHT, WIDTH)))
     np.testing.assert_array_equal(found["principal_curvature"], 0)
     assert (found["segment_semantic"] == LABELS.index("wall")).all()
+
+
+def test_curvature_is_in_the_unit_of_the_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kappa = np.broadcast_to([[[9e9]], [[0.5 / MINIMUM_RADIUS_METRES]]], (2, HEIGHT, WIDTH))
+    monkeypatch.setattr(labels, "principal_curvature", lambda point, normal: kappa)
+    found = _labels([LabelledMesh(_wall(2.0), "wall")], tmp_path)
+    np.testing.assert_allclose(found["principal_curvature"][0], 1.0)
+    np.testing.assert_allclose(found["principal_curvature"][1], 0.5, atol=1e-3)
 
 
 def test_reshading_is_the_cosine_to_the_camera(tmp_path: Path) -> None:
