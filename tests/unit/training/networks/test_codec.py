@@ -1,0 +1,109 @@
+"""The trained codec and its integer twin agree; gains, codebook and gradients do what the paper says."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from shared.entropy.hyperprior import HyperSynthesis as IntegerHyperSynthesis
+from shared.entropy.hyperprior import LatentShape, resample_codebook
+from training.export.quantise import integer_arrays
+from training.networks.codec import SCALES, SPECS, GroupCodec
+from training.networks.task import DENSE_CHANNELS, OBJECT_FEATURES, SCENE_FEATURES
+
+
+def features_of(codec: GroupCodec, frames: int) -> dict[str, torch.Tensor]:
+    shapes = {"class_scene": (SCENE_FEATURES,), "class_object": (OBJECT_FEATURES,)}
+    return {task: torch.randn(frames, *shapes.get(task, (DENSE_CHANNELS, 16, 16))) for task in codec.spec.tasks}
+
+
+@pytest.fixture(params=sorted(SPECS))
+def codec(request: pytest.FixtureRequest) -> GroupCodec:
+    torch.manual_seed(7)
+    made = GroupCodec(SPECS[request.param])
+    # biases start at zero; trained ones are not
+    for layer in made.hyper_synthesis.modules():
+        if hasattr(layer, "bias") and isinstance(layer.bias, torch.nn.Parameter):
+            layer.bias.data += 0.3 * torch.randn_like(layer.bias)
+    return made.eval()
+
+
+def test_the_integer_hyper_synthesis_is_the_trained_one(codec: GroupCodec) -> None:
+    spec = codec.spec
+    shape = LatentShape(spec.channels, spec.height, spec.width, spec.vector)
+    arrays = {name: array.astype(np.int64) for name, array in integer_arrays(codec).items()}
+    integer = IntegerHyperSynthesis(arrays, shape, spec.side_information)
+    v = np.random.default_rng(3).integers(-6, 7, (12, spec.side_information))
+    rate = np.arange(12) % spec.rates
+    prediction = integer.predict(v, rate, SCALES)
+    with torch.no_grad():
+        mean, index = codec.hyper_synthesis(
+            torch.from_numpy(v).float(), torch.from_numpy(rate), spec.height, spec.width
+        )
+    # a sixteenth for the rounding of the mean, as much again for the fixed point of the layers before it
+    assert np.abs(prediction.mean / 16 - mean.numpy()).max() < 2 / 16
+    expected = index.numpy().clip(0, SCALES - 1)
+    assert np.abs(prediction.scale - expected).max() < 0.75
+
+
+def test_the_codebook_is_resampled_alike_in_floats_and_integers(codec: GroupCodec) -> None:
+    arrays = integer_arrays(codec)
+    integer = resample_codebook(arrays["codebook"].astype(np.int64), 12, 6) / 4096
+    trained = codec.hyper_synthesis.resampled_codebook(12, 6).detach().numpy()
+    assert np.abs(integer - trained).max() < 1 / 2048
+
+
+def test_latents_are_integers_and_later_rates_are_finer(codec: GroupCodec) -> None:
+    features = features_of(codec, 4)
+    energy = []
+    # as large as trained features are after the transform
+    codec.encoder.transform[-1].weight.data *= 20
+    for rate in range(codec.spec.rates):
+        _, z, v = codec.quantised(features, torch.full((4,), rate))
+        assert torch.equal(z, z.round())
+        assert torch.equal(v, v.round())
+        assert z.shape == (4, codec.spec.channels * 64 + codec.spec.vector)
+        assert v.shape == (4, codec.spec.side_information)
+        energy.append(float(z.detach().abs().mean()))
+    assert energy == sorted(energy)
+    assert energy[0] < energy[-1]
+
+
+def test_a_frame_may_have_its_own_rate(codec: GroupCodec) -> None:
+    features = features_of(codec, 2)
+    _, together, _ = codec.quantised(features, torch.tensor([0, 3]))
+    _, alone, _ = codec.quantised({task: feature[1:] for task, feature in features.items()}, torch.tensor([3]))
+    assert (together[1:] - alone).abs().max() <= 1
+    assert (together[1:] != alone).float().mean() < 0.01
+
+
+def test_rate_and_distortion_reach_every_trained_parameter(codec: GroupCodec) -> None:
+    codec.train()
+    coded = codec(features_of(codec, 8), torch.arange(8) % codec.spec.rates)
+    (coded.bits.mean() + sum(feature.square().mean() for feature in coded.features.values())).backward()
+    silent = [name for name, parameter in codec.named_parameters() if parameter.grad is None]
+    assert silent == []
+
+
+def test_bits_are_what_the_gaussian_model_says(codec: GroupCodec) -> None:
+    features = features_of(codec, 3)
+    rate = torch.zeros(3, dtype=torch.int64)
+    with torch.no_grad():
+        coded = codec(features, rate)
+        _, z, v = codec.quantised(features, rate)
+        mean, index = codec.hyper_synthesis(v, rate, codec.spec.height, codec.spec.width)
+        normal = torch.distributions.Normal(mean.double(), codec.scale(index).double())
+        probability = normal.cdf(z.double() + 0.5) - normal.cdf(z.double() - 0.5)
+    expected = -probability.clamp_min(1e-9).log2().sum(1)
+    assert torch.allclose((coded.bits - coded.side_bits).double(), expected, rtol=1e-3)
+
+
+def test_another_input_size_needs_another_codebook_size() -> None:
+    spec = dataclasses.replace(SPECS["geometry"], height=8, width=12)
+    codec = GroupCodec(spec).eval()
+    features = {task: torch.randn(1, DENSE_CHANNELS, 16, 24) for task in spec.tasks}
+    coded = codec(features, torch.zeros(1, dtype=torch.int64))
+    assert coded.features["normal"].shape == (1, DENSE_CHANNELS, 16, 24)
