@@ -49,10 +49,8 @@ def open_views(data: Path, work: Path, device: str) -> Views:
     position = {entry.index: i for i, entry in enumerate(Nyuv2(data / "nyuv2", "train").entries)}
     held_out = [position[entry.index] for entry in Nyuv2(data / "nyuv2", "validation").entries]
     room_source, photo_source = np.asarray(sets["nyuv2"]["source"]), np.asarray(sets["photos"]["source"])
-    room_held, photo_held = (
-        np.isin(room_source, held_out),
-        photo_source % PHOTO_VALIDATION_EVERY == PHOTO_VALIDATION_EVERY - 1,
-    )
+    room_held = np.isin(room_source, held_out)
+    photo_held = photo_source % PHOTO_VALIDATION_EVERY == PHOTO_VALIDATION_EVERY - 1
     room_whole = np.arange(len(room_source)) % VIEWS_EACH["nyuv2"] == 0
     photo_whole = np.arange(len(photo_source)) % VIEWS_EACH["photos"] == 0
     return Views(

@@ -267,9 +267,8 @@ class GroupCodec(nn.Module):
         """z [N, K] -> spatial [N, C, h, w] and vector [N, K_v] latents at the network's scale."""
         size = self.spec.channels * self.spec.height * self.spec.width
         spatial = z[:, :size].view(-1, self.spec.channels, self.spec.height, self.spec.width)
-        return spatial * self._spatial(self.log_inverse_gain, rate), z[:, size:] * self._vector(
-            self.log_inverse_gain, rate
-        )
+        vector = z[:, size:] * self._vector(self.log_inverse_gain, rate)
+        return spatial * self._spatial(self.log_inverse_gain, rate), vector
 
     def decode(self, z: Tensor, rate: Tensor) -> dict[str, Tensor]:
         """z [N, K] -> {task: h^_t}."""
