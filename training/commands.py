@@ -44,13 +44,23 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--default-rate", type=int, default=1, help="the default operating point")
     parser.add_argument("--card", type=Path, help="a MODEL_CARD.md to ship in the bundle")
+    parser.add_argument(
+        "--measured", type=Path, help="report of taxon evaluate on a bundle of the same networks, kept in the manifest"
+    )
     _add_common(parser)
 
 
 def run_export(arguments: argparse.Namespace) -> int:
     """Write a bundle from the work folder."""
     _set_threads(arguments.threads)
-    digest = export_bundle(arguments.work, arguments.output, arguments.networks, arguments.default_rate, arguments.card)
+    digest = export_bundle(
+        arguments.work,
+        arguments.output,
+        arguments.networks,
+        arguments.default_rate,
+        arguments.card,
+        arguments.measured,
+    )
     print(f"{arguments.output}: digest {digest.hex()}")
     return 0
 

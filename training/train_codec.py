@@ -203,6 +203,8 @@ def train_codec(
     )
     shown: dict[str, float] = {}
     for step, cpu_batch in progress:
+        # dropout and noise depend on the step alone, so that a resumed run goes on as an uninterrupted one
+        torch.manual_seed(settings.seed * 1_000_003 + step)
         batch = cpu_batch.to(device)
         rates = random_rates(step, settings.seed, len(batch.f8), device)
         losses = codec_losses(networks, reference, batch, rates, settings.joint)
@@ -214,7 +216,7 @@ def train_codec(
         schedule.step()
         average.update(networks, step)
         for name, loss in losses.items():
-            shown[name] = 0.95 * shown.get(name, float(loss)) + 0.05 * float(loss)
+            shown[name] = 0.95 * shown.get(name, loss.item()) + 0.05 * loss.item()
         if step % 20 == 0:
             progress.set_postfix({_short(name): f"{value:.3f}" for name, value in shown.items()})
         if (step + 1) % CHECKPOINT_EVERY_STEPS == 0 or step + 1 == settings.steps:

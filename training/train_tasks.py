@@ -106,6 +106,8 @@ def train_tasks(rooms: Share, houses: Share, settings: TaskTraining, work: Path,
     weights = WEIGHTS | {"mosaic": settings.mosaic_weight}
     shown: dict[str, float] = {}
     for step, cpu_batch in progress:
+        # dropout and noise depend on the step alone, so that a resumed run goes on as an uninterrupted one
+        torch.manual_seed(settings.seed * 1_000_003 + step)
         batch = cpu_batch.to(device)
         losses = batch_losses(networks, batch)
         total = sum((weights[name] * loss for name, loss in losses.items()), torch.zeros((), device=device))
@@ -116,7 +118,7 @@ def train_tasks(rooms: Share, houses: Share, settings: TaskTraining, work: Path,
         schedule.step()
         average.update(networks, step)
         for task, loss in losses.items():
-            shown[task] = 0.95 * shown.get(task, float(loss)) + 0.05 * float(loss)
+            shown[task] = 0.95 * shown.get(task, loss.item()) + 0.05 * loss.item()
         if step % 20 == 0:
             progress.set_postfix({task[:6]: f"{value:.3f}" for task, value in shown.items()})
         if (step + 1) % CHECKPOINT_EVERY_STEPS == 0 or step + 1 == settings.steps:

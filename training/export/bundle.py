@@ -5,6 +5,7 @@ uncompressed.pt, codec-final.pt | joint-final.pt --> graphs, integer tables, man
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -52,9 +53,17 @@ def load_networks(work: Path, networks: str) -> tuple[TaskNetworks, CodedNetwork
     return uncompressed.eval(), coded.eval()
 
 
-def export_bundle(work: Path, output: Path, networks: str, default_rate: int, card: Path | None) -> bytes:
+def export_bundle(
+    work: Path,
+    output: Path,
+    networks: str,
+    default_rate: int,
+    card: Path | None = None,
+    measured: Path | None = None,
+) -> bytes:
     """Write the bundle whole or not at all; returns its digest.
 
+    card: shipped as MODEL_CARD.md. measured: a report of `taxon evaluate`, whose figures the manifest keeps.
     Raises ExportError where `output` exists (bundles are immutable) or the work folder lacks a stage's result.
     """
     if output.exists():
@@ -82,9 +91,18 @@ def export_bundle(work: Path, output: Path, networks: str, default_rate: int, ca
             tasks=[_task(task) for tasks in GROUPS.values() for task in tasks],
             operating_points=[OperatingPoint(rate, name) for rate, name in enumerate(RATE_NAMES)],
             default_rate=default_rate,
+            measured=_figures(measured),
         )
         directory.rename(output)
     return digest
+
+
+def _figures(report: Path | None) -> dict[str, object]:
+    """What the manifest keeps of a report: which frames, and each operating point's figures."""
+    if report is None:
+        return {}
+    document = json.loads(report.read_text())
+    return {name: document[name] for name in ("split", "frames", "operating_points")}
 
 
 def _group(index: int, name: str) -> TaskGroup:

@@ -1,0 +1,137 @@
+"""The shipped bundle on the shipped pictures: small enough, exact in another process, and served without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cloud_analytics.decoder import Decoder
+from cloud_analytics.heads import results
+from edge_encoder.encoder import Encoder
+from edge_encoder.preprocess import preprocess
+from shared.bitstream import cut, parse, serialise
+from shared.bundle import Bundle
+from shared.latents import Latent
+from shared.tasks import TASKS
+
+ROOT = Path(__file__).parents[2]
+BUNDLE = ROOT / "models" / "indoor" / "1"
+PICTURES = sorted((ROOT / "samples").glob("*/030.jpg"))
+GROUPS = ("semantic", "geometry")
+# sha256 over the bitstreams of latents that a formula gives, at every operating point: changes only with the format or the bundle
+GOLDEN = "to be pinned"
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return Bundle.load(BUNDLE)
+
+
+@pytest.fixture(scope="module")
+def encoder(bundle: Bundle) -> Encoder:
+    return Encoder(bundle)
+
+
+@pytest.fixture(scope="module")
+def images(bundle: Bundle) -> np.ndarray:
+    assert len(PICTURES) == 3, "each shipped room has a picture 030.jpg"
+    return np.stack([preprocess(path.read_bytes(), bundle.manifest.input).pixels for path in PICTURES])
+
+
+def formula_latents(bundle: Bundle, rate: int) -> dict[str, Latent]:
+    """Sparse latents with now and then a large value, the same on every machine."""
+    latents = {}
+    for group in bundle.manifest.groups:
+        position = np.arange(group.latent.size, dtype=np.int64)
+        z = np.where(position % 13 == 0, (position * 7919) % 7 - 3, 0) + np.where(position % 997 == 5, 900, 0)
+        v = (np.arange(group.side_information, dtype=np.int64) * 31) % 9 - 4
+        latents[group.name] = Latent(z, v, rate)
+    return latents
+
+
+def test_it_is_at_most_forty_megabytes() -> None:
+    assert sum(path.stat().st_size for path in BUNDLE.rglob("*") if path.is_file()) <= 40_000_000
+
+
+def test_its_bitstreams_are_pinned(bundle: Bundle, encoder: Encoder) -> None:
+    digest = hashlib.sha256()
+    for point in bundle.manifest.operating_points:
+        digest.update(encoder.code(formula_latents(bundle, point.rate)).bitstream)
+    assert digest.hexdigest() == GOLDEN
+
+
+def test_a_picture_is_a_few_hundred_bytes_and_six_results(bundle: Bundle, encoder: Encoder, images: np.ndarray) -> None:
+    decoder = Decoder(bundle)
+    tasks = [task.name for task in TASKS]
+    for image in images:
+        coded = encoder.encode(image, GROUPS, bundle.manifest.default_rate)
+        assert 20 < len(coded.bitstream) < 800
+        answers = results(decoder, [coded.bitstream], tasks)
+        assert set(answers) == set(tasks)
+        normal = answers["normal"].values[0]
+        assert np.allclose(np.linalg.norm(normal, axis=0), 1, atol=1e-3)
+        assert answers["class_object"].values[0].sum() == pytest.approx(1, abs=1e-3)
+        # a furnished room is never one class from edge to edge
+        assert len(np.unique(answers["segment_semantic"].values[0])) >= 3
+
+
+def test_more_bits_at_later_operating_points(bundle: Bundle, encoder: Encoder, images: np.ndarray) -> None:
+    sizes = [
+        sum(len(encoder.encode(image, GROUPS, point.rate).bitstream) for image in images)
+        for point in bundle.manifest.operating_points
+    ]
+    assert sizes == sorted(sizes) and sizes[0] < 0.8 * sizes[-1]
+
+
+def test_another_process_decodes_the_same_symbols(
+    bundle: Bundle, encoder: Encoder, images: np.ndarray, tmp_path: Path
+) -> None:
+    expected = {}
+    for i, image in enumerate(images):
+        coded = encoder.encode(image, GROUPS, bundle.manifest.default_rate)
+        (tmp_path / f"{i}.txn").write_bytes(coded.bitstream)
+        expected[str(i)] = [[group.latent.v.tolist(), group.latent.z.tolist()] for group in coded.groups]
+    script = (
+        "import json, sys, pathlib\n"
+        "from cloud_analytics.decoder import Decoder\n"
+        "from shared.bundle import Bundle\n"
+        "decoder = Decoder(Bundle.load(pathlib.Path(sys.argv[1])))\n"
+        "decoded = {p.stem: decoder.latents(p.read_bytes()) for p in pathlib.Path(sys.argv[2]).glob('*.txn')}\n"
+        "print(json.dumps({k: [[l[g].v.tolist(), l[g].z.tolist()] for g in ('semantic', 'geometry')] for k, l in decoded.items()}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(BUNDLE), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+        check=True,
+    )
+    assert json.loads(done.stdout) == expected
+
+
+def test_a_group_cut_out_gives_the_results_it_gave_in_company(
+    bundle: Bundle, encoder: Encoder, images: np.ndarray
+) -> None:
+    decoder = Decoder(bundle)
+    whole = encoder.encode(images[0], GROUPS, bundle.manifest.default_rate).bitstream
+    part = serialise(cut(parse(whole), [bundle.group("geometry").id]))
+    assert len(part) < len(whole)
+    together = results(decoder, [whole], ["normal"])["normal"].values
+    assert (results(decoder, [part], ["normal"])["normal"].values == together).all()
+
+
+def test_the_services_never_load_torch() -> None:
+    script = (
+        "import sys\n"
+        "import cloud_analytics.heads, cloud_analytics.reference, edge_encoder.encoder, edge_encoder.preprocess, taxon.main\n"
+        "import training.datasets\n"
+        "assert not {'torch', 'torchvision', 'compressai', 'scipy'} & set(sys.modules), sorted(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=60, check=True)

@@ -1,0 +1,81 @@
+"""A training run that is stopped and started again ends where an uninterrupted one does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training import train_tasks as stage
+from training.batches import Batch, Share, batch_at, batches
+from training.train_tasks import TaskTraining, train_tasks
+from training.views import FIELDS, ViewSet
+
+VIEWS = 6
+SETTINGS = TaskTraining(steps=4, rooms_per_batch=2, houses_per_batch=1, warm_up_steps=1)
+
+
+@pytest.fixture(scope="module")
+def shares(tmp_path_factory: pytest.TempPathFactory) -> list[Share]:
+    """Random views: rooms with every label, houses with a scene and the teacher's probabilities only."""
+    rng = np.random.default_rng(5)
+    made = []
+    for name, known in (("rooms", (1, 1, 1, 1)), ("houses", (0, 0, 1, 0))):
+        folder = tmp_path_factory.mktemp(name)
+        for field, (dtype, shape) in FIELDS.items():
+            limits = {"segmentation": 13, "scene": 10, "known": 1}
+            values = (
+                rng.integers(0, limits.get(field, 100), (VIEWS, *shape))
+                if dtype != "float16"
+                else rng.random((VIEWS, *shape))
+            )
+            array = values.astype(dtype)
+            if field == "known":
+                array[:] = known
+            if field == "mosaic":
+                array = np.full((VIEWS, *shape), 8, dtype)
+            array.tofile(folder / f"{field}.bin")
+        (folder / "views.json").write_text(json.dumps({"views": VIEWS}))
+        made.append(
+            Share(
+                ViewSet(folder),
+                np.arange(VIEWS),
+                SETTINGS.rooms_per_batch if name == "rooms" else SETTINGS.houses_per_batch,
+            )
+        )
+    return made
+
+
+def test_a_batch_depends_on_seed_and_step_alone(shares: list[Share]) -> None:
+    first = {step: batch for step, batch in batches(shares, 7, 0, 5)}
+    again = {step: batch for step, batch in batches(shares, 7, 3, 5)}
+    assert torch.equal(first[4].f8, again[4].f8) and torch.equal(first[3].scene, batch_at(shares, 7, 3).scene)
+    assert not torch.equal(first[3].f8, first[4].f8)
+
+
+def test_a_stopped_run_goes_on_where_it_was(
+    shares: list[Share], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "CHECKPOINT_EVERY_STEPS", 2)
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    straight.mkdir()
+    stopped.mkdir()
+    expected = train_tasks(*shares, SETTINGS, straight, "cpu").state_dict()
+
+    def until_two(*arguments: object) -> Iterator[tuple[int, Batch]]:
+        for step, batch in batches(*arguments):  # type: ignore[arg-type]
+            if step == 2:
+                raise KeyboardInterrupt
+            yield step, batch
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(stage, "batches", until_two)
+        with pytest.raises(KeyboardInterrupt):
+            train_tasks(*shares, SETTINGS, stopped, "cpu")
+    found = train_tasks(*shares, SETTINGS, stopped, "cpu").state_dict()
+    for name, value in expected.items():
+        assert torch.allclose(value.float(), found[name].float(), atol=1e-4), name
