@@ -28,7 +28,8 @@ def main() -> None:
     everywhere, flat = [], []
     for index in range(0, len(frames), EVERY):
         frame = frames[index]
-        assert frame.principal_curvature is not None and frame.segment_semantic is not None
+        assert frame.principal_curvature is not None
+        assert frame.segment_semantic is not None
         magnitude = np.abs(frame.principal_curvature).mean(0)
         inside = np.zeros(magnitude.shape, np.bool_)
         for label in SEGMENTATION_BACKGROUND:

@@ -51,9 +51,10 @@ def shares(tmp_path_factory: pytest.TempPathFactory) -> list[Share]:
 
 
 def test_a_batch_depends_on_seed_and_step_alone(shares: list[Share]) -> None:
-    first = {step: batch for step, batch in batches(shares, 7, 0, 5)}
-    again = {step: batch for step, batch in batches(shares, 7, 3, 5)}
-    assert torch.equal(first[4].f8, again[4].f8) and torch.equal(first[3].scene, batch_at(shares, 7, 3).scene)
+    first = dict(batches(shares, 7, 0, 5))
+    again = dict(batches(shares, 7, 3, 5))
+    assert torch.equal(first[4].f8, again[4].f8)
+    assert torch.equal(first[3].scene, batch_at(shares, 7, 3).scene)
     assert not torch.equal(first[3].f8, first[4].f8)
 
 
