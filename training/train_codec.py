@@ -11,20 +11,19 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from training import checkpoint
-from training.batches import Batch, Share, batches
+from training.batches import Batch, Share
+from training.loop import STEP_SEEDS, LoopSettings, train
 from training.losses import WEIGHTS, soft_loss
 from training.networks.backbone import ImageNetBranch, pretrained_lite0
 from training.networks.codec import SPECS, GroupCodec
 from training.networks.rooms import GROUPS, TaskNetworks
 from training.networks.task import dense_result
-from training.train_tasks import CHECKPOINT_EVERY_STEPS, learning_rate_factor, task_losses
+from training.train_tasks import task_losses
 
 # price of a bit, in units of the summed task losses: operating points from the fewest bits to the most
 BETAS = {"semantic": (1.6e-3, 7e-4, 3e-4, 1.2e-4), "geometry": (7e-4, 3e-4, 1.3e-4, 5e-5)}
@@ -34,21 +33,19 @@ STEP_PARAMETERS = ("log_gain", "log_inverse_gain", "log_side_gain", "side_scale"
 STEP_LEARNING_RATE_FACTOR = 5.0
 
 
-@dataclass(frozen=True)
-class CodecTraining:
+@dataclass(frozen=True, kw_only=True)
+class CodecTraining(LoopSettings):
     """Settings of the second (`joint` False) and third stage; the defaults made the released bundle."""
 
-    joint: bool = False
     steps: int = 900
+    weight_decay: float = 1e-4
+    seed: int = 20261123
+    joint: bool = False
     rooms_per_batch: int = 10
     houses_per_batch: int = 3
     photos_per_batch: int = 6
     learning_rate: float = 1.5e-3
     task_learning_rate: float = 3e-4
-    weight_decay: float = 1e-4
-    warm_up_steps: int = 100
-    average_decay: float = 0.995
-    seed: int = 20261123
 
 
 class CodedNetworks(nn.Module):
@@ -139,8 +136,10 @@ def weight_of(loss: str) -> float:
     return MIMIC_WEIGHT * WEIGHTS[loss.removeprefix("mimic ")] if loss.startswith("mimic ") else WEIGHTS[loss]
 
 
-def parameter_groups(networks: CodedNetworks, settings: CodecTraining) -> list[dict[str, object]]:
+def parameter_groups(networks: CodedNetworks, settings: CodecTraining) -> list[dict[str, Any]]:
     """What this stage trains: the codecs, and with `joint` the task networks except the backbone and the object head."""
+    # a stage starts from the averaged weights of the one before, which are not trained themselves
+    networks.codecs.requires_grad_(True)
     networks.tasks.requires_grad_(settings.joint)
     networks.tasks.branch.requires_grad_(False)
     networks.tasks.mosaic.requires_grad_(False)
@@ -148,7 +147,7 @@ def parameter_groups(networks: CodedNetworks, settings: CodecTraining) -> list[d
     networks.tasks.heads["class_object"].requires_grad_(False)
     steps = [p for n, p in networks.codecs.named_parameters() if n.endswith(STEP_PARAMETERS)]
     others = [p for n, p in networks.codecs.named_parameters() if not n.endswith(STEP_PARAMETERS)]
-    groups: list[dict[str, object]] = [
+    groups: list[dict[str, Any]] = [
         {"params": others, "lr": settings.learning_rate},
         {"params": steps, "lr": settings.learning_rate * STEP_LEARNING_RATE_FACTOR, "weight_decay": 0.0},
     ]
@@ -161,7 +160,7 @@ def parameter_groups(networks: CodedNetworks, settings: CodecTraining) -> list[d
 
 def random_rates(step: int, seed: int, count: int, device: str) -> dict[str, Tensor]:
     """An operating point for every frame and group; depends on seed and step alone."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    generator = torch.Generator().manual_seed(seed * STEP_SEEDS + step)
     return {
         group: torch.randint(0, spec.rates, (count,), generator=generator).to(device) for group, spec in SPECS.items()
     }
@@ -180,56 +179,14 @@ def train_codec(
     networks = copy.deepcopy(start) if start is not None else CodedNetworks(copy.deepcopy(tasks))
     networks = networks.to(device).to(memory_format=torch.channels_last)
     reference = Reference(tasks).to(device).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(parameter_groups(networks, settings), weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate_factor(step, settings.steps, settings.warm_up_steps)
-    )
-    average = checkpoint.MovingAverage(networks, settings.average_decay)
-    first = 0
-    path = work / ("joint.pt" if settings.joint else "codec.pt")
-    if state := checkpoint.load(path, device):
-        average.module.load_state_dict(state["average"])
-        if state["step"] >= settings.steps:
-            return average.module
-        networks.load_state_dict(state["networks"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        first = state["step"]
+    parameters = parameter_groups(networks, settings)
     networks.train()
     # also when they are fine-tuned: their batch statistics are those of rooms, and these batches hold photos
     networks.tasks.eval()
-    progress = tqdm(
-        batches(shares, settings.seed, first, settings.steps), initial=first, total=settings.steps, desc=path.stem
-    )
-    shown: dict[str, float] = {}
-    for step, cpu_batch in progress:
-        # dropout and noise depend on the step alone, so that a resumed run goes on as an uninterrupted one
-        torch.manual_seed(settings.seed * 1_000_003 + step)
-        batch = cpu_batch.to(device)
+
+    def losses_of(step: int, batch: Batch) -> dict[str, Tensor]:
         rates = random_rates(step, settings.seed, len(batch.f8), device)
-        losses = codec_losses(networks, reference, batch, rates, settings.joint)
-        total = sum((weight_of(name) * loss for name, loss in losses.items()), torch.zeros((), device=device))
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        torch.nn.utils.clip_grad_norm_([p for p in networks.parameters() if p.requires_grad], 5.0)
-        optimiser.step()
-        schedule.step()
-        average.update(networks, step)
-        for name, loss in losses.items():
-            shown[name] = 0.95 * shown.get(name, loss.item()) + 0.05 * loss.item()
-        if step % 20 == 0:
-            progress.set_postfix({_short(name): f"{value:.3f}" for name, value in shown.items()})
-        if (step + 1) % CHECKPOINT_EVERY_STEPS == 0 or step + 1 == settings.steps:
-            checkpoint.save(
-                path,
-                networks=networks.state_dict(),
-                average=average.module.state_dict(),
-                optimiser=optimiser.state_dict(),
-                schedule=schedule.state_dict(),
-                step=step + 1,
-            )
-    return average.module
+        return codec_losses(networks, reference, batch, rates, settings.joint)
 
-
-def _short(name: str) -> str:
-    return "~" + name[6:11] if name.startswith("mimic ") else name[:8]
+    path = work / ("joint.pt" if settings.joint else "codec.pt")
+    return train(networks, parameters, losses_of, weight_of, shares, settings, path, device)

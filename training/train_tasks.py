@@ -7,45 +7,32 @@ The object class needs no training here: its feature is made from the frozen Ima
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from training import checkpoint
-from training.batches import Batch, Share, batches
+from training.batches import Batch, Share
+from training.loop import LoopSettings, train
 from training.losses import WEIGHTS, dense_loss, scene_loss, soft_loss
 from training.networks.backbone import pretrained_lite0
 from training.networks.rooms import TaskNetworks
 from training.networks.task import DENSE_OUTPUTS
 
-CHECKPOINT_EVERY_STEPS = 100
 
-
-@dataclass(frozen=True)
-class TaskTraining:
+@dataclass(frozen=True, kw_only=True)
+class TaskTraining(LoopSettings):
     """Settings of the first stage; the defaults made the released bundle."""
 
     steps: int = 1000
+    weight_decay: float = 0.02
+    seed: int = 20261122
     rooms_per_batch: int = 12
     houses_per_batch: int = 3
     learning_rate: float = 2e-3
     branch_learning_rate: float = 3e-4
-    weight_decay: float = 0.02
-    warm_up_steps: int = 100
-    average_decay: float = 0.995
     mosaic_weight: float = 0.4
-    seed: int = 20261122
-
-
-def learning_rate_factor(step: int, steps: int, warm_up: int) -> float:
-    """Linear warm-up, then half a cosine down to 2 %."""
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
 def task_losses(results: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
@@ -81,53 +68,15 @@ def train_tasks(rooms: Share, houses: Share, settings: TaskTraining, work: Path,
         {"params": list(networks.branch.parameters()), "lr": settings.branch_learning_rate},
         {"params": others, "lr": settings.learning_rate},
     ]
-    optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate_factor(step, settings.steps, settings.warm_up_steps)
-    )
-    average = checkpoint.MovingAverage(networks, settings.average_decay)
-    first = 0
-    path = work / "tasks.pt"
-    if state := checkpoint.load(path, device):
-        average.module.load_state_dict(state["average"])
-        if state["step"] >= settings.steps:
-            return average.module
-        networks.load_state_dict(state["networks"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        first = state["step"]
     networks.train()
-    progress = tqdm(
-        batches([rooms, houses], settings.seed, first, settings.steps),
-        initial=first,
-        total=settings.steps,
-        desc="task networks",
-    )
     weights = WEIGHTS | {"mosaic": settings.mosaic_weight}
-    shown: dict[str, float] = {}
-    for step, cpu_batch in progress:
-        # dropout and noise depend on the step alone, so that a resumed run goes on as an uninterrupted one
-        torch.manual_seed(settings.seed * 1_000_003 + step)
-        batch = cpu_batch.to(device)
-        losses = batch_losses(networks, batch)
-        total = sum((weights[name] * loss for name, loss in losses.items()), torch.zeros((), device=device))
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(networks.parameters(), 5.0)
-        optimiser.step()
-        schedule.step()
-        average.update(networks, step)
-        for task, loss in losses.items():
-            shown[task] = 0.95 * shown.get(task, loss.item()) + 0.05 * loss.item()
-        if step % 20 == 0:
-            progress.set_postfix({task[:6]: f"{value:.3f}" for task, value in shown.items()})
-        if (step + 1) % CHECKPOINT_EVERY_STEPS == 0 or step + 1 == settings.steps:
-            checkpoint.save(
-                path,
-                networks=networks.state_dict(),
-                average=average.module.state_dict(),
-                optimiser=optimiser.state_dict(),
-                schedule=schedule.state_dict(),
-                step=step + 1,
-            )
-    return average.module
+    return train(
+        networks,
+        groups,
+        lambda step, batch: batch_losses(networks, batch),
+        weights.__getitem__,
+        [rooms, houses],
+        settings,
+        work / "tasks.pt",
+        device,
+    )

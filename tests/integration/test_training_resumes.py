@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from training import train_tasks as stage
+from training import loop
 from training.batches import Batch, Share, batch_at, batches
 from training.train_tasks import TaskTraining, train_tasks
 from training.views import FIELDS, ViewSet
@@ -61,7 +61,7 @@ def test_a_batch_depends_on_seed_and_step_alone(shares: list[Share]) -> None:
 def test_a_stopped_run_goes_on_where_it_was(
     shares: list[Share], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "CHECKPOINT_EVERY_STEPS", 2)
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_STEPS", 2)
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     straight.mkdir()
     stopped.mkdir()
@@ -74,7 +74,7 @@ def test_a_stopped_run_goes_on_where_it_was(
             yield step, batch
 
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(stage, "batches", until_two)
+        interrupted.setattr(loop, "batches", until_two)
         with pytest.raises(KeyboardInterrupt):
             train_tasks(*shares, SETTINGS, stopped, "cpu")
     found = train_tasks(*shares, SETTINGS, stopped, "cpu").state_dict()

@@ -1,0 +1,107 @@
+"""The loop that every training stage runs: batches, losses, one optimiser step, the moving average, checkpoints.
+
+Law: stopped after any checkpoint and started again, a stage goes on as if it had not been stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from training import checkpoint
+from training.batches import Batch, Share, batches
+
+CHECKPOINT_EVERY_STEPS = 100
+SHOW_EVERY_STEPS = 20
+GRADIENT_LIMIT = 5.0
+STEP_SEEDS = 1_000_003
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopSettings:
+    """What all stages have in common."""
+
+    steps: int
+    weight_decay: float
+    seed: int
+    warm_up_steps: int = 100
+    average_decay: float = 0.995
+
+
+def train(
+    networks: Network,
+    parameters: list[dict[str, Any]],
+    losses_of: Callable[[int, Batch], dict[str, Tensor]],
+    weight_of: Callable[[str], float],
+    shares: list[Share],
+    settings: LoopSettings,
+    path: Path,
+    device: str,
+) -> Network:
+    """Train `networks` (modes and frozen parts as they are) or resume from `path`; returns their moving average.
+
+    parameters: the optimiser's groups, with their learning rates. losses_of: losses by name of a step's batch. weight_of: a loss's weight.
+    """
+    optimiser = torch.optim.AdamW(parameters, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: learning_rate_factor(step, settings.steps, settings.warm_up_steps)
+    )
+    average = checkpoint.MovingAverage(networks, settings.average_decay)
+    first = 0
+    if state := checkpoint.load(path, device):
+        average.module.load_state_dict(state["average"])
+        if state["step"] >= settings.steps:
+            return average.module
+        networks.load_state_dict(state["networks"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        first = state["step"]
+    progress = tqdm(
+        batches(shares, settings.seed, first, settings.steps), initial=first, total=settings.steps, desc=path.stem
+    )
+    shown: dict[str, float] = {}
+    for step, cpu_batch in progress:
+        # dropout and noise depend on the step alone, so that a resumed run goes on as an uninterrupted one
+        torch.manual_seed(settings.seed * STEP_SEEDS + step)
+        losses = losses_of(step, cpu_batch.to(device))
+        total = sum((weight_of(name) * loss for name, loss in losses.items()), torch.zeros((), device=device))
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_([p for p in networks.parameters() if p.requires_grad], GRADIENT_LIMIT)
+        optimiser.step()
+        schedule.step()
+        average.update(networks, step)
+        for name, loss in losses.items():
+            shown[name] = 0.95 * shown.get(name, loss.item()) + 0.05 * loss.item()
+        if step % SHOW_EVERY_STEPS == 0:
+            progress.set_postfix({_short(name): f"{value:.3f}" for name, value in shown.items()})
+        if (step + 1) % CHECKPOINT_EVERY_STEPS == 0 or step + 1 == settings.steps:
+            checkpoint.save(
+                path,
+                networks=networks.state_dict(),
+                average=average.module.state_dict(),
+                optimiser=optimiser.state_dict(),
+                schedule=schedule.state_dict(),
+                step=step + 1,
+            )
+    return average.module
+
+
+def learning_rate_factor(step: int, steps: int, warm_up: int) -> float:
+    """Linear warm-up, then half a cosine down to 2 %."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def _short(name: str) -> str:
+    return "~" + name[6:11] if name.startswith("mimic ") else name[:8]
