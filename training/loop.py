@@ -75,7 +75,7 @@ def train(
         losses = losses_of(step, cpu_batch.to(device))
         total = sum((weight_of(name) * loss for name, loss in losses.items()), torch.zeros((), device=device))
         optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         torch.nn.utils.clip_grad_norm_([p for p in networks.parameters() if p.requires_grad], GRADIENT_LIMIT)
         optimiser.step()
         schedule.step()

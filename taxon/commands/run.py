@@ -30,11 +30,11 @@ from taxon.defaults import load_bundle
 from taxon.outputs import output_names, write_all
 from taxon.pictures import (
     class_colour,
-    curvature_picture,
     normal_picture,
     png,
     reshading_picture,
     segmentation_picture,
+    strong_curvature_picture,
 )
 from taxon.results import labels_of, ranked, result_files
 from taxon.sheet import (
@@ -54,7 +54,7 @@ TILES = (
     ("segment_semantic", "Segmentation", segmentation_picture),
     ("normal", "Surface normals", normal_picture),
     ("reshading", "Reshading", reshading_picture),
-    ("principal_curvature", "Principal curvature (k1 red, k2 green)", curvature_picture),
+    ("principal_curvature", "Curvature (k1 red, k2 green, x4)", strong_curvature_picture),
 )
 RANKINGS = (("class_scene", "Scene"), ("class_object", "Object"))
 

@@ -17,6 +17,7 @@ from taxon.pictures import (
     reshading_picture,
     segmentation_ids,
     segmentation_picture,
+    strong_curvature_picture,
 )
 
 
@@ -41,6 +42,11 @@ def test_reshading_is_grey():
     picture = reshading_picture(dense(1))
     assert picture.mode == "L"
     assert pixel(picture) == 255
+
+
+def test_the_strong_picture_keeps_flat_grey_and_shows_a_quarter_as_full():
+    assert pixel(strong_curvature_picture(dense(0, 0))) == [128, 128, 128]
+    assert pixel(strong_curvature_picture(dense(0.25, -0.25))) == [255, 0, 128]
 
 
 def test_flat_is_mid_grey_and_curvatures_are_red_and_green():
