@@ -35,14 +35,19 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
-    """`taxon export -o DIR [--networks codec|joint] [--default-rate N] ...`."""
+    """`taxon export -o DIR [--semantic codec|joint] [--geometry codec|joint] [--default-rate N] ...`."""
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="folder of the new bundle, <name>/<version>; must not exist"
     )
-    parser.add_argument(
-        "--networks", choices=("codec", "joint"), default="joint", help="which stage's networks to release"
-    )
-    parser.add_argument("--default-rate", type=int, default=1, help="the default operating point")
+    # on validation, training everything jointly made the geometry tasks better and segmentation worse
+    for group, stage in (("semantic", "codec"), ("geometry", "joint")):
+        parser.add_argument(
+            f"--{group}",
+            choices=("codec", "joint"),
+            default=stage,
+            help=f"the stage that the {group} group's networks are taken from (default: %(default)s)",
+        )
+    parser.add_argument("--default-rate", type=int, default=3, help="the default operating point")
     parser.add_argument("--card", type=Path, help="a MODEL_CARD.md to ship in the bundle")
     parser.add_argument(
         "--measured", type=Path, help="report of taxon evaluate on a bundle of the same networks, kept in the manifest"
@@ -56,7 +61,7 @@ def run_export(arguments: argparse.Namespace) -> int:
     digest = export_bundle(
         arguments.work,
         arguments.output,
-        arguments.networks,
+        {"semantic": arguments.semantic, "geometry": arguments.geometry},
         arguments.default_rate,
         arguments.card,
         arguments.measured,

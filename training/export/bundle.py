@@ -1,4 +1,4 @@
-"""Writes a bundle (docs/format.md) from trained networks and checks that it computes what they compute.
+"""Writes a bundle (docs/format.md) from trained networks.
 
 uncompressed.pt, codec-final.pt | joint-final.pt --> graphs, integer tables, manifest --> models/<name>/<version>/
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torchvision.models import EfficientNet_B0_Weights
 
 from shared.entropy.hyperprior import LatentShape
@@ -37,26 +39,40 @@ class ExportError(TaxonError):
     """A bundle that cannot be written: it is there already, or its networks are not trained."""
 
 
-def load_networks(work: Path, networks: str) -> tuple[TaskNetworks, CodedNetworks]:
-    """The uncompressed task networks and the coded ones of stage `networks` (`codec` or `joint`)."""
-    files = [work / "uncompressed.pt", work / f"{networks}-final.pt"]
-    for file in files:
-        if not file.is_file():
-            raise ExportError(
-                f"{file} is missing: run `taxon train --stage {networks}` first, or name its folder with --work"
-            )
+def load_networks(work: Path, stages: Mapping[str, str]) -> tuple[TaskNetworks, CodedNetworks]:
+    """The uncompressed task networks, and the coded ones with each group from the stage (`codec` or `joint`) that `stages` names.
+
+    Groups share the backbone alone, which both stages leave as it is, so that each may come from where it measured better.
+    """
     pretrained = pretrained_lite0()
     uncompressed = TaskNetworks(pretrained)
-    uncompressed.load_state_dict(torch.load(files[0], map_location="cpu", weights_only=True))
+    uncompressed.load_state_dict(_stage(work, "uncompressed.pt", "tasks"))
     coded = CodedNetworks(TaskNetworks(pretrained))
-    coded.load_state_dict(torch.load(files[1], map_location="cpu", weights_only=True))
+    weights = _stage(work, f"{stages['semantic']}-final.pt", stages["semantic"])
+    for group, stage in stages.items():
+        own = _stage(work, f"{stage}-final.pt", stage)
+        weights |= {name: value for name, value in own.items() if name.startswith(_prefixes(group))}
+    coded.load_state_dict(weights)
     return uncompressed.eval(), coded.eval()
+
+
+def _stage(work: Path, name: str, stage: str) -> dict[str, Tensor]:
+    file = work / name
+    if not file.is_file():
+        raise ExportError(f"{file} is missing: run `taxon train --stage {stage}` first, or name its folder with --work")
+    return dict(torch.load(file, map_location="cpu", weights_only=True))
+
+
+def _prefixes(group: str) -> tuple[str, ...]:
+    """What belongs to a group, by the beginning of its parameters' names."""
+    of_tasks = (f"tasks.{part}.{task}." for task in GROUPS[group] for part in ("feature_nets", "heads"))
+    return (f"codecs.{group}.", f"tasks.necks.{group}.", *of_tasks)
 
 
 def export_bundle(
     work: Path,
     output: Path,
-    networks: str,
+    stages: Mapping[str, str],
     default_rate: int,
     card: Path | None = None,
     measured: Path | None = None,
@@ -68,7 +84,7 @@ def export_bundle(
     """
     if output.exists():
         raise ExportError(f"{output} exists: a bundle is immutable, export to a new version")
-    uncompressed, coded = load_networks(work, networks)
+    uncompressed, coded = load_networks(work, stages)
     pretrained = pretrained_lite0()
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as temporary:
