@@ -2,15 +2,16 @@
 
     python -m benchmarks.lossless --bundle models/indoor/1 FOLDER...
 
-The pictures are analysed in shuffled batches of 16; the second process decodes each frame alone, in another order. What
-it decoded is compared by SHA-256 over all symbols of each frame. Exit status 1 if any frame differs.
+The pictures are analysed in shuffled batches of 16; the second process (`--python`, which may be one of another CPU
+architecture) decodes each frame alone, in another order. What it decoded is compared by SHA-256 over all symbols of each
+frame. Exit status 1 if any frame differs.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -19,11 +20,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from cloud_analytics.decoder import Decoder
+from benchmarks.decode_symbols import symbols_digest
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
-from shared.latents import Latent
 
 BATCH = 16
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
@@ -33,31 +33,29 @@ SEED = 20261122
 def main() -> int:
     """Encode and have decoded; prints one line a folder."""
     arguments = _arguments()
-    if arguments.decode is not None:
-        _decode(arguments.bundle, arguments.decode)
-        return 0
     bundle = Bundle.load(arguments.bundle)
     encoder, failures = Encoder(bundle), 0
     rate = bundle.manifest.default_rate if arguments.rate is None else arguments.rate
     print(f"bundle {bundle.id}, rate {rate}, seed {SEED}")
     for folder in arguments.folders:
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)[:: arguments.every]
         with tempfile.TemporaryDirectory() as temporary:
             expected = _encode(encoder, files, rate, Path(temporary))
             command = [
-                sys.executable,
+                *shlex.split(arguments.python),
                 "-m",
-                "benchmarks.lossless",
+                "benchmarks.decode_symbols",
                 "--bundle",
                 str(arguments.bundle),
-                "--decode",
-                temporary,
             ]
-            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=3600).stdout)
+            answer = subprocess.run([*command, temporary], check=True, stdout=subprocess.PIPE, text=True, timeout=3600)
+            report = json.loads(answer.stdout)
+            found = report["digests"]
         wrong = [name for name, digest in expected.items() if found.get(name) != digest]
         failures += len(wrong)
         print(
-            f"{folder}: {len(expected) - len(wrong)} of {len(expected)} frames symbol for symbol {' '.join(wrong[:5])}"
+            f"{folder}: {len(expected) - len(wrong)} of {len(expected)} frames symbol for symbol "
+            f"on {report['machine']} {' '.join(wrong[:5])}"
         )
     return int(failures > 0)
 
@@ -66,7 +64,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, required=True, help="directory of a model bundle")
     parser.add_argument("--rate", type=int, help="operating point (default: the bundle's)")
-    parser.add_argument("--decode", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--python", default=sys.executable, help="the Python that decodes, e.g. an emulated one of another architecture"
+    )
+    parser.add_argument("--every", type=int, default=1, help="take every Nth picture (default: all)")
     parser.add_argument("folders", type=Path, nargs="*", help="folders of pictures, searched with all below them")
     return parser.parse_args()
 
@@ -83,24 +84,8 @@ def _encode(encoder: Encoder, files: list[Path], rate: int, output: Path) -> dic
         for row, number in enumerate(chosen):
             coded = encoder.code({name: batch.frame(row) for name, batch in batches.items()})
             (output / f"{number}.txn").write_bytes(coded.bitstream)
-            expected[str(number)] = _digest({group.name: group.latent for group in coded.groups})
+            expected[str(number)] = symbols_digest({group.name: group.latent for group in coded.groups})
     return expected
-
-
-def _decode(directory: Path, streams: Path) -> None:
-    decoder = Decoder(Bundle.load(directory))
-    print(
-        json.dumps({path.stem: _digest(decoder.latents(path.read_bytes())) for path in sorted(streams.glob("*.txn"))})
-    )
-
-
-def _digest(latents: dict[str, Latent]) -> str:
-    symbols = hashlib.sha256()
-    for name in sorted(latents):
-        symbols.update(
-            name.encode() + latents[name].v.astype("<i8").tobytes() + latents[name].z.astype("<i8").tobytes()
-        )
-    return symbols.hexdigest()
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def test_an_existing_bundle_is_not_written_over(tmp_path: Path, capsys: pytest.C
 
 
 def test_an_export_before_training_names_the_missing_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--stage codec" in refusal(
+    assert "--stage tasks" in refusal(
         capsys, "export", "-o", tmp_path / "new", "--work", tmp_path, "--geometry", "codec"
     )
     assert not (tmp_path / "new").exists()
