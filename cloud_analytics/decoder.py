@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shared.bitstream import Substream, parse
 from shared.bundle import Bundle
 from shared.entropy.codec import EntropyCodec
-from shared.errors import CorruptBitstream, UnknownName
+from shared.errors import CorruptBitstream, MissingGroup, UnknownName
 from shared.graphs import CPU, AnyArray, Graphs
 from shared.latents import Latent, LatentBatch
 
@@ -38,7 +38,7 @@ class Decoder:
     def latents(self, data: bytes, groups: Collection[str] | None = None) -> dict[str, Latent]:
         """One frame's latents by group name: the wanted groups', or all that are there.
 
-        Raises a BitstreamError for bytes that are refused, UnknownName for a wanted group that was not sent.
+        Raises a BitstreamError for bytes that are refused, MissingGroup for a wanted group that was not sent.
         """
         bitstream = parse(data)
         bitstream.require_bundle(self.bundle.digest)
@@ -48,7 +48,7 @@ class Decoder:
         wanted = sent if groups is None else groups
         for name in wanted:
             if name not in sent:
-                raise UnknownName("task group", name, sent)
+                raise MissingGroup(name, sent)
         return {name: self.codecs[name].decode(sent[name]) for name in wanted}
 
     def features(self, group: str, batch: LatentBatch, tasks: Collection[str]) -> dict[str, NDArray[np.float32]]:

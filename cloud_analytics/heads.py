@@ -59,7 +59,7 @@ def checked_result(task: str, values: NDArray[Any], graph: str) -> TaskResult:
 def results(decoder: Decoder, bitstreams: Sequence[bytes], tasks: Collection[str]) -> tuple[TaskResult, ...]:
     """The wanted tasks' results for some frames, in the order of `tasks`.
 
-    Raises a BitstreamError for bytes that are refused, UnknownName for a task whose group was not sent.
+    Raises a BitstreamError for bytes that are refused, MissingGroup for a task whose group was not sent.
     """
     bundle: Bundle = decoder.bundle
     heads = Heads(decoder.graphs)

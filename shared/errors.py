@@ -5,6 +5,7 @@
     |- ImageError(reason)             a picture that cannot become a frame
     |- LatentError                    integers that the format cannot carry (a fault of the model, not of the line)
     |- UnknownName(kind, name, known) a task, group or operating point that the bundle does not have
+    |- MissingGroup(name, sent)       a group that the bundle has but this bitstream does not carry
     |- BitstreamError                 bytes that are refused as a whole; nothing of them is used
        |- NotABitstream               the first byte is another format's
        |- TruncatedBitstream          it ends too early
@@ -53,6 +54,17 @@ class UnknownName(TaxonError):
         choices = ", ".join(str(choice) for choice in known)
         super().__init__(f"unknown {kind} {name!s}; choose one of: {choices}")
         self.kind = kind
+        self.name = name
+
+
+class MissingGroup(TaxonError):
+    """A group of tasks that a bitstream does not carry."""
+
+    def __init__(self, name: str, sent: Iterable[str]) -> None:
+        carried = ", ".join(sent)
+        super().__init__(
+            f"the bitstream does not carry the group {name}, only {carried}; ask for tasks of {carried}, or encode with {name}"
+        )
         self.name = name
 
 

@@ -35,6 +35,8 @@ class Graphs:
         """The session of a graph that the manifest lists; raises BundleError for any other."""
         with self._lock:
             if path not in self._sessions:
+                # pictures do not leave the edge, and neither does word of what runs there
+                onnxruntime.disable_telemetry_events()
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = self.threads
                 self._sessions[path] = onnxruntime.InferenceSession(

@@ -34,5 +34,5 @@ class MissingExtra(CommandError):  # noqa: N818 - named after what is missing
 
     def __init__(self, command: str, extra: str, missing: str | None) -> None:
         super().__init__(
-            f"`taxon {command}` needs the {extra} extra: pip install 'taxon[{extra}]' (no module {missing})"
+            f"`taxon {command}` needs the {extra} extra: pip install '.[{extra}]' in the checkout (no module {missing})"
         )

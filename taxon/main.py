@@ -16,6 +16,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import NoReturn
 
 from shared.errors import TaxonError, UnknownName
@@ -38,6 +39,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="taxon", description="Six vision tasks from about a hundred bytes a frame.", allow_abbrev=False
     )
+    parser.add_argument("--version", action="version", version=f"taxon {version('taxon')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, command in COMMANDS.items():

@@ -10,7 +10,7 @@ import numpy as np
 from shared.bitstream import VERSION, Bitstream, Substream, parse
 from shared.bundle import Bundle
 from shared.entropy.codec import EntropyCodec
-from shared.errors import CorruptBitstream
+from shared.errors import BitstreamError, CorruptBitstream
 from taxon.commands.common import LARGEST_BITSTREAM_BYTES, add_bundle_option, read_bytes
 from taxon.defaults import bundle_directory, load_bundle
 from taxon.errors import InputError
@@ -26,7 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
         data = read_bytes(arguments.file, LARGEST_BITSTREAM_BYTES)
     except InputError as error:
         raise InputError(f"{arguments.file}: {error}") from error
-    bitstream = parse(data)
+    try:
+        bitstream = parse(data)
+    except BitstreamError as error:
+        raise InputError(f"{arguments.file}: {error}") from error
     bundle = None
     # Without any bundle the framing can still be read; one that was named has to be there.
     if arguments.bundle is not None or bundle_directory(None).exists():

@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from cloud_analytics.decoder import Decoder
@@ -50,6 +51,7 @@ from taxon.sheet import (
 from taxon.sizes import Sizes, sizes_of
 
 JPEG_QUALITY = 75
+CLASSES_ON_SHEET = 5
 TILES = (
     ("segment_semantic", "Segmentation", segmentation_picture),
     ("normal", "Surface normals", normal_picture),
@@ -105,8 +107,7 @@ def sheet_content(bundle: Bundle, picture: Picture, found: tuple[TaskResult, ...
         DenseTile(title, draw(values[task]) if task in values else None) for task, title, draw in TILES
     )
     scenes, objects = (
-        Ranking(title, ranked(labels_of(bundle, task, len(values[task])), values[task], 5) if task in values else ())
-        for task, title in RANKINGS
+        Ranking(title, _top(bundle, task, values[task]) if task in values else ()) for task, title in RANKINGS
     )
     legend: tuple[LegendEntry, ...] = ()
     if "segment_semantic" in values:
@@ -125,6 +126,12 @@ def sheet_content(bundle: Bundle, picture: Picture, found: tuple[TaskResult, ...
         legend,
         ByteCount((("header", sizes.header), *sizes.groups), pixels, compared(picture)),
     )
+
+
+def _top(bundle: Bundle, task: str, probabilities: npt.NDArray[np.float32]) -> tuple[tuple[str, float], ...]:
+    """The sheet's ranking: the likeliest classes, their names as people write them."""
+    best = ranked(labels_of(bundle, task, len(probabilities)), probabilities, CLASSES_ON_SHEET)
+    return tuple((label.replace("_", " "), probability) for label, probability in best)
 
 
 def displayed(picture: Picture) -> Image.Image:

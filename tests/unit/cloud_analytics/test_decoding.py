@@ -9,7 +9,7 @@ from cloud_analytics.reference import Reference
 from edge_encoder.encoder import Encoder
 from shared.bitstream import Substream, build, parse, serialise
 from shared.bundle import Bundle
-from shared.errors import BitstreamError, BundleError, CorruptBitstream, UnknownName, WrongBundle
+from shared.errors import BitstreamError, BundleError, CorruptBitstream, MissingGroup, UnknownName, WrongBundle
 from shared.graphs import Graphs
 from shared.latents import LatentBatch
 from shared.tasks import TASKS
@@ -76,7 +76,7 @@ def test_only_wanted_graphs_are_loaded(encoder: Encoder, tiny_bundle: Bundle, mo
 
 def test_a_group_that_was_not_sent_is_named(encoder: Encoder, decoder: Decoder) -> None:
     data = encoder.encode(IMAGES[0], ["semantic"], 1).bitstream
-    with pytest.raises(UnknownName, match="unknown task group geometry; choose one of: semantic"):
+    with pytest.raises(MissingGroup, match="does not carry the group geometry, only semantic"):
         results(decoder, [data], ["normal"])
     with pytest.raises(UnknownName, match="unknown task depth"):
         results(decoder, [data], ["depth"])

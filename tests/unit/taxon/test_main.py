@@ -108,7 +108,7 @@ def test_without_the_extra_a_command_says_which_one_it_needs(capsys, monkeypatch
     status, error = status_and_error(capsys, "train")
     assert (status, error) == (
         1,
-        "taxon: `taxon train` needs the train extra: pip install 'taxon[train]' (no module torch)\n",
+        "taxon: `taxon train` needs the train extra: pip install '.[train]' in the checkout (no module torch)\n",
     )
 
 
