@@ -6,16 +6,22 @@ The only module of `shared/` that needs an inference runtime; whoever only inspe
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from shared.bundle import Bundle
+
+# Pictures do not leave the edge, and neither does word of what runs there: since 1.29 the official Linux builds of ONNX
+# Runtime report models and sessions to their maker unless this is set before the library is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime
 
 AnyArray = NDArray[Any]
 CPU = ("CPUExecutionProvider",)
@@ -35,8 +41,6 @@ class Graphs:
         """The session of a graph that the manifest lists; raises BundleError for any other."""
         with self._lock:
             if path not in self._sessions:
-                # pictures do not leave the edge, and neither does word of what runs there
-                onnxruntime.disable_telemetry_events()
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = self.threads
                 self._sessions[path] = onnxruntime.InferenceSession(

@@ -78,11 +78,13 @@ def evaluated_rates(bundle: Bundle, given: str | None) -> tuple[int, ...]:
 
 
 def opened(folder: Path | None, split: str) -> FrameDataset:
-    """The data set; raises InputError saying what is missing."""
+    """The data set; raises DataError or InputError saying what is missing."""
     if folder is None:
         raise UsageError("no data folder: give it with --data or TAXON_DATA")
     try:
         dataset = open_dataset(folder, split)
+    except DataError:
+        raise
     except DATA_ERRORS as error:
         raise InputError(f"{folder}: {error}") from error
     if len(dataset) == 0:

@@ -137,3 +137,33 @@ def test_the_services_never_load_torch() -> None:
         "assert not {'torch', 'torchvision', 'compressai', 'scipy'} & set(sys.modules), sorted(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=60, check=True)
+
+
+def test_the_inference_runtime_reports_to_nobody(tmp_path: Path) -> None:
+    """Where the runtime's telemetry is on, it makes files for its queue in the home folder, or complains that it cannot."""
+    script = (
+        "import pathlib, sys\n"
+        "import numpy as np\n"
+        "from edge_encoder.encoder import Encoder\n"
+        "from shared.bundle import Bundle\n"
+        "encoder = Encoder(Bundle.load(pathlib.Path(sys.argv[1])))\n"
+        "encoder.encode(np.zeros((256, 256, 3), np.uint8), ['semantic'], 0)\n"
+    )
+    # CI switches the telemetry off by itself
+    environment = {
+        "HOME": str(tmp_path),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(BUNDLE)],
+        cwd=ROOT,
+        env=environment,
+        timeout=60,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "telemetry" not in done.stderr.lower()
+    assert list(tmp_path.rglob("*")) == []

@@ -19,7 +19,7 @@ def open_dataset(path: Path | str, split: str) -> FrameDataset:
     """
     root = Path(path)
     if not root.is_dir():
-        raise DataError(f"there is no data folder {root}: give it with --data or TAXON_DATA")
+        raise DataError(f"there is no data folder {root}: --data takes a folder, or the name of one in TAXON_DATA")
     if (root / "labels.csv").is_file():
         return LabelledPhotos(root, split)
     if all((root / name).exists() for name in ("index.csv", "classes.json", "rgb", "depth", "label40")):
