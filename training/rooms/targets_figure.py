@@ -20,7 +20,8 @@ from training.rooms.camera import HORIZONTAL_FIELD_DEGREES
 NYUV2_DEPTH_STEPS_PER_METRE = 25.51
 TILE = (360, 270)
 CAPTION_PX = 26
-TITLES = ("picture", "normal", "reshading", "principal curvature")
+CURVATURE_GAIN_FOR_EYES = 4.0
+TITLES = ("picture", "normal", "reshading", "curvature x4")
 
 
 def main() -> None:
@@ -54,8 +55,12 @@ def derive(depth: NDArray[np.float64]) -> GeometryTargets:
 def tiles(*channels: NDArray[np.floating]) -> list[Image.Image]:
     """Normal [3, H, W], reshading [1, H, W] and curvature [2, H, W] as pictures."""
     normal, reshading, curvature = (values.astype(np.float64) for values in channels)
-    flat = np.full((1, *curvature.shape[1:]), -1.0)
-    shown = ((normal + 1) / 2, np.repeat(reshading, 3, 0), (np.concatenate([curvature, flat]) + 1) / 2)
+    blue = np.zeros((1, *curvature.shape[1:]))
+    shown = (
+        (normal + 1) / 2,
+        np.repeat(reshading, 3, 0),
+        (np.concatenate([curvature * CURVATURE_GAIN_FOR_EYES, blue]) + 1) / 2,
+    )
     return [Image.fromarray((np.clip(values, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)) for values in shown]
 
 
