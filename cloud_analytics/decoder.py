@@ -7,33 +7,21 @@ Law: the latents are exactly those that the edge coded, or the bitstream is refu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.bitstream import Substream, parse
-from shared.bundle import Bundle
-from shared.entropy.codec import EntropyCodec
 from shared.errors import CorruptBitstream, MissingGroup, UnknownName
-from shared.graphs import CPU, AnyArray, Graphs
+from shared.graphs import AnyArray, OpenBundle
 from shared.latents import Latent, LatentBatch
 
 
 @dataclass(frozen=True, eq=False)
-class Decoder:
-    """The decoding half of one bundle. providers, threads: see `Graphs`."""
-
-    bundle: Bundle
-    providers: Sequence[str] = CPU
-    threads: int = 0
-    graphs: Graphs = field(init=False, repr=False)
-    codecs: Mapping[str, EntropyCodec] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "graphs", Graphs(self.bundle, self.providers, self.threads))
-        object.__setattr__(self, "codecs", self.bundle.codecs())
+class Decoder(OpenBundle):
+    """The decoding half of one bundle. See `OpenBundle` for its settings."""
 
     def latents(self, data: bytes, groups: Collection[str] | None = None) -> dict[str, Latent]:
         """One frame's latents by group name: the wanted groups', or all that are there.

@@ -9,15 +9,14 @@ which other groups are sent.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.bitstream import build, serialise
-from shared.bundle import Bundle
-from shared.entropy.codec import CodedLatent, EntropyCodec
-from shared.graphs import CPU, Graphs
+from shared.entropy.codec import CodedLatent
+from shared.graphs import OpenBundle
 from shared.latents import Latent, LatentBatch
 
 
@@ -54,18 +53,8 @@ class EncodedFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class Encoder:
-    """The encoding half of one bundle. providers, threads: see `Graphs`."""
-
-    bundle: Bundle
-    providers: Sequence[str] = CPU
-    threads: int = 0
-    graphs: Graphs = field(init=False, repr=False)
-    codecs: Mapping[str, EntropyCodec] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "graphs", Graphs(self.bundle, self.providers, self.threads))
-        object.__setattr__(self, "codecs", self.bundle.codecs())
+class Encoder(OpenBundle):
+    """The encoding half of one bundle. See `OpenBundle` for its settings."""
 
     def analyse(
         self, images: NDArray[np.uint8], groups: Collection[str], rate: int | Sequence[int]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.bundle import Bundle
+from shared.entropy.codec import EntropyCodec
 
 # Pictures do not leave the edge, and neither does word of what runs there: since 1.29 the official Linux builds of ONNX
 # Runtime report models and sessions to their maker unless this is set before the library is loaded.
@@ -60,3 +61,18 @@ class Graphs:
         names = [node.name for node in session.get_outputs()] if outputs is None else list(outputs)
         feeds = {name: np.ascontiguousarray(available[name]) for name in self.inputs(path)}
         return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class OpenBundle:
+    """A bundle ready to work: its graphs' sessions and its groups' entropy codecs. providers, threads: see `Graphs`."""
+
+    bundle: Bundle
+    providers: Sequence[str] = CPU
+    threads: int = 0
+    graphs: Graphs = field(init=False, repr=False)
+    codecs: Mapping[str, EntropyCodec] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "graphs", Graphs(self.bundle, self.providers, self.threads))
+        object.__setattr__(self, "codecs", self.bundle.codecs())

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import zlib
 from typing import Any
 
@@ -12,6 +11,7 @@ from PIL import Image
 from edge_encoder.preprocess import preprocess
 from shared.errors import ImageError
 from shared.frames import Geometry, InputSize
+from tests.broken_png import GREY, png_that_claims
 from tests.fixed_models import scattered_array
 
 SIZE = InputSize(height=64, width=64)
@@ -32,18 +32,6 @@ def quarters(width: int = 320, height: int = 160) -> Image.Image:
 def centres(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The colours in the middle of the four quarters."""
     return pixels[16:64:32, 16:64:32].astype(int)
-
-
-def grey_png(width: int, height: int) -> bytes:
-    """The header of a PNG of that size, and pixels for one row of it at most."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10))) + chunk(b"IEND", b"")
-    )
 
 
 @pytest.mark.parametrize(
@@ -174,4 +162,4 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(
 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
     with pytest.raises(ImageError, match="at most 64 million are taken"):
-        preprocess(grey_png(width, height), SIZE)
+        preprocess(png_that_claims(width, height, GREY), SIZE)
