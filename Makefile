@@ -46,8 +46,8 @@ bench: setup ## Time the codec against the networks
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock
-	$(LOCK) $(UPGRADE) --extra cpu pyproject.toml requirements/build.in -o requirements/cpu.lock
-	$(LOCK) $(UPGRADE) --extra cpu --extra train --extra dev pyproject.toml requirements/build.in -o requirements/all.lock
+	$(LOCK) $(UPGRADE) --extra cpu --extra video pyproject.toml requirements/build.in -o requirements/cpu.lock
+	$(LOCK) $(UPGRADE) --extra cpu --extra video --extra train --extra dev pyproject.toml requirements/build.in -o requirements/all.lock
 
 .PHONY: clean
 clean: ## Remove what the commands wrote; the environments stay
@@ -67,8 +67,10 @@ define environment
 	@touch $@
 endef
 
-$(VENV)/.complete: requirements/all.lock pyproject.toml
+PROTOS := $(wildcard proto/taxon/v1/*.proto)
+
+$(VENV)/.complete: requirements/all.lock pyproject.toml setup.py $(PROTOS)
 	$(call environment,requirements/all.lock)
 
-$(LIGHT)/.complete: requirements/cpu.lock pyproject.toml
+$(LIGHT)/.complete: requirements/cpu.lock pyproject.toml setup.py $(PROTOS)
 	$(call environment,requirements/cpu.lock)

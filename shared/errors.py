@@ -7,11 +7,23 @@
     |- UnknownName(kind, name, known) a task, group or operating point that the bundle does not have
     |- MissingGroup(name, sent)       a group that the bundle has but this bitstream does not carry
     |- BitstreamError                 bytes that are refused as a whole; nothing of them is used
-       |- NotABitstream               the first byte is another format's
-       |- TruncatedBitstream          it ends too early
-       |- CorruptBitstream            it contradicts itself, or its check sum
-       |- UnknownBitstreamVersion     written by a newer (or another) release
-       |- WrongBundle                 written with another bundle
+    |  |- NotABitstream               the first byte is another format's
+    |  |- TruncatedBitstream          it ends too early
+    |  |- CorruptBitstream            it contradicts itself, or its check sum
+    |  |- UnknownBitstreamVersion     written by a newer (or another) release
+    |  |- WrongBundle                 written with another bundle
+    |- RequestError                   what a service refuses of what it is asked
+       |- BadName(kind, name)         no name of a camera, edge or subscription
+       |- BadRequest                  a value that cannot be, or messages that contradict one another
+       |- UnknownCamera(name, known)  a camera that this service does not know
+       |- TooLarge                    more bytes than are taken
+       |- Busy                        a bounded queue or number is full; later may do
+       |- BundleMismatch              edge and cloud have different bundles
+       |- ProtocolMismatch            edge and cloud speak different versions
+       |- CameraTaken                 a camera that another connected edge sends
+       |- Draining                    the service is stopping
+
+`shared.service.statuses` gives each its gRPC and HTTP status.
 
 Every message says what was wrong and what to do about it.
 """
@@ -106,3 +118,78 @@ class WrongBundle(BitstreamError):
         )
         self.found = found
         self.expected = expected
+
+
+class RequestError(TaxonError):
+    """What a service refuses of what it is asked."""
+
+
+class BadName(RequestError):
+    """No name of a camera, edge or subscription."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{name[:80]!r} is no {kind} id: take 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+        self.name = name
+
+
+class BadRequest(RequestError):
+    """A value that cannot be, or messages that contradict one another."""
+
+
+class UnknownCamera(RequestError):
+    """A camera that this service does not know."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        listed = ", ".join(known) or "none yet"
+        super().__init__(f"unknown camera {name}; known are: {listed}")
+        self.name = name
+
+
+class TooLarge(RequestError):
+    """More bytes than are taken."""
+
+    def __init__(self, what: str, found: int | None, limit: int) -> None:
+        size = "more" if found is None else f"{found} bytes"
+        super().__init__(f"{what} has {size}; at most {limit} bytes are taken")
+        self.limit = limit
+
+
+class Busy(RequestError):
+    """A bounded queue or number is full; later may do."""
+
+
+class BundleMismatch(RequestError):
+    """Edge and cloud have different bundles."""
+
+    def __init__(self, found: bytes, served: Iterable[bytes]) -> None:
+        listed = ", ".join(digest.hex() for digest in served) or "none"
+        super().__init__(
+            f"the edge codes with the bundle {found.hex()}, this cloud serves {listed}; load the same bundle on both sides"
+        )
+        self.found = found
+
+
+class ProtocolMismatch(RequestError):
+    """Edge and cloud speak different versions of the uplink."""
+
+    def __init__(self, found: int, supported: int) -> None:
+        super().__init__(
+            f"uplink protocol version {found} is unknown: this release speaks version {supported}; update the older side"
+        )
+        self.found = found
+        self.supported = supported
+
+
+class CameraTaken(RequestError):
+    """A camera that another connected edge sends."""
+
+    def __init__(self, name: str, edge: str) -> None:
+        super().__init__(f"camera {name} is sent by the connected edge {edge}; give each camera a name of its own")
+        self.name = name
+
+
+class Draining(RequestError):
+    """The service is stopping."""
+
+    def __init__(self) -> None:
+        super().__init__("the service is stopping and takes nothing new; try again at once, elsewhere or later")

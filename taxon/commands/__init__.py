@@ -49,6 +49,11 @@ class Command:
 
 
 _COMMANDS = (
+    Command("demo", "cameras, edge, cloud and a live table, all on this machine", "taxon.commands.demo"),
+    Command("edge", "run the edge service", "taxon.commands.edge"),
+    Command("cloud", "run the cloud service", "taxon.commands.cloud"),
+    Command("camera", "play a folder, video or webcam to an edge", "taxon.commands.camera"),
+    Command("watch", "subscribe to results: a live table, or files", "taxon.commands.watch"),
     Command("run", "code pictures, decode them again and draw a contact sheet of each", "taxon.commands.run"),
     Command("encode", "code pictures into bitstreams", "taxon.commands.encode"),
     Command("decode", "decode bitstreams into the tasks' results", "taxon.commands.decode"),

@@ -1,0 +1,145 @@
+"""What travels from the heads to a subscriber.
+
+    Received --analysis--> Analysed (numbers, by task) --bus--> subscription --rendered--> FrameOutput (as the subscriber asked)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from numpy.typing import NDArray
+
+from shared.bundle import Bundle
+from shared.packets import Packet
+
+
+class Encoding(StrEnum):
+    """How dense results travel."""
+
+    TENSOR = "tensor"
+    PNG = "png"
+
+
+@dataclass(frozen=True)
+class Received:
+    """A packet in the journal. position: rises by one with every packet of this journal. received_time_us: the cloud's clock."""
+
+    position: int
+    packet: Packet
+    bundle_digest: bytes
+    received_time_us: int
+
+
+@dataclass(frozen=True)
+class GroupBytes:
+    """What one group of a frame cost. bytes: of its substream, header and check sum included."""
+
+    group: str
+    rate: int
+    bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Analysed:
+    """A frame's results as numbers, for the tasks that somebody wanted.
+
+    values: by task, one frame's array without the batch axis, of the task's shape and dtype. error: why there are none,
+    where the bitstream was refused.
+    """
+
+    received: Received
+    bundle: Bundle
+    groups: tuple[GroupBytes, ...]
+    values: Mapping[str, NDArray[Any]]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ClassProbability:
+    """One class of a class task."""
+
+    index: int
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class ClassesOutput:
+    """A class task's most probable classes, most probable first."""
+
+    task: str
+    classes: tuple[ClassProbability, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TensorOutput:
+    """A dense task's numbers, channels first, or [H, W] for class ids."""
+
+    task: str
+    values: NDArray[Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PictureOutput:
+    """A dense task's picture, as `taxon decode` draws it. Sizes in pixels."""
+
+    task: str
+    png: bytes = field(repr=False)
+    width: int
+    height: int
+
+
+TaskOutput = ClassesOutput | TensorOutput | PictureOutput
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a subscriber wants. cameras: none named means all. tasks: may be empty. longest_side_pixels: 0 for the network's size.
+
+    cursor: of the last result that the client has; empty for "from now on". hold_seconds: how long the wish outlives a
+    broken connection.
+    """
+
+    subscription_id: str
+    cameras: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    encoding: Encoding = Encoding.TENSOR
+    longest_side_pixels: int = 0
+    top_classes: int = 5
+    cursor: str = ""
+    hold_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class FrameOutput:
+    """One frame as one subscriber asked for it. error: as in `Analysed`."""
+
+    packet: Packet
+    received_time_us: int
+    bundle_digest: bytes
+    groups: tuple[GroupBytes, ...]
+    outputs: tuple[TaskOutput, ...]
+    cursor: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """So many frames that a subscriber was too slow for, or that the journal no longer had."""
+
+    frames: int
+
+
+@dataclass(frozen=True)
+class CameraState:
+    """What the cloud knows of a camera. connected: whether its edge is, now. Times in microseconds since 1970."""
+
+    camera_id: str
+    edge_id: str
+    connected: bool
+    last_sequence: int
+    last_capture_time_us: int
+    last_received_time_us: int

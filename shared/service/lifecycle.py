@@ -1,0 +1,84 @@
+"""Start, serve, drain, stop: the same for both services.
+
+    status = run_service(lambda: EdgeService(settings))     start() -> wait for SIGTERM or SIGINT -> stop()
+
+Law: a first signal drains, a second one stops at once; an error at the start is one line and a non-zero status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Protocol
+
+from shared.errors import TaxonError
+from shared.telemetry.logs import logger
+
+log = logger("service")
+
+
+class Service(Protocol):
+    """What can be run."""
+
+    async def start(self) -> None:
+        """Returns when it is ready; raises TaxonError."""
+
+    async def failed(self) -> BaseException:
+        """Waits until something that must not end has ended, and says why."""
+
+    async def stop(self) -> None:
+        """Drains within its deadline, then stops."""
+
+
+def run_service(make: Callable[[], Service]) -> int:
+    """Runs one service until a signal comes; the exit status."""
+    return asyncio.run(_run(make()))
+
+
+async def _run(service: Service) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+
+    def on_signal(name: str) -> None:
+        if stopping.is_set() and main is not None:
+            log.warning("stopping at once", signal=name)
+            main.cancel()
+        log.info("draining", signal=name)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number.name)
+    try:
+        return await _serve(service, stopping)
+    except asyncio.CancelledError:
+        return 1
+
+
+async def _serve(service: Service, stopping: asyncio.Event) -> int:
+    waits = asyncio.create_task(stopping.wait())
+    starts = asyncio.create_task(service.start())
+    await asyncio.wait({waits, starts}, return_when=asyncio.FIRST_COMPLETED)
+    if not starts.done():
+        starts.cancel()
+        await asyncio.gather(starts, return_exceptions=True)
+        await service.stop()
+        return 0
+    try:
+        starts.result()
+    except TaxonError:
+        waits.cancel()
+        await service.stop()
+        raise
+    fails = asyncio.create_task(service.failed())
+    await asyncio.wait({waits, fails}, return_when=asyncio.FIRST_COMPLETED)
+    status = 0
+    if fails.done():
+        status = 1
+        log.error("failed", exc_info=fails.result())
+    fails.cancel()
+    waits.cancel()
+    await service.stop()
+    log.info("stopped")
+    return status

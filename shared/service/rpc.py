@@ -1,0 +1,99 @@
+"""gRPC servers and channels, tuned alike on both ends.
+
+    server = RpcServer(address, services) ; server.add(add_XServicer_to_server, servicer, "taxon.v1.X") ; await server.start()
+
+Keepalive: either side pings an idle connection and closes a dead one within `KEEPALIVE_SECONDS` + `KEEPALIVE_TIMEOUT_SECONDS`, so that a cut
+cable is noticed. The bandwidth probe is off: its pings would cost as much as the frames. Messages have a largest size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from shared.errors import TaxonError
+
+KEEPALIVE_SECONDS = 20
+KEEPALIVE_TIMEOUT_SECONDS = 5
+
+ChannelOptions = Sequence[tuple[str, Any]]
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class AddressInUse(TaxonError):  # noqa: N818 - named after what is wrong
+    """A service cannot listen where it was told to."""
+
+
+def _common(largest_message_bytes: int) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.max_receive_message_length", largest_message_bytes),
+        ("grpc.max_send_message_length", largest_message_bytes),
+        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.bdp_probe", 0),
+    ]
+
+
+def channel_options(largest_message_bytes: int) -> ChannelOptions:
+    """Options of a client's channel."""
+    return [
+        *_common(largest_message_bytes),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.min_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5000),
+        # A channel of its own for each client: connections are not shared behind its back.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+
+
+class RpcServer:
+    """One port's gRPC services, with grpc.health.v1 and reflection."""
+
+    def __init__(self, address: str, largest_message_bytes: int, concurrent_calls: int | None = None) -> None:
+        options = [
+            *_common(largest_message_bytes),
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),
+            ("grpc.http2.max_ping_strikes", 3),
+            ("grpc.so_reuseport", 0),
+        ]
+        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=concurrent_calls)
+        self._address = address
+        self._health = health_aio.HealthServicer()
+        self._names: list[str] = []
+        self.port = 0
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    def add(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: object, name: str) -> None:
+        """One service; `name` is its full name, for health and reflection."""
+        add_to_server(servicer, self._server)
+        self._names.append(name)
+
+    async def start(self) -> None:
+        """Listens; alive, but not ready until `set_ready`. Raises AddressInUse."""
+        names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, self._server)
+        await self._health.set("", SERVING)
+        await self.set_ready(False)
+        try:
+            self.port = self._server.add_insecure_port(self._address)
+        except RuntimeError as error:
+            raise AddressInUse(f"cannot listen for gRPC on {self._address}; is another service there?") from error
+        await self._server.start()
+
+    async def set_ready(self, ready: bool) -> None:
+        """What grpc.health.v1 says of the services."""
+        for name in self._names:
+            await self._health.set(name, SERVING if ready else NOT_SERVING)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Takes no new call and ends the running ones, after `grace_seconds` by force."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_seconds)

@@ -1,0 +1,109 @@
+"""An HTTP server in the service's own loop, with what every service answers: /healthz, /readyz and /metrics.
+
+    app = web_app("taxon edge", ready, registry)   FastAPI; the service adds its own routes
+    server = WebServer(app, address); await server.start(); ...; await server.stop(seconds)
+
+Law: it asks nobody outside: the pages' scripts come from this installation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from shared.errors import TaxonError
+from shared.service.rpc import AddressInUse
+from shared.service.statuses import problem, status_of
+
+PROBLEM_JSON = "application/problem+json"
+IDLE_CONNECTION_SECONDS = 30
+
+
+def web_app(title: str, description: str, ready: Callable[[], str | None], registry: CollectorRegistry) -> FastAPI:
+    """An app with the common routes. ready: None when the service is ready, else what it waits for."""
+    app = FastAPI(title=title, description=description, version="1", docs_url=None, redoc_url=None)
+
+    @app.get("/healthz", tags=["health"], summary="Whether the process works")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["health"], summary="Whether it takes work", responses={503: {"description": "Not ready"}})
+    async def readyz() -> JSONResponse:
+        waits_for = ready()
+        return JSONResponse(
+            {"status": "ready" if waits_for is None else f"not ready: {waits_for}"}, 200 if waits_for is None else 503
+        )
+
+    @app.get("/metrics", tags=["health"], summary="Prometheus metrics", response_class=Response)
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.exception_handler(TaxonError)
+    async def refused(_: Request, error: TaxonError) -> JSONResponse:
+        return JSONResponse(problem(error), status_of(error).http, media_type=PROBLEM_JSON)
+
+    return app
+
+
+class WebServer:
+    """uvicorn without its own signal handlers. address: host:port; port 0 takes a free one."""
+
+    def __init__(self, app: FastAPI, address: str, largest_socket_message_bytes: int = 1 << 20) -> None:
+        host, _, port = address.rpartition(":")
+        self._host, self._wanted = host.strip("[]") or "127.0.0.1", int(port)
+        self.port = 0
+        self._server = _Quiet(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="websockets-sansio",
+                ws_max_size=largest_socket_message_bytes,
+                timeout_keep_alive=IDLE_CONNECTION_SECONDS,
+                server_header=False,
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when it listens; raises AddressInUse."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((self._host, self._wanted))
+        except OSError as error:
+            listening.close()
+            raise AddressInUse(f"cannot listen for HTTP on {self._host}:{self._wanted} ({error.strerror})") from error
+        self.port = listening.getsockname()[1]
+        self._serving = asyncio.create_task(self._server.serve([listening]), name="http")
+        while not self._server.started and not self._serving.done():
+            await asyncio.sleep(0.01)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Takes no new connection, finishes the requests, after `grace_seconds` ends them by force."""
+        if self._serving is None:
+            return
+        self._server.config.timeout_graceful_shutdown = max(1, round(grace_seconds))
+        self._server.should_exit = True
+        try:
+            await asyncio.wait_for(asyncio.shield(self._serving), grace_seconds + 1)
+        except TimeoutError:
+            self._server.force_exit = True
+            await self._serving
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn would take the process's signals; they belong to the service."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

@@ -1,0 +1,1 @@
+"""Logs and trace context, the same in both services."""

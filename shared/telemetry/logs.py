@@ -1,0 +1,90 @@
+"""Structured logs: one line an event, for machines JSON, at a terminal in colours.
+
+    log = logger("edge.uplink");  log.info("connected", cloud=target, credit=64)
+
+Law: an event's name is fixed and its values are fields; ids of cameras and frames are always `camera` and `sequence`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Literal, TextIO
+
+import structlog
+
+LogFormat = Literal["auto", "json", "text"]
+
+
+def configure_logs(service: str, level: str = "info", form: LogFormat = "auto", stream: TextIO | None = None) -> None:
+    """Once, when a service starts. Lines go to stderr; the standard library's records (gRPC, uvicorn) join them."""
+    out = sys.stderr if stream is None else stream
+    as_text = out.isatty() if form == "auto" else form == "text"
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        _named(service),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        cache_logger_on_first_use=False,
+    )
+    last: list[Any] = (
+        [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        if as_text
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of a module, `service.module`."""
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return bound
+
+
+class OncePer:
+    """Says yes at most once in so many seconds, and how often it said no in between.
+
+    clock: seconds, monotonic.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._last = float("-inf")
+        self._held_back = 0
+
+    def held_back(self) -> int | None:
+        """None for no; else the number of times since the last yes that it was asked, this one included."""
+        self._held_back += 1
+        now = self._clock()
+        if now - self._last < self._seconds:
+            return None
+        self._last = now
+        count, self._held_back = self._held_back, 0
+        return count
+
+
+def _named(service: str) -> structlog.types.Processor:
+    def add(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        event["service"] = service
+        return event
+
+    return add
