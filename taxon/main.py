@@ -44,7 +44,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.help, description=command.help, allow_abbrev=False)
-        if name == chosen:
+        if name == chosen and not command.takes_argv:
             command.add_arguments(sub)
             sub.set_defaults(run=command.run)
     return parser
@@ -54,8 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
-        parsed = build_parser(arguments).parse_args(arguments)
-        status: int = parsed.run(parsed)
+        service = COMMANDS.get(arguments[0]) if arguments else None
+        if service is not None and service.takes_argv:
+            status = service.run(arguments[1:])
+        else:
+            parsed = build_parser(arguments).parse_args(arguments)
+            status = parsed.run(parsed)
         sys.stdout.flush()
     except (UsageError, UnknownName) as error:
         return _refuse(error, USAGE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -19,6 +20,7 @@ class Command:
 
     help: its line in `taxon --help`. module: where its two functions are, `add_arguments(parser)` and
     `run(arguments) -> status` unless they are named otherwise. extra: what it needs beside the base install.
+    takes_argv: a service, whose settings read the command line by themselves: `run(argv) -> status` alone.
     """
 
     name: str
@@ -27,13 +29,14 @@ class Command:
     extra: str = "cpu"
     add_arguments_name: str = "add_arguments"
     run_name: str = "run"
+    takes_argv: bool = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Raises MissingExtra where a package of the extra is not installed."""
         self._function(self.add_arguments_name)(parser)
 
-    def run(self, arguments: argparse.Namespace) -> int:
-        """The exit status."""
+    def run(self, arguments: argparse.Namespace | Sequence[str]) -> int:
+        """The exit status. arguments: parsed, or for one that takes argv what follows the command's name."""
         return int(self._function(self.run_name)(arguments) or 0)
 
     def _function(self, name: str) -> Any:
@@ -50,8 +53,8 @@ class Command:
 
 _COMMANDS = (
     Command("demo", "cameras, edge, cloud and a live table, all on this machine", "taxon.commands.demo"),
-    Command("edge", "run the edge service", "taxon.commands.edge"),
-    Command("cloud", "run the cloud service", "taxon.commands.cloud"),
+    Command("edge", "run the edge service", "taxon.commands.edge", takes_argv=True),
+    Command("cloud", "run the cloud service", "taxon.commands.cloud", takes_argv=True),
     Command("camera", "play a folder, video or webcam to an edge", "taxon.commands.camera"),
     Command("watch", "subscribe to results: a live table, or files", "taxon.commands.watch"),
     Command("run", "code pictures, decode them again and draw a contact sheet of each", "taxon.commands.run"),
