@@ -22,10 +22,12 @@ from shared.entropy.codec import EntropyCodec
 # Runtime report models and sessions to their maker unless this is set before the library is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-import onnxruntime
+import onnxruntime as onnxruntime
 
 AnyArray = NDArray[Any]
-CPU = ("CPUExecutionProvider",)
+Provider = str | tuple[str, Mapping[str, str]]
+"""An execution provider's name, or its name and options."""
+CPU: tuple[Provider, ...] = ("CPUExecutionProvider",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,7 @@ class Graphs:
     """providers: ONNX Runtime's, in order of preference. threads: for one operator; 0 leaves it to the runtime."""
 
     bundle: Bundle
-    providers: Sequence[str] = CPU
+    providers: Sequence[Provider] = CPU
     threads: int = 0
     _sessions: dict[str, onnxruntime.InferenceSession] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -68,7 +70,7 @@ class OpenBundle:
     """A bundle ready to work: its graphs' sessions and its groups' entropy codecs. providers, threads: see `Graphs`."""
 
     bundle: Bundle
-    providers: Sequence[str] = CPU
+    providers: Sequence[Provider] = CPU
     threads: int = 0
     graphs: Graphs = field(init=False, repr=False)
     codecs: Mapping[str, EntropyCodec] = field(init=False, repr=False)

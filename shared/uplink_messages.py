@@ -54,7 +54,9 @@ class PacketWriter:
                 camera = self._declared(packet, camera)
                 request.cameras.append(_declaration(camera))
             if packet.sequence < camera.next_sequence:
-                raise ValueError(f"sequences of {packet.camera_id} must rise: {packet.sequence} after {camera.next_sequence - 1}")
+                raise ValueError(
+                    f"sequences of {packet.camera_id} must rise: {packet.sequence} after {camera.next_sequence - 1}"
+                )
             request.frames.add(
                 camera_index=camera.index,
                 sequence_skip=packet.sequence - camera.next_sequence,
@@ -89,7 +91,12 @@ class PacketWriter:
             known.geometry = packet.geometry
             return known
         camera = _Camera(
-            len(self._names), packet.camera_id, packet.geometry, packet.sequence, packet.sequence, packet.capture_time_us
+            len(self._names),
+            packet.camera_id,
+            packet.geometry,
+            packet.sequence,
+            packet.sequence,
+            packet.capture_time_us,
         )
         self._cameras[packet.camera_id] = camera
         self._names.append(packet.camera_id)

@@ -2,8 +2,9 @@
 
     server = RpcServer(address, services) ; server.add(add_XServicer_to_server, servicer, "taxon.v1.X") ; await server.start()
 
-Keepalive: either side pings an idle connection and closes a dead one within `KEEPALIVE_SECONDS` + `KEEPALIVE_TIMEOUT_SECONDS`, so that a cut
-cable is noticed. The bandwidth probe is off: its pings would cost as much as the frames. Messages have a largest size.
+Keepalive: either side pings an idle connection and closes a dead one within KEEPALIVE_SECONDS +
+KEEPALIVE_TIMEOUT_SECONDS, so that a cut cable is noticed. The bandwidth probe is off:
+its pings would cost as much as the frames. Messages have a largest size.
 """
 
 from __future__ import annotations

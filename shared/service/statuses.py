@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import grpc
 from google.protobuf import any_pb2
@@ -75,10 +75,10 @@ async def abort(context: grpc.aio.ServicerContext, error: errors.TaxonError) -> 
     raise AssertionError("abort_with_status raises")
 
 
-def reason_of(error: grpc.RpcError) -> str:
+def reason_of(error: grpc.aio.AioRpcError) -> str:
     """The reason that a service gave for refusing, or the status code's name where it gave none."""
     try:
-        status = rpc_status.from_call(error)
+        status = rpc_status.from_call(cast(grpc.Call, error))
     except (ValueError, NotImplementedError):
         status = None
     for detail in status.details if status is not None else ():
