@@ -1,0 +1,86 @@
+"""Logs are one line an event, also those of libraries; trace context survives its 26 bytes, and nonsense counts as absent."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.telemetry.logs import OncePer, configure_logs, logger
+from shared.telemetry.trace import packed, traceparent
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield io.StringIO()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_an_event_is_one_line_of_json(stream: io.StringIO) -> None:
+    configure_logs("edge", stream=stream)
+    logger("edge.uplink").info("connected", camera="hall", sequence=7)
+    logging.getLogger("uvicorn").warning("foreign %d", 3)
+    logger("edge.uplink").debug("not told")
+    ours, foreign = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert {
+        "event": "connected",
+        "camera": "hall",
+        "sequence": 7,
+        "level": "info",
+        "service": "edge",
+    }.items() <= ours.items()
+    assert (ours["logger"], foreign["event"], foreign["logger"]) == ("edge.uplink", "foreign 3", "uvicorn")
+
+
+def test_an_exception_stays_on_its_line(stream: io.StringIO) -> None:
+    configure_logs("edge", form="json", stream=stream)
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        logger("edge").exception("failed")
+    (line,) = stream.getvalue().splitlines()
+    assert "ValueError" in json.loads(line)["exception"]
+
+
+def test_text_is_for_terminals(stream: io.StringIO) -> None:
+    configure_logs("edge", form="text", stream=stream)
+    logger("edge").info("connected", camera="hall")
+    assert "camera=hall" in stream.getvalue()
+
+
+def test_once_per_minute_says_how_often_it_held_back() -> None:
+    now = [0.0]
+    once = OncePer(60, lambda: now[0])
+    assert [once.held_back(), once.held_back(), once.held_back()] == [1, None, None]
+    now[0] = 60
+    assert once.held_back() == 3
+
+
+@given(st.integers(1, (1 << 128) - 1), st.integers(1, (1 << 64) - 1), st.sampled_from([0, 1]))
+def test_trace_context_comes_back(trace: int, span: int, flags: int) -> None:
+    header = f"00-{trace:032x}-{span:016x}-{flags:02x}"
+    assert len(packed(header)) == 26
+    assert traceparent(packed(header)) == header
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "00", "00-" + "0" * 32 + "-" + "1" * 16 + "-01", "ff-" + "1" * 32 + "-1-01"]
+)
+def test_nonsense_counts_as_absent(header: str | None) -> None:
+    assert packed(header) == b""
+
+
+@given(st.binary(max_size=30))
+def test_no_bytes_break_the_way_back(data: bytes) -> None:
+    text = traceparent(data)
+    assert text == "" or packed(text)[1:25] == data[1:25]
