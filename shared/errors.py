@@ -4,6 +4,8 @@
     |- BundleError(path, reason)      a model bundle that cannot be trusted or used
     |- ImageError(reason)             a picture that cannot become a frame
     |- LatentError                    integers that the format cannot carry (a fault of the model, not of the line)
+    |- SourceError(source, reason)    a folder, video or camera that gives no frames
+    |  |- NoVideoPackage(source)      ... because the extra `video` is not installed
     |- UnknownName(kind, name, known) a task, group or operating point that the bundle does not have
     |- MissingGroup(name, sent)       a group that the bundle has but this bitstream does not carry
     |- BitstreamError                 bytes that are refused as a whole; nothing of them is used
@@ -57,6 +59,22 @@ class ImageError(TaxonError):
 
 class LatentError(TaxonError):
     """Latent integers of a wrong shape, or outside the 16 bits that the format carries."""
+
+
+class SourceError(TaxonError):
+    """A folder, video or camera that gives no frames, or stopped giving them."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source = source
+        self.reason = reason
+
+
+class NoVideoPackage(SourceError):
+    """Videos and live cameras need a package that this installation was made without."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source, "videos and live cameras need the video extra: pip install '.[video]' in the checkout")
 
 
 class UnknownName(TaxonError):

@@ -1,0 +1,16 @@
+"""Sources that are pulled instead of posted: folders of pictures, videos, network cameras, webcams.
+
+    with open_source("samples/kitchen", fps=2, loop=True) as source:
+        async for frame in play(source):      # SourceFrame(picture, capture_time_us)
+            ...
+
+`taxon camera` and the edge's own sources are these.
+"""
+
+from __future__ import annotations
+
+from shared.sources.opening import open_source
+from shared.sources.playing import play
+from shared.sources.types import Source, SourceFrame
+
+__all__ = ["Source", "SourceFrame", "open_source", "play"]

@@ -1,0 +1,36 @@
+"""What a source is called, and which one that means.
+
+FOLDER or PICTURE              -> FolderSource
+VIDEO, rtsp://, http(s)://, webcam:DEVICE -> VideoSource (the extra `video`)
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from shared.errors import SourceError
+from shared.sources.folder import DEFAULT_FPS, FolderSource, is_picture, pictures_of
+from shared.sources.types import Source
+from shared.sources.video import NETWORK, WEBCAM, VideoSource
+
+
+def open_source(spec: str, *, fps: float | None = None, loop: bool = False) -> Source:
+    """The source that `spec` names; raises SourceError for what cannot be one.
+
+    fps: of a folder the rate at which it is played (default 10); of a video or live camera the most frames a second that are
+    taken of it (default: all), while it keeps its own time. loop: begin again at the end; open a live source again when it breaks. A
+    stream or device is connected to when it is played, not here.
+    """
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise SourceError(spec, f"{fps} frames a second cannot be")
+    if spec.startswith((WEBCAM, *NETWORK)):
+        return VideoSource(spec, fps, loop)
+    path = Path(spec)
+    if not path.exists():
+        raise SourceError(
+            spec, "is not there; name a folder, a video, rtsp:// or http:// of a camera, or webcam:/dev/video0"
+        )
+    if path.is_dir() or is_picture(path):
+        return FolderSource(spec, pictures_of(path), fps or DEFAULT_FPS, loop)
+    return VideoSource(spec, fps, loop)

@@ -1,0 +1,65 @@
+"""What a source gives.
+
+Source.read (in a thread) --Reading--> hand-over --> play (on the loop) --SourceFrame--> whoever sends it on
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = bytes | NDArray[np.uint8]
+"""A picture file's bytes (JPEG, PNG or WebP), or upright RGB as uint8 [H, W, 3]."""
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFrame:
+    """One frame when it is due. capture_time_us: microseconds since 1970 (UTC); rises within one playing."""
+
+    picture: Picture = field(repr=False)
+    capture_time_us: int
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One frame as it was read.
+
+    due_seconds: when to show it, since the first one; None for a live source, whose frame is due now. read_time_us: when it
+    was read, in microseconds since 1970.
+    """
+
+    picture: Picture = field(repr=False)
+    due_seconds: float | None
+    read_time_us: int
+
+
+class Source(ABC):
+    """Where frames come from; a context manager whose end stops the reading.
+
+    name: for logs. superseded: frames of a live source that a newer one replaced before they were taken. damaged: packets
+    of a video that gave no picture.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.superseded = 0
+        self.damaged = 0
+        self.stopping = threading.Event()
+
+    @abstractmethod
+    def read(self) -> Iterator[Reading]:
+        """Blocks between frames, so it runs in a thread; raises SourceError."""
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stopping.set()
