@@ -14,16 +14,20 @@
     |  |- CorruptBitstream            it contradicts itself, or its check sum
     |  |- UnknownBitstreamVersion     written by a newer (or another) release
     |  |- WrongBundle                 written with another bundle
+    |- FolderError(path, reason)      a data folder that cannot be used
     |- RequestError                   what a service refuses of what it is asked
        |- BadName(kind, name)         no name of a camera, edge or subscription
        |- BadRequest                  a value that cannot be, or messages that contradict one another
        |- UnknownCamera(name, known)  a camera that this service does not know
        |- TooLarge                    more bytes than are taken
        |- Busy                        a bounded queue or number is full; later may do
+       |  |- DiskFull                 what would have to be kept cannot be
        |- BundleMismatch              edge and cloud have different bundles
        |- ProtocolMismatch            edge and cloud speak different versions
        |- CameraTaken                 a camera that another connected edge sends
        |- Draining                    the service is stopping
+       |- NotReady                    the service is starting
+       |- DeadlinePassed              the answer took too long
 
 `shared.service.statuses` gives each its gRPC and HTTP status.
 
@@ -96,6 +100,14 @@ class MissingGroup(TaxonError):
             f"the bitstream does not carry the group {name}, only {carried}; ask for tasks of {carried}, or encode with {name}"
         )
         self.name = name
+
+
+class FolderError(TaxonError):
+    """A service's data folder that cannot be used."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
 
 
 class BitstreamError(TaxonError):
@@ -176,6 +188,10 @@ class Busy(RequestError):
     """A bounded queue or number is full; later may do."""
 
 
+class DiskFull(Busy):
+    """What would have to be kept cannot be."""
+
+
 class BundleMismatch(RequestError):
     """Edge and cloud have different bundles."""
 
@@ -211,3 +227,14 @@ class Draining(RequestError):
 
     def __init__(self) -> None:
         super().__init__("the service is stopping and takes nothing new; try again at once, elsewhere or later")
+
+
+class NotReady(RequestError):
+    """The service is starting."""
+
+    def __init__(self) -> None:
+        super().__init__("the service is starting: its networks are not warm yet; try again in a moment")
+
+
+class DeadlinePassed(RequestError):
+    """The answer took too long."""
