@@ -22,10 +22,14 @@ help: ## List the commands
 setup: $(VENV)/.complete ## Make .venv with everything the tests and training need (about 6 GB: torch)
 
 .PHONY: demo
-demo: $(DEMO)/.complete ## Code three of the shipped pictures and draw what the bytes say (out/demo/)
+demo: $(DEMO)/.complete ## Cloud, edge and three cameras on this machine, live in a browser (DURATION=20 ends by itself)
+	$(DEMO)/bin/python -m taxon demo $(if $(DURATION),--duration $(DURATION))
+
+.PHONY: sheets
+sheets: $(DEMO)/.complete ## Code three of the shipped pictures and draw what the bytes say (out/sheets/)
 	@test -n "$(strip $(PICTURES))" || { echo "make: there are no pictures in samples/" >&2; exit 1; }
-	$(DEMO)/bin/python -m taxon run $(wordlist 1,3,$(PICTURES)) -o out/demo
-	@echo "Open out/demo/*.sheet.png"
+	$(DEMO)/bin/python -m taxon run $(wordlist 1,3,$(PICTURES)) -o out/sheets
+	@echo "Open out/sheets/*.sheet.png"
 
 .PHONY: test
 test: setup ## Run the tests
