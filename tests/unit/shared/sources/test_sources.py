@@ -262,8 +262,10 @@ async def test_leaving_the_context_ends_the_playing(folder: Path) -> None:
     async with asyncio.timeout(5):
         rest = [frame async for frame in frames]
     assert len(rest) <= 1
-    threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("source ")]
-    assert not threads, "the reading thread ends with the playing"
+    for thread in threading.enumerate():
+        if thread.name == f"source {folder}":
+            thread.join(1)
+            assert not thread.is_alive(), "the reading thread ends with the playing"
 
 
 @pytest.mark.parametrize("name", ["missing.mp4", "missing"])
