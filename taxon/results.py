@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cloud_analytics.heads import TaskResult
-from shared.bundle import Bundle
-from taxon.pictures import (
+from cloud_analytics.pictures import (
     curvature_picture,
     normal_picture,
     png,
@@ -19,21 +18,19 @@ from taxon.pictures import (
     segmentation_ids,
     segmentation_picture,
 )
+from cloud_analytics.ranking import labels_for, ranked
+from cloud_analytics.results.types import ClassProbability
+from shared.bundle import Bundle
 
 CLASSES_IN_JSON = 10
 DRAWN = {"normal": normal_picture, "reshading": reshading_picture, "principal_curvature": curvature_picture}
 
 
-def labels_of(bundle: Bundle, task: str, classes: int) -> Sequence[str]:
-    """The bundle's class names of a task, or numbers where it has none."""
-    labels = bundle.manifest.tasks[task].labels
-    return labels if len(labels) == classes else [str(index) for index in range(classes)]
-
-
-def ranked(labels: Sequence[str], probabilities: npt.NDArray[np.float32], count: int) -> tuple[tuple[str, float], ...]:
-    """The most probable classes, most probable first."""
-    order = np.argsort(-probabilities, kind="stable")[:count]
-    return tuple((labels[index], float(probabilities[index])) for index in order.tolist())
+def top_classes(
+    bundle: Bundle, task: str, probabilities: npt.NDArray[np.float32], count: int
+) -> tuple[ClassProbability, ...]:
+    """A class task's most probable classes under the bundle's names. probabilities: [C]."""
+    return ranked(labels_for(bundle.manifest.tasks[task].labels, len(probabilities)), probabilities, count)
 
 
 def result_files(bundle: Bundle, results: Iterable[TaskResult], frame_bytes: int) -> dict[str, bytes]:
@@ -58,7 +55,9 @@ def result_files(bundle: Bundle, results: Iterable[TaskResult], frame_bytes: int
         elif result.task.is_dense:
             files[f"{name}.png"] = png(DRAWN[name](values))
         else:
-            top = ranked(labels_of(bundle, name, len(values)), values, CLASSES_IN_JSON)
-            document[name] = [{"label": label, "probability": round(probability, 6)} for label, probability in top]
+            document[name] = [
+                {"label": one.label, "probability": round(one.probability, 6)}
+                for one in top_classes(bundle, name, values, CLASSES_IN_JSON)
+            ]
     files["json"] = (json.dumps(document, indent=1) + "\n").encode()
     return files

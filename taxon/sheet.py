@@ -17,7 +17,7 @@ from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from taxon.pictures import Colour
+from cloud_analytics.pictures import Colour
 
 WIDTH, HEIGHT = 1920, 1080
 MARGIN, GAP = 48, 28

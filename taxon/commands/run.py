@@ -13,6 +13,14 @@ from PIL import Image
 
 from cloud_analytics.decoder import Decoder
 from cloud_analytics.heads import TaskResult, results
+from cloud_analytics.pictures import (
+    class_colour,
+    normal_picture,
+    png,
+    reshading_picture,
+    segmentation_picture,
+    strong_curvature_picture,
+)
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
@@ -29,15 +37,7 @@ from taxon.commands.common import (
 )
 from taxon.defaults import load_bundle
 from taxon.outputs import output_names, write_all
-from taxon.pictures import (
-    class_colour,
-    normal_picture,
-    png,
-    reshading_picture,
-    segmentation_picture,
-    strong_curvature_picture,
-)
-from taxon.results import labels_of, ranked, result_files
+from taxon.results import result_files, top_classes
 from taxon.sheet import (
     TILE_HEIGHT,
     TILE_WIDTH,
@@ -130,8 +130,8 @@ def sheet_content(bundle: Bundle, picture: Picture, found: tuple[TaskResult, ...
 
 def _top(bundle: Bundle, task: str, probabilities: npt.NDArray[np.float32]) -> tuple[tuple[str, float], ...]:
     """The sheet's ranking: the likeliest classes, their names as people write them."""
-    best = ranked(labels_of(bundle, task, len(probabilities)), probabilities, CLASSES_ON_SHEET)
-    return tuple((label.replace("_", " "), probability) for label, probability in best)
+    best = top_classes(bundle, task, probabilities, CLASSES_ON_SHEET)
+    return tuple((one.label.replace("_", " "), one.probability) for one in best)
 
 
 def displayed(picture: Picture) -> Image.Image:

@@ -7,8 +7,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from shared.tasks import SEGMENTATION_LABELS
-from taxon.pictures import (
+from cloud_analytics.pictures import (
     PALETTE,
     class_colour,
     curvature_picture,
@@ -19,6 +18,7 @@ from taxon.pictures import (
     segmentation_picture,
     strong_curvature_picture,
 )
+from shared.tasks import SEGMENTATION_LABELS
 
 
 def pixel(picture: Image.Image) -> list[int]:
