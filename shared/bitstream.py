@@ -43,6 +43,11 @@ class Substream:
     crc: int
     payload: bytes
 
+    @property
+    def size_bytes(self) -> int:
+        """In the bitstream: header, check sum and payload."""
+        return 1 + len(_varint(len(self.payload))) + _CRC_BYTES + len(self.payload)
+
 
 @dataclass(frozen=True)
 class Bitstream:

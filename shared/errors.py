@@ -14,7 +14,10 @@
     |  |- CorruptBitstream            it contradicts itself, or its check sum
     |  |- UnknownBitstreamVersion     written by a newer (or another) release
     |  |- WrongBundle                 written with another bundle
+    |- CodingFailed                   a frame that could not be coded, for a fault of the edge
     |- FolderError(path, reason)      a data folder that cannot be used
+    |- Refused(reason, message, code) what a client asked a service for, and was not given
+    |- Unreachable(target, ...)       a service that a client gave up calling
     |- RequestError                   what a service refuses of what it is asked
        |- BadName(kind, name)         no name of a camera, edge or subscription
        |- BadRequest                  a value that cannot be, or messages that contradict one another
@@ -102,6 +105,10 @@ class MissingGroup(TaxonError):
         self.name = name
 
 
+class CodingFailed(TaxonError):
+    """A frame that could not be coded, for a fault of the edge and not of the picture."""
+
+
 class FolderError(TaxonError):
     """A service's data folder that cannot be used."""
 
@@ -148,6 +155,25 @@ class WrongBundle(BitstreamError):
         )
         self.found = found
         self.expected = expected
+
+
+class Refused(TaxonError):
+    """A service refused what a client asked. reason: as in `shared.service.statuses`; code: the gRPC status's name."""
+
+    def __init__(self, reason: str, message: str, code: str) -> None:
+        super().__init__(message or reason)
+        self.reason = reason
+        self.code = code
+
+
+class Unreachable(TaxonError):
+    """A service did not answer for as long as its client was told to try."""
+
+    def __init__(self, target: str, seconds: float, why: str) -> None:
+        super().__init__(
+            f"{target} was not reached for {seconds:.0f} s ({why}); is the service running, and the address right?"
+        )
+        self.target = target
 
 
 class RequestError(TaxonError):
