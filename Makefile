@@ -45,8 +45,11 @@ types: setup ## Check the types (mypy, strict)
 	$(VENV)/bin/mypy
 
 .PHONY: bench
-bench: setup ## Time the codec against the networks
+bench: setup ## Measure codec and services, each as a ratio in one run (about 6 minutes)
 	$(VENV)/bin/python -m benchmarks.entropy --bundle $(or $(TAXON_BUNDLE),models/indoor/1) --images $(PICTURES)
+	$(VENV)/bin/python -m benchmarks.throughput
+	$(VENV)/bin/python -m benchmarks.delay
+	$(VENV)/bin/python -m benchmarks.wire
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock

@@ -3,7 +3,8 @@
     python -m benchmarks.delay [--seconds 15]
 
 One camera, a real edge and a real cloud on this machine, a subscriber of all six tasks (dense ones as tensors of 64
-pixels). The last column is the median against the time that encoder, decoder and all heads take for one frame in this process, measured in the same run.
+pixels). The last column is the median against the time that encoder, decoder and all heads
+take for one frame in this process, measured in the same run.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
     python -m benchmarks.wire [--seconds 60]
 
 Real edges and a real cloud, with a counting TCP link between them, one camera an edge, at 30 and at 1 frames a second,
-the default operating point. Everything is counted from the connection's first byte on, in both directions: handshake, frames, acks, credit, window updates.
+the default operating point. Everything is counted from the connection's first byte on, in both directions:
+handshake, frames, acks, credit, window updates.
 """
 
 from __future__ import annotations
