@@ -1,0 +1,14 @@
+"""The live wall: a page of the cloud service that shows every camera's results as they come.
+
+    browser <--WebSocket--> Session (one a page) --Plan--> Subscriptions of the cloud
+
+The page lies in `static/`: plain HTML, CSS and JavaScript modules, nothing to build and nothing from elsewhere.
+"""
+
+from __future__ import annotations
+
+from cloud_analytics.wall.limits import WallLimits
+from cloud_analytics.wall.routes import add_wall
+from cloud_analytics.wall.source import Source
+
+__all__ = ["Source", "WallLimits", "add_wall"]

@@ -1,0 +1,98 @@
+"""A page's subscriptions, kept as its plan says: opened, changed, closed, and their frames handed on.
+
+    Plan --follow--> one Subscription for all cameras, one for each camera with more --FrameOutput | Lost--> deliver
+
+Law: a closed page leaves no wish behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cloud_analytics.results.types import Encoding, FrameOutput, Lost, Wish
+from cloud_analytics.wall.limits import WallLimits
+from cloud_analytics.wall.source import FrameStream, Source
+from cloud_analytics.wall.wishes import Plan, Tasks
+from shared.errors import UnknownCamera
+from shared.telemetry.logs import logger
+
+log = logger("cloud.wall")
+_ALL = ""
+
+
+@dataclass
+class _Open:
+    stream: FrameStream
+    pump: asyncio.Task[None]
+    wish: Wish
+
+
+class Follower:
+    """One page's. group: where the tasks run that read the subscriptions; one that fails ends the page."""
+
+    def __init__(
+        self,
+        source: Source,
+        name: str,
+        limits: WallLimits,
+        group: asyncio.TaskGroup,
+        deliver: Callable[[FrameOutput | Lost], None],
+    ) -> None:
+        self._source = source
+        self._name = name
+        self._limits = limits
+        self._group = group
+        self._deliver = deliver
+        self._open: dict[str, _Open] = {}
+        self._opened = 0
+
+    async def follow(self, plan: Plan) -> None:
+        """Brings the subscriptions to the plan. Raises what the cloud refuses; a camera that is gone is left out."""
+        await self._wish(_ALL, plan.of_all)
+        for camera, tasks in plan.of_single.items():
+            with contextlib.suppress(UnknownCamera):
+                await self._wish(camera, tasks)
+        for camera in self._open.keys() - plan.of_single.keys() - {_ALL}:
+            await self._end(camera)
+
+    async def close(self) -> None:
+        """Ends all subscriptions, and with them their wishes."""
+        for key in tuple(self._open):
+            await self._end(key)
+
+    async def _wish(self, key: str, tasks: Tasks) -> None:
+        known = self._open.get(key)
+        if known is None:
+            self._opened += 1
+            wish = self._made(f"{self._name}.{self._opened}", key, tasks)
+            stream = await self._source.subscribe(wish)
+            pump = self._group.create_task(self._pump(stream), name=f"{wish.subscription_id} {key or 'all'}")
+            self._open[key] = _Open(stream, pump, wish)
+            return
+        wish = self._made(known.wish.subscription_id, key, tasks)
+        if wish != known.wish:
+            await known.stream.change(wish)
+            known.wish = wish
+
+    def _made(self, subscription_id: str, key: str, tasks: Tasks) -> Wish:
+        return Wish(
+            subscription_id=subscription_id,
+            cameras=() if key == _ALL else (key,),
+            tasks=tuple(sorted(tasks)),
+            encoding=Encoding.PNG,
+            longest_side_pixels=self._limits.longest_side_pixels,
+            top_classes=self._limits.top_classes,
+        )
+
+    async def _pump(self, stream: FrameStream) -> None:
+        while True:
+            self._deliver(await stream.next())
+
+    async def _end(self, key: str) -> None:
+        ended = self._open.pop(key)
+        ended.pump.cancel()
+        await asyncio.wait({ended.pump})
+        await ended.stream.close(hold=False)

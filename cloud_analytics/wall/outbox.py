@@ -1,0 +1,101 @@
+"""What waits to be sent to one page: bounded by construction, since newer things take the place of older ones.
+
+    control messages, one place a kind ----------------------------\
+    FrameOutput --add--> a camera's frames, classes, pictures ------+--take--> texts and binaries for the socket
+
+A camera is due at most `pictures_per_second` times a second. Every frame counts into bytes and curve; of pictures and
+classes the page gets the newest. Pure: no socket, and the clock is the caller's (seconds, monotonic).
+Law: a page that reads slowly skips pictures, and nothing of what waits for it grows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from cloud_analytics.results.types import ClassesOutput, FrameOutput, PictureOutput
+from cloud_analytics.wall.messages import frames_message, lost_message, pictures_message
+
+MOST_FRAMES = 256
+"""Frames of a camera whose metadata waits for one page."""
+
+Output = TypeVar("Output", ClassesOutput, PictureOutput)
+
+
+@dataclass
+class _CameraBox:
+    due: float = float("-inf")
+    last_sequence: int = -1
+    frames: deque[FrameOutput] = field(default_factory=deque)
+    classes: dict[str, tuple[FrameOutput, ClassesOutput]] = field(default_factory=dict)
+    pictures: dict[str, tuple[FrameOutput, PictureOutput]] = field(default_factory=dict)
+
+    @property
+    def waits(self) -> bool:
+        return bool(self.frames or self.classes or self.pictures)
+
+
+class Outbox:
+    """One page's. most_cameras: of which it takes frames."""
+
+    def __init__(self, pictures_per_second: float, most_cameras: int) -> None:
+        self._pause_seconds = 1 / pictures_per_second
+        self._most_cameras = most_cameras
+        self._control: dict[str, str] = {}
+        self._cameras: dict[str, _CameraBox] = {}
+        self.lost_frames = 0
+
+    def put(self, kind: str, message: str) -> None:
+        """A control message; the place of an older one of its kind is taken."""
+        self._control[kind] = message
+
+    def lose(self, frames: int) -> None:
+        """Frames that did not reach this page."""
+        if frames:
+            self.lost_frames += frames
+            self.put("lost", lost_message(self.lost_frames))
+
+    def add(self, output: FrameOutput) -> None:
+        """One frame of one of the page's subscriptions; the same frame may come over two of them."""
+        packet = output.packet
+        if packet.camera_id not in self._cameras and len(self._cameras) >= self._most_cameras:
+            return
+        box = self._cameras.setdefault(packet.camera_id, _CameraBox())
+        frame = replace(output, outputs=())
+        if packet.sequence > box.last_sequence:
+            box.last_sequence = packet.sequence
+            box.frames.append(frame)
+        if len(box.frames) > MOST_FRAMES:
+            box.frames.popleft()
+            self.lose(1)
+        for one in output.outputs:
+            if isinstance(one, PictureOutput):
+                _put_newest(box.pictures, frame, one)
+            elif isinstance(one, ClassesOutput):
+                _put_newest(box.classes, frame, one)
+
+    def wait_seconds(self, now: float) -> float | None:
+        """How long until something is due: 0 for now, None while nothing waits."""
+        if self._control:
+            return 0.0
+        waiting = [box.due for box in self._cameras.values() if box.waits]
+        return max(0.0, min(waiting) - now) if waiting else None
+
+    def take(self, now: float) -> list[str | bytes]:
+        """All that is due, in the order in which it is to be sent."""
+        messages: list[str | bytes] = list(self._control.values())
+        self._control.clear()
+        for camera, box in self._cameras.items():
+            if not box.waits or box.due > now:
+                continue
+            messages.append(frames_message(camera, box.frames, box.classes.values()))
+            if box.pictures:
+                messages.append(pictures_message(camera, box.pictures.values()))
+            self._cameras[camera] = _CameraBox(now + self._pause_seconds, box.last_sequence)
+        return messages
+
+
+def _put_newest(place: dict[str, tuple[FrameOutput, Output]], frame: FrameOutput, output: Output) -> None:
+    if output.task not in place or place[output.task][0].packet.sequence <= frame.packet.sequence:
+        place[output.task] = (frame, output)

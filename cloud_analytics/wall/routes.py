@@ -1,0 +1,105 @@
+"""The wall's addresses: `/` (the page), `/wall/<file>` (its scripts and styles) and `/wall/socket`.
+
+    add_wall(app, subscriptions)
+
+Laws: the page loads nothing from elsewhere, and the browser is told so (Content-Security-Policy); only pages of this
+very origin may open the socket; no more walls are open than `WallLimits.most_walls`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.responses import PlainTextResponse
+
+from cloud_analytics.wall.files import PAGE, WallFile, wall_files
+from cloud_analytics.wall.limits import WallLimits
+from cloud_analytics.wall.session import Session
+from cloud_analytics.wall.source import Source
+from shared.errors import Busy, Draining, TaxonError, TooLarge
+from shared.service.statuses import INTERNAL, status_of
+from shared.telemetry.logs import logger
+
+log = logger("cloud.wall")
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    # Kept, but asked for again each time: a page never meets scripts of another release.
+    "Cache-Control": "no-cache",
+}
+
+POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR, SERVICE_RESTART, TRY_AGAIN_LATER = 1008, 1009, 1011, 1012, 1013
+_LONGEST_REASON_BYTES = 123
+
+
+def add_wall(app: FastAPI, source: Source, limits: WallLimits | None = None) -> None:
+    """Adds the wall to the cloud's HTTP server. source: the service's `Subscriptions`."""
+    files, chosen = wall_files(), limits or WallLimits()
+    sessions: set[Session] = set()
+
+    @app.get("/", include_in_schema=False)
+    async def page(request: Request) -> Response:
+        return _answer(request, files[PAGE])
+
+    @app.get("/wall/{name}", include_in_schema=False)
+    async def file(request: Request, name: str) -> Response:
+        found = files.get(name)
+        return PlainTextResponse("no such file", 404, HEADERS) if found is None else _answer(request, found)
+
+    @app.websocket("/wall/socket")
+    async def socket(websocket: WebSocket) -> None:
+        if not _same_origin(websocket):
+            log.warning("a page of another origin was refused", origin=websocket.headers.get("origin"))
+            await websocket.close(POLICY_VIOLATION)
+            return
+        # Accepted before it is refused: a browser tells its page the reason of a close, not that of a failed handshake.
+        await websocket.accept()
+        if len(sessions) >= chosen.most_walls:
+            await _send_away(websocket, Busy(f"{chosen.most_walls} walls are open already; close one, or wait"))
+            return
+        session = Session(websocket, source, chosen)
+        sessions.add(session)
+        try:
+            await session.run()
+        except TaxonError as error:
+            await _send_away(websocket, error)
+        finally:
+            sessions.discard(session)
+
+
+def _answer(request: Request, file: WallFile) -> Response:
+    headers = dict(HEADERS) | {"ETag": file.etag}
+    if request.headers.get("if-none-match") == file.etag:
+        return Response(None, 304, headers)
+    return Response(file.content, 200, headers, file.media_type)
+
+
+def _same_origin(websocket: WebSocket) -> bool:
+    """Whether the page that asks is ours; what names no origin is no browser."""
+    origin = websocket.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == websocket.headers.get("host")
+
+
+async def _send_away(websocket: WebSocket, error: TaxonError) -> None:
+    status = status_of(error)
+    log.info("a wall was sent away", reason=status.reason, detail=str(error))
+    if isinstance(error, Busy):
+        code = TRY_AGAIN_LATER
+    elif isinstance(error, Draining):
+        code = SERVICE_RESTART
+    elif isinstance(error, TooLarge):
+        code = TOO_BIG
+    else:
+        code = INTERNAL_ERROR if status == INTERNAL else POLICY_VIOLATION
+    reason = f"{status.reason}: {error}".encode()[:_LONGEST_REASON_BYTES].decode(errors="ignore")
+    await websocket.close(code, reason)
