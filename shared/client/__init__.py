@@ -1,0 +1,61 @@
+"""The asyncio clients: cameras give frames to an edge, subscribers take results from a cloud.
+
+    async with CameraClient("127.0.0.1:50051", "kitchen") as camera:
+        print(await camera.post(Path("kitchen.jpg").read_bytes()))
+
+    async with Subscriber("127.0.0.1:50061", Wish(tasks=("class_scene", "normal"))) as results:
+        async for result in results:
+            print(result.camera_id, result.sequence, result.coded_bytes, result.tasks)
+
+Everything that is meant to be imported is listed here. Errors: Refused (asked for what a service does not give) and Unreachable
+(nobody answered for as long as `Timeouts.give_up`), both of `shared.errors`.
+"""
+
+from __future__ import annotations
+
+from shared.client.camera import CameraClient
+from shared.client.cloud import CloudClient
+from shared.client.connection import Timeouts
+from shared.client.subscriber import Subscriber
+from shared.client.types import (
+    BundleInfo,
+    CameraFrame,
+    CameraInfo,
+    ClassesResult,
+    ClassProbability,
+    Encoding,
+    GroupBytes,
+    Outcome,
+    PictureResult,
+    Receipt,
+    Result,
+    TaskInfo,
+    TaskResult,
+    TensorResult,
+    Wish,
+)
+from shared.errors import Refused, Unreachable
+
+__all__ = [
+    "BundleInfo",
+    "CameraClient",
+    "CameraFrame",
+    "CameraInfo",
+    "ClassProbability",
+    "ClassesResult",
+    "CloudClient",
+    "Encoding",
+    "GroupBytes",
+    "Outcome",
+    "PictureResult",
+    "Receipt",
+    "Refused",
+    "Result",
+    "Subscriber",
+    "TaskInfo",
+    "TaskResult",
+    "TensorResult",
+    "Timeouts",
+    "Unreachable",
+    "Wish",
+]

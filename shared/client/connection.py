@@ -1,0 +1,118 @@
+"""What all clients do with a connection: open it, wait for it, tell a broken one from a refusal, and know when to give up.
+
+    attempt --broken--> Patience.pause --jittered, doubling--> next attempt ... --give_up_seconds--> Unreachable
+            --refused--> Refused
+
+Law: what another attempt may repair is repeated; what it cannot is raised at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import grpc
+
+from shared.errors import Refused, TaxonError, Unreachable
+from shared.service.rpc import KEEPALIVE_SECONDS, channel_options
+from shared.service.statuses import reason_of
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+
+_TEMPORARY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
+_UNKNOWN_BREAK = "Stream removed"
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Each wait's own deadline, in seconds.
+
+    connect: until a connection stands. answer: of one posted frame, one call, or the start of a subscription. keepalive: between pings on
+    an idle connection (servers take no fewer than 10). close: of a clean end. give_up: of all attempts since the last success;
+    None never gives up.
+    """
+
+    connect: float = 10.0
+    answer: float = 60.0
+    keepalive: float = float(KEEPALIVE_SECONDS)
+    close: float = 5.0
+    give_up: float | None = None
+
+
+class Broken(TaxonError):  # noqa: N818 - named after what happened; never leaves this package
+    """A connection broke, or the service is not there; another attempt may do."""
+
+
+def open_channel(target: str, timeouts: Timeouts, largest_message_bytes: int) -> grpc.aio.Channel:
+    """A channel that pings when it is idle."""
+    common = [option for option in channel_options(largest_message_bytes) if option[0] != "grpc.keepalive_time_ms"]
+    keepalive = ("grpc.keepalive_time_ms", round(timeouts.keepalive * 1000))
+    return grpc.aio.insecure_channel(target, options=[*common, keepalive])
+
+
+async def connected(channel: grpc.aio.Channel, seconds: float) -> None:
+    """Waits for the connection; raises Broken."""
+    try:
+        async with asyncio.timeout(seconds):
+            await channel.channel_ready()
+    except TimeoutError as error:
+        raise Broken("no connection") from error
+
+
+def failure(error: grpc.aio.AioRpcError) -> Broken | Refused:
+    """What a failed call means."""
+    code, message, reason = error.code(), error.details() or "", reason_of(error)
+    # Our services give a reason with every refusal. INTERNAL without one is gRPC's own word for a stream that was cut: by a peer
+    # that died (RST_STREAM), or under a message that was just being written.
+    cut = code == grpc.StatusCode.INTERNAL and reason == code.name
+    if code in _TEMPORARY or cut or _UNKNOWN_BREAK in message:
+        return Broken(message or code.name)
+    return Refused(reason, message, code.name)
+
+
+class Patience:
+    """How long to wait before the next attempt, and when to give up.
+
+    Waits double from FIRST_PAUSE_SECONDS to LONGEST_PAUSE_SECONDS; each is drawn from its upper half, so that many clients of one
+    restarted service do not come back at the same moment. clock: seconds, monotonic. draw: 0 to 1.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        give_up_seconds: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._target = target
+        self._give_up_seconds = give_up_seconds
+        self._clock = clock
+        self._draw = draw
+        self._pause = FIRST_PAUSE_SECONDS
+        self._failing_since: float | None = clock()
+
+    def succeeded(self) -> None:
+        """The service did something: the next failure is a first one."""
+        self._pause = FIRST_PAUSE_SECONDS
+        self._failing_since = None
+
+    def left(self, seconds: float) -> float:
+        """These seconds, or what is left until the end of the patience."""
+        if self._give_up_seconds is None or self._failing_since is None:
+            return seconds
+        return max(0.01, min(seconds, self._failing_since + self._give_up_seconds - self._clock()))
+
+    def pause(self, why: str) -> float:
+        """Seconds to wait after a failure; raises Unreachable when it has been long enough."""
+        now = self._clock()
+        if self._failing_since is None:
+            self._failing_since = now
+        failing = now - self._failing_since
+        if self._give_up_seconds is not None and failing >= self._give_up_seconds:
+            raise Unreachable(self._target, failing, why)
+        pause = self._pause * (0.5 + self._draw() / 2)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        return self.left(pause)
