@@ -248,6 +248,21 @@ class CameraTaken(RequestError):
         self.name = name
 
 
+class NotReady(RequestError):
+    """The service is starting."""
+
+    def __init__(self) -> None:
+        super().__init__("the service is starting, its networks are not warm yet; try again soon")
+
+
+class Superseded(RequestError):
+    """Another connection under the same id took this one's place."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"another connection came as {name} and took this one's place; give each client an id of its own")
+        self.name = name
+
+
 class Draining(RequestError):
     """The service is stopping."""
 

@@ -47,6 +47,8 @@ STATUSES: Mapping[type[Exception], Status] = {
     errors.BundleMismatch: Status(grpc.StatusCode.FAILED_PRECONDITION, 409, "BUNDLE_MISMATCH"),
     errors.ProtocolMismatch: Status(grpc.StatusCode.FAILED_PRECONDITION, 409, "PROTOCOL_MISMATCH"),
     errors.CameraTaken: Status(grpc.StatusCode.ALREADY_EXISTS, 409, "CAMERA_TAKEN"),
+    errors.NotReady: Status(grpc.StatusCode.UNAVAILABLE, 503, "NOT_READY"),
+    errors.Superseded: Status(grpc.StatusCode.ABORTED, 409, "SUPERSEDED"),
     errors.Draining: Status(grpc.StatusCode.UNAVAILABLE, 503, "DRAINING"),
     errors.NotReady: Status(grpc.StatusCode.UNAVAILABLE, 503, "NOT_READY"),
     errors.DeadlinePassed: Status(grpc.StatusCode.DEADLINE_EXCEEDED, 504, "DEADLINE_PASSED"),
