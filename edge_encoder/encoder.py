@@ -2,6 +2,8 @@
 
     images --backbone--> feature maps --group encoder--> z, v --EntropyCodec--> Substream --build--> bitstream
 
+A batch's frames may want different groups at different rates (`analyse_each`): the backbone still runs once.
+
 Law: a group that nobody wants costs neither time nor bits, and what a group's substream holds does not depend on
 which other groups are sent.
 """
@@ -16,8 +18,9 @@ from numpy.typing import NDArray
 
 from shared.bitstream import build, serialise
 from shared.entropy.codec import CodedLatent
-from shared.graphs import OpenBundle
+from shared.graphs import AnyArray, OpenBundle
 from shared.latents import Latent, LatentBatch
+from shared.manifest import TaskGroup
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +28,13 @@ class EncodedGroup:
     """One group's share of a frame.
 
     cross_entropy_bits: what the latent is worth under the tables. payload_bytes: what the range coder made of it.
-    latent: as the decoder will see it.
+    substream_bytes: with header and check sum. latent: as the decoder will see it.
     """
 
     name: str
     cross_entropy_bits: float
     payload_bytes: int
+    substream_bytes: int
     latent: Latent
 
 
@@ -64,23 +68,52 @@ class Encoder(OpenBundle):
         images: uint8 [N, H, W, 3] of the bundle's input size. rate: the operating point of all frames, or of each.
         Raises UnknownName, or ValueError for images of another shape.
         """
+        wanted = [self.bundle.group(name) for name in groups]
+        rates = np.broadcast_to(np.asarray(rate, np.int64), len(images))
+        features = self._features(images, rates)
+        every = np.arange(len(images))
+        return {group.name: self._latents(group, features, every, rates) for group in wanted}
+
+    def analyse_each(
+        self, images: NDArray[np.uint8], groups: Sequence[Collection[str]], rates: Sequence[int]
+    ) -> list[dict[str, Latent]]:
+        """Each frame's latents by group, where each has its own groups and rate; as `analyse` gives them one by one.
+
+        images: as for `analyse`. groups, rates: of each frame. Raises UnknownName.
+        """
+        wanted = [group for group in self.bundle.manifest.groups if any(group.name in names for names in groups)]
+        for name in {name for names in groups for name in names}:
+            self.bundle.group(name)
+        each = np.asarray(rates, np.int64)
+        features = self._features(images, each)
+        found: list[dict[str, Latent]] = [{} for _ in groups]
+        for group in wanted:
+            members = np.flatnonzero([group.name in names for names in groups])
+            batch = self._latents(group, features, members, each)
+            for place, frame in enumerate(members.tolist()):
+                found[frame][group.name] = batch.frame(place)
+        return found
+
+    def _features(self, images: NDArray[np.uint8], rates: NDArray[np.int64]) -> dict[str, AnyArray]:
+        """The backbone's feature maps of a batch, by their tensors' names."""
         size = self.bundle.manifest.input
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size.height, size.width, 3):
             raise ValueError(
                 f"images must be uint8 [N, {size.height}, {size.width}, 3], not {images.dtype} {images.shape}"
             )
-        wanted = [self.bundle.group(name) for name in groups]
-        rates = np.broadcast_to(np.asarray(rate, np.int64), len(images))
         for one in np.unique(rates).tolist():
             self.bundle.operating_point(one)
-        available = self.graphs.run(self.bundle.manifest.backbone, {"image": images})
-        available["rate"] = rates
-        batches: dict[str, LatentBatch] = {}
-        for group in wanted:
-            # The graph may declare float outputs too, for the reference graph; they are not computed here.
-            made = self.graphs.run(group.encoder, available, ("z", "v"))
-            batches[group.name] = LatentBatch(made["z"].astype(np.int64), made["v"].astype(np.int64), rates)
-        return batches
+        return self.graphs.run(self.bundle.manifest.backbone, {"image": images})
+
+    def _latents(
+        self, group: TaskGroup, features: dict[str, AnyArray], members: NDArray[np.int64], rates: NDArray[np.int64]
+    ) -> LatentBatch:
+        """The latents of a group for some frames of a batch."""
+        of_all = len(members) == len(rates)
+        available = features if of_all else {name: values[members] for name, values in features.items()}
+        # The graph may declare float outputs too, for the reference graph; they are not computed here.
+        made = self.graphs.run(group.encoder, available | {"rate": rates[members]}, ("z", "v"))
+        return LatentBatch(made["z"].astype(np.int64), made["v"].astype(np.int64), rates[members])
 
     def code(self, latents: Mapping[str, Latent]) -> EncodedFrame:
         """One frame's bitstream from its latents, by group name, at least one; raises LatentError."""
@@ -89,7 +122,9 @@ class Encoder(OpenBundle):
         return EncodedFrame(
             serialise(bitstream),
             tuple(
-                EncodedGroup(name, one.cross_entropy_bits, len(one.substream.payload), one.latent)
+                EncodedGroup(
+                    name, one.cross_entropy_bits, len(one.substream.payload), one.substream.size_bytes, one.latent
+                )
                 for name, one in coded.items()
             ),
         )

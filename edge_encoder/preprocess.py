@@ -40,6 +40,15 @@ def preprocess(data: bytes, size: InputSize) -> Frame:
             raise ImageError(f"the picture is damaged or truncated ({error}); send the whole file") from error
 
 
+def preprocess_pixels(pixels: NDArray[np.uint8], size: InputSize) -> Frame:
+    """The frame in a decoded picture, upright RGB, uint8 [H, W, 3]; raises ImageError as `preprocess` does."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageError(f"decoded pictures are uint8 [H, W, 3], not {pixels.dtype} {pixels.shape}")
+    image = Image.fromarray(pixels)
+    _check_header(image)
+    return Frame(_stretched(image, size), Geometry(image.width, image.height, size.width, size.height))
+
+
 def _opened(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
@@ -71,8 +80,11 @@ def _frame(image: Image.Image, size: InputSize) -> Frame:
     image.load()
     width, height = reversed(stored) if image.getexif().get(_EXIF_ORIENTATION) in _TURNED_BY_90 else stored
     upright = ImageOps.exif_transpose(image)
-    scaled = _rgb(upright).resize((size.width, size.height), Image.Resampling.BILINEAR)
-    return Frame(np.asarray(scaled, np.uint8), Geometry(width, height, size.width, size.height))
+    return Frame(_stretched(_rgb(upright), size), Geometry(width, height, size.width, size.height))
+
+
+def _stretched(image: Image.Image, size: InputSize) -> NDArray[np.uint8]:
+    return np.asarray(image.resize((size.width, size.height), Image.Resampling.BILINEAR), np.uint8)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,0 +1,47 @@
+"""A capture time as a camera writes it: "2026-03-01T12:00:00.25Z" or "1772366400.25", to microseconds since 1970."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+from edge_encoder.intake import LATEST_CAPTURE_TIME_US
+from shared.errors import BadRequest
+from shared.packets import MICROSECONDS
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST = 64
+
+
+def capture_time_us(text: str) -> int:
+    """Microseconds since 1970 (UTC), rounded; raises BadRequest."""
+    try:
+        return _checked(_unix(text) if text.replace(".", "", 1).isdigit() else _rfc3339(text))
+    except (ValueError, InvalidOperation, OverflowError) as error:
+        raise BadRequest(
+            f"{text[:_LONGEST]!r} is no capture time: send RFC 3339 with its zone (2026-03-01T12:00:00.25Z), or seconds since 1970"
+        ) from error
+
+
+def _unix(text: str) -> int:
+    if len(text) > _LONGEST:
+        raise ValueError(text)
+    return round(Decimal(text) * MICROSECONDS)
+
+
+def _rfc3339(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _checked(time_us: int) -> int:
+    if not 0 <= time_us < LATEST_CAPTURE_TIME_US:
+        raise ValueError(time_us)
+    return time_us
+
+
+def rfc3339(time_us: int) -> str:
+    """The time in words, with microseconds, in UTC."""
+    return (_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,102 @@
+"""The HTTP door: `POST /v1/cameras/{id}/frames` with a picture file as the body, and the pages about it.
+
+    200 coded, not wanted (a receipt)      429 superseded, over budget (a receipt), busy (a problem)      4xx, 5xx problems
+
+Law: a picture that is too large is refused before all of it is read; /docs asks no other machine for anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import FastAPI, Header, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry
+from swagger_ui_bundle import swagger_ui_path
+
+from edge_encoder.ingest.answers import LATER, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
+from edge_encoder.ingest.bodies import Bodies
+from edge_encoder.ingest.capture_time import capture_time_us
+from edge_encoder.intake import Intake, posted_now
+from edge_encoder.types import Outcome
+from shared.errors import Busy, RequestError
+from shared.service.statuses import problem, status_of
+from shared.service.web import PROBLEM_JSON, web_app
+from shared.telemetry.trace import packed
+
+RETRY_AFTER = {"Retry-After": "1"}
+PICTURES = ("image/jpeg", "image/png", "image/webp")
+_LATER = (Outcome.SUPERSEDED, Outcome.OVER_BUDGET)
+_BODY = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PICTURES}, "required": True}
+
+
+def edge_app(
+    intake: Intake, registry: CollectorRegistry, most_reading_bytes: int, ready: Callable[[], str | None]
+) -> FastAPI:
+    """The edge's HTTP app. most_reading_bytes: of all bodies that are being read."""
+    app = web_app("Taxon edge", "Camera frames in, feature bitstreams out.", ready, registry)
+    bodies = Bodies(intake, most_reading_bytes)
+    _add_frames(app, intake, bodies)
+    _add_docs(app)
+
+    @app.get("/v1/cameras", tags=["cameras"], summary="The cameras and what became of their frames")
+    async def cameras() -> CamerasAnswer:
+        return CamerasAnswer(cameras=[CameraAnswer.of(counts) for counts in intake.cameras.counts()])
+
+    @app.exception_handler(Busy)
+    async def busy(_: Request, error: Busy) -> JSONResponse:
+        return JSONResponse(problem(error), status_of(error).http, RETRY_AFTER, PROBLEM_JSON)
+
+    return app
+
+
+def _add_frames(app: FastAPI, intake: Intake, bodies: Bodies) -> None:
+    @app.post(
+        "/v1/cameras/{camera_id}/frames",
+        tags=["cameras"],
+        summary="Give a frame",
+        description="Answered when the frame's outcome is known. A repeated post of a frame is recognised by its X-Capture-Time.",
+        response_model=ReceiptAnswer,
+        responses=REFUSALS | LATER,
+        openapi_extra={"requestBody": _BODY},
+    )
+    async def post_frame(
+        camera_id: str,
+        request: Request,
+        x_capture_time: Annotated[
+            str | None, Header(description="RFC 3339 or seconds since 1970", examples=["2026-03-01T12:00:00.25Z"])
+        ] = None,
+        traceparent: Annotated[str | None, Header(description="W3C trace context, carried to the result")] = None,
+    ) -> JSONResponse:
+        intake.check(camera_id)
+        taken_us = None if x_capture_time is None else _time(intake, x_capture_time)
+        picture = await bodies.read(request)
+        receipt = await intake.post(posted_now(camera_id, picture, taken_us, packed(traceparent)))
+        answer = ReceiptAnswer.of(receipt).model_dump(mode="json")
+        return JSONResponse(answer, 429, RETRY_AFTER) if receipt.outcome in _LATER else JSONResponse(answer)
+
+
+def _time(intake: Intake, text: str) -> int:
+    try:
+        return capture_time_us(text)
+    except RequestError as error:
+        intake.refused(error)
+        raise
+
+
+def _add_docs(app: FastAPI) -> None:
+    """Swagger's page from this installation; the files' own index is not used, since it names another server."""
+    app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), "docs-assets")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/docs/assets/favicon-32x32.png",
+        )

@@ -1,0 +1,232 @@
+"""The edge as one service: its parts tied together, started, watched, drained and stopped.
+
+    cameras --http, rpc, sources--> Intake --FrameQueue--> Pipeline --Spool--> Uplink --> cloud
+
+Order of a start: spool, bundle, servers (alive), networks warmed up (ready), sources. Order of a stop: not ready, nothing new is taken,
+what was taken is coded and answered, the uplink empties the spool as far as time goes, the rest stays on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_encoder.cameras import Cameras
+from edge_encoder.encoder import Encoder
+from edge_encoder.frame_queue import FrameQueue
+from edge_encoder.ingest.http import edge_app
+from edge_encoder.ingest.rpc import NAME, IngestService
+from edge_encoder.ingest.sources import SourcePlayer
+from edge_encoder.intake import Intake
+from edge_encoder.metrics import EdgeMetrics
+from edge_encoder.pacing import Pacing
+from edge_encoder.pipeline import Pipeline
+from edge_encoder.repeats import Repeats
+from edge_encoder.settings import EdgeSettings
+from edge_encoder.spool import Spool
+from edge_encoder.uplink import Uplink
+from edge_encoder.wishes import Wishes, kept_wish
+from shared.bundle import Bundle
+from shared.errors import DiskFull
+from shared.packets import checked_name
+from shared.providers import choose_providers, provider_names
+from shared.service.rpc import RpcServer
+from shared.service.web import WebServer
+from shared.telemetry.logs import logger
+from shared.wire import ingest_pb2_grpc, uplink_pb2
+
+HOUSEKEEPING_SECONDS = 2.0
+LARGEST_RPC_OVERHEAD_BYTES = 4096
+
+log = logger("edge")
+
+
+class EdgeService:
+    """bundle_directory: where the model bundle lies. After `start`, http_port and rpc_port say where it listens."""
+
+    def __init__(self, settings: EdgeSettings, bundle_directory: Path) -> None:
+        self._settings = settings
+        self._directory = bundle_directory
+        self._metrics = EdgeMetrics()
+        self._closing = AsyncExitStack()
+        self._running: list[asyncio.Task[None]] = []
+        self._players: list[asyncio.Task[None]] = []
+        self._uplink_runs: asyncio.Task[None] | None = None
+        self.http_port = 0
+        self.rpc_port = 0
+
+    async def start(self) -> None:
+        """Returns when frames are taken; raises TaxonError."""
+        self._spool = await asyncio.to_thread(self._opened_spool)
+        self._closing.push_async_callback(asyncio.to_thread, self._spool.close)
+        bundle = await asyncio.to_thread(Bundle.load, self._directory)
+        self._build(bundle, await asyncio.to_thread(self._encoder, bundle))
+        await self._listen()
+        await asyncio.to_thread(warm_up, self._pipeline.encoder, self._settings.most_batch)
+        await asyncio.to_thread(self._recall_wish)
+        self._uplink_runs = self._run(self._uplink.run(), "uplink")
+        self._run(self._pipeline.run(), "pipeline")
+        self._run(self._keep_house(), "housekeeping")
+        self._intake.open()
+        await self._rpc.set_ready(True)
+        log.info("ready", http=self.http_port, rpc=self.rpc_port, cloud=self._settings.cloud, bundle=bundle.id)
+        self._players = [self._run(player.run(), "source") for player in self._sources()]
+
+    async def failed(self) -> BaseException:
+        """Waits until a part that must not end has ended, and says why."""
+        waits: set[asyncio.Task[None]] = set(self._running)
+        while True:
+            done, waits = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                error = task.exception()
+                if error is not None or task not in self._players:
+                    return error or RuntimeError(f"{task.get_name()} has ended")
+
+    async def stop(self) -> None:
+        """Drains within the settings' time, then stops; what the cloud has not acknowledged stays in the spool."""
+        deadline = asyncio.get_running_loop().time() + self._settings.drain_seconds
+        try:
+            if self.rpc_port:
+                await self._drain(deadline)
+        finally:
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+            await self._closing.aclose()
+
+    async def _drain(self, deadline: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._intake.close()
+        await self._rpc.set_ready(False)
+        if not await _within(deadline, self._intake.idle()):
+            log.warning("some frames have no answer yet", waiting=self._queue.frames)
+        stops = asyncio.gather(
+            self._web.stop(max(0.5, deadline - loop.time())), self._rpc.stop(max(0.5, deadline - loop.time()))
+        )
+        if self._uplink_runs is not None:
+            self._uplink.finish()
+            await asyncio.wait({self._uplink_runs}, timeout=max(0.0, deadline - loop.time()))
+        await stops
+        log.info("drained", spooled=self._spool.frames)
+
+    def _opened_spool(self) -> Spool:
+        settings = self._settings
+        return Spool(settings.data, settings.spool_bytes, settings.spool_age_seconds, settings.spool_sync)
+
+    def _encoder(self, bundle: Bundle) -> Encoder:
+        providers = choose_providers(self._settings.providers, self._settings.engine_cache, bundle)
+        log.info("networks", providers=provider_names(providers), threads=self._settings.threads)
+        return Encoder(bundle, providers, self._settings.threads)
+
+    def _build(self, bundle: Bundle, encoder: Encoder) -> None:
+        settings, metrics = self._settings, self._metrics
+        edge_id = settings.edge_id or checked_name("edge", self._spool.edge_id(f"edge-{secrets.token_hex(4)}"))
+        self._wishes = Wishes([group.name for group in bundle.manifest.groups], settings.pinned_groups)
+        self._queue = FrameQueue(settings.queue_policy, settings.queue_depth, settings.queue_bytes)
+        metrics.watch_queue(lambda: self._queue.frames, lambda: self._queue.bytes)
+        self._intake = Intake(
+            Cameras(settings.cameras, settings.most_cameras, metrics),
+            self._queue,
+            self._wishes,
+            Repeats(self._spool.receipts()),
+            metrics,
+            settings.largest_picture_bytes,
+            settings.post_deadline_seconds,
+        )
+        interval = settings.uplink_interval_seconds
+        self._uplink = Uplink(settings.cloud, edge_id, bundle.digest, self._spool, metrics, interval, self._wanted)
+        self._pipeline = Pipeline(
+            encoder,
+            self._queue,
+            self._wishes,
+            Pacing(bundle, settings.rate, settings.budget_of),
+            self._spool,
+            metrics,
+            settings.most_batch,
+            self._uplink.notify,
+        )
+        self._closing.push_async_callback(asyncio.to_thread, self._pipeline.close)
+
+    async def _listen(self) -> None:
+        settings = self._settings
+        app = edge_app(self._intake, self._metrics.registry, settings.queue_bytes, lambda: self._intake.waits_for)
+        self._web = WebServer(app, settings.http)
+        largest = settings.largest_picture_bytes + LARGEST_RPC_OVERHEAD_BYTES
+        self._rpc = RpcServer(settings.rpc, largest, 2 * settings.most_cameras + 64)
+        service = IngestService(self._intake, self._most_open)
+        self._rpc.add(ingest_pb2_grpc.add_IngestServiceServicer_to_server, service, NAME)
+        await self._web.start()
+        self._closing.push_async_callback(self._web.stop, 0.5)
+        self.http_port = self._web.port
+        await self._rpc.start()
+        self._closing.push_async_callback(self._rpc.stop, 0.5)
+        self.rpc_port = self._rpc.port
+        log.info("listening", http=self.http_port, rpc=self.rpc_port)
+
+    @property
+    def _most_open(self) -> int:
+        """Frames of one stream or source without an answer. With policy `all` no more than wait, so that none is refused."""
+        settings = self._settings
+        newest = settings.queue_policy == "newest"
+        return settings.queue_depth + (2 * settings.most_batch if newest else 0)
+
+    def _sources(self) -> list[SourcePlayer]:
+        settings = self._settings
+        return [
+            SourcePlayer(source, settings.source_loop, self._intake, self._metrics, self._most_open)
+            for source in settings.sources
+        ]
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._running.append(task)
+        return task
+
+    def _recall_wish(self) -> None:
+        self._wishes.replace(kept_wish(self._spool.wish()))
+
+    async def _wanted(self, wanted: uplink_pb2.Wanted) -> None:
+        """What is wanted from now on, kept over a restart."""
+        self._wishes.replace(wanted)
+        try:
+            await asyncio.to_thread(self._spool.keep_wish, wanted.SerializeToString())
+        except DiskFull as error:
+            log.error("the wish cannot be kept", error=str(error))
+        log.info("wanted", groups_of_all=list(wanted.groups_of_all), cameras=len(wanted.cameras))
+
+    async def _keep_house(self) -> None:
+        """Shows the spool in the metrics, and drops what is too old also when nothing comes."""
+        while True:
+            try:
+                await asyncio.to_thread(self._spool.expire)
+            except DiskFull as error:
+                log.error("the spool cannot be written", error=str(error))
+            self._metrics.note_spool(await asyncio.to_thread(self._spool.state), time.time_ns() // 1000)
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+def warm_up(encoder: Encoder, most_batch: int) -> None:
+    """Opens every graph and runs it, with one frame and with a full batch, so that the first frame does not pay for it."""
+    manifest = encoder.bundle.manifest
+    groups = [group.name for group in manifest.groups]
+    for frames in sorted({1, most_batch}):
+        black = np.zeros((frames, manifest.input.height, manifest.input.width, 3), np.uint8)
+        latents = encoder.analyse_each(black, [groups] * frames, [manifest.default_rate] * frames)
+    encoder.code(latents[0])
+
+
+async def _within(deadline: float, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether it was done by then, on the loop's clock."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            await work
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,122 @@
+"""What the edge can be told, with defaults that run: see `shared.service.settings` for flags, environment and file.
+
+Law: a value that cannot be is refused here, before anything starts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from edge_encoder.frame_queue import QueuePolicy
+from edge_encoder.rate_control import Budget
+from edge_encoder.spool import SpoolSync
+from shared.packets import checked_name
+from shared.service.settings import ServiceSettings
+
+Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):[0-9]{1,5}$")]
+CameraId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Kilobits = Annotated[float, Field(gt=0, le=1e6)]
+
+_SOURCE = re.compile(r"(?P<camera>[A-Za-z0-9._-]{1,64})(@(?P<fps>[0-9]+(\.[0-9]+)?))?=(?P<spec>.+)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class SourceSetting:
+    """A source that the edge plays by itself. spec: as `shared.sources` reads it. fps: None for the source's own."""
+
+    camera_id: str
+    spec: str
+    fps: float | None
+
+
+class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
+    """The edge service: camera frames in, feature bitstreams out. The pixels never leave it."""
+
+    cloud: Address = Field("127.0.0.1:50061", description="address of the cloud's gRPC")
+    http: Address = Field("127.0.0.1:8080", description="address to listen on for HTTP; port 0 takes a free one")
+    rpc: Address = Field("127.0.0.1:50051", description="address to listen on for gRPC")
+    bundle: Path | None = Field(
+        None, description="folder of the model bundle; default: TAXON_BUNDLE, or the shipped one"
+    )
+    data: Path = Field(Path("edge-data"), description="folder of the spool; one for each edge")
+    edge_id: CameraId | None = Field(None, description="this edge's name; default: one that is kept in the data folder")
+
+    cameras: list[CameraId] = Field([], description="cameras that are taken; none named: any")
+    most_cameras: int = Field(1000, ge=1, le=10_000, description="cameras that are taken since the start")
+    largest_picture_bytes: int = Field(16 << 20, ge=1024, le=1 << 30, description="of one picture file")
+    post_deadline_seconds: float = Field(
+        30.0, gt=0, le=600, description="the longest that a camera waits for its answer"
+    )
+
+    queue_policy: QueuePolicy = Field(
+        "newest", description="newest: a newer frame supersedes one that waits; all: keep all"
+    )
+    queue_depth: int = Field(4, ge=1, le=10_000, description="frames of one camera that may wait")
+    queue_bytes: int = Field(256 << 20, ge=1 << 20, description="bytes of all pictures that wait")
+    most_batch: int = Field(8, ge=1, le=256, description="frames that go through the networks together")
+
+    rate: int | None = Field(
+        None,
+        ge=0,
+        le=15,
+        description="operating point, the highest with a budget; default: the bundle's, with a budget any",
+    )
+    budget_kbps: Kilobits | None = Field(None, description="bit budget of each camera, kbit/s; default: none")
+    budgets_kbps: dict[CameraId, Kilobits] = Field({}, description="bit budgets of single cameras, kbit/s: NAME=NUMBER")
+    burst_seconds: float = Field(2.0, gt=0, le=3600, description="so many seconds of its budget may be spent at once")
+    pinned_groups: list[str] = Field([], description="task groups that are coded whether or not somebody wants them")
+
+    spool_bytes: int = Field(
+        1 << 30, ge=1 << 16, description="the spool's bound; over it the oldest frames are dropped"
+    )
+    spool_age_seconds: float = Field(7 * 86400.0, gt=0, description="the spool's oldest frame; older ones are dropped")
+    spool_sync: SpoolSync = Field(
+        "full",
+        description="full: an answered frame outlives a power cut; normal: a killed process only, with less waiting",
+    )
+    uplink_interval_seconds: float = Field(
+        0.1,
+        ge=0,
+        le=5,
+        description="the shortest time between two uplink messages; frames that come meanwhile go together",
+    )
+    source: list[str] = Field(
+        [],
+        description="a camera that the edge plays by itself: NAME=SPEC, or NAME@FPS=SPEC; SPEC: a folder, file, URL or device",
+    )
+    source_loop: bool = Field(True, description="whether files and folders begin again at their end")
+
+    @field_validator("source")
+    @classmethod
+    def _sources_are_sources(cls, given: list[str]) -> list[str]:
+        names = [source_of(one).camera_id for one in given]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"camera {name} has two sources")
+        return given
+
+    @property
+    def sources(self) -> tuple[SourceSetting, ...]:
+        """The sources to play."""
+        return tuple(source_of(one) for one in self.source)
+
+    def budget_of(self, camera_id: str) -> Budget | None:
+        """A camera's bit budget, None for none."""
+        kilobits = self.budgets_kbps.get(camera_id, self.budget_kbps)
+        return None if kilobits is None else Budget.of(kilobits, self.burst_seconds)
+
+
+def source_of(text: str) -> SourceSetting:
+    """NAME=SPEC or NAME@FPS=SPEC; raises ValueError."""
+    match = _SOURCE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no source: write NAME=SPEC or NAME@FPS=SPEC")
+    fps = None if match["fps"] is None else float(match["fps"])
+    if fps == 0:
+        raise ValueError(f"{text!r}: the frames per second must be above 0")
+    return SourceSetting(checked_name("camera", match["camera"]), match["spec"], fps)

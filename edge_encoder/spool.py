@@ -1,0 +1,289 @@
+"""Coded frames on disk, from the edge's promise to the cloud's acknowledgement.
+
+    append(frames) -> receipts      one transaction a batch: sequences, frames, receipts; on disk when it returns
+    read_after(row) -> [Spooled]    in order            delete_acked([(camera, sequence)])
+
+Law: a (camera, sequence) is given once; what `append` returned survives the process (with sync `full` the machine) until it
+is acknowledged or, counted, the oldest makes room. Blocking: call it in a thread; it may be called from several.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+from edge_encoder.spool_file import FRAME_OVERHEAD_BYTES, open_database
+from edge_encoder.types import Outcome, Receipt
+from shared.errors import DiskFull
+from shared.frames import Geometry
+from shared.packets import MICROSECONDS, Packet
+from shared.telemetry.logs import OncePer, logger
+
+SpoolSync = Literal["normal", "full"]
+RECEIPTS_KEPT = 64
+"""Of each camera: how far back a repeated post is recognised, in frames."""
+
+_SECONDS_BETWEEN_WARNINGS = 60.0
+_MOST_DROPPED_AT_ONCE = 256
+_WISH = "wish"
+_EDGE_ID = "edge_id"
+
+log = logger("edge.spool")
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A frame that was just coded and has no sequence yet. Otherwise as in `Packet` and `Receipt`."""
+
+    camera_id: str
+    capture_time_us: int
+    time_given: bool
+    geometry: Geometry
+    bitstream: bytes = field(repr=False)
+    rate: int
+    groups: tuple[str, ...]
+    trace_context: bytes = b""
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """A packet and its place: row rises with every frame and is never used twice."""
+
+    row: int
+    bundle_digest: bytes
+    packet: Packet
+
+
+@dataclass(frozen=True)
+class SpoolState:
+    """frames, bytes: what is kept. oldest_us: when the oldest was spooled, 0 for none. Dropped: since the start, by bound."""
+
+    frames: int
+    bytes: int
+    oldest_us: int
+    dropped_for_bytes: int
+    dropped_for_age: int
+
+
+class Spool:
+    """One edge's spool. most_bytes, most_age_seconds: its bounds. clock: seconds since 1970.
+
+    sync `full` waits for the disk itself at every append; `normal` leaves the last moments to the system's cache.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        most_bytes: int,
+        most_age_seconds: float,
+        sync: SpoolSync = "full",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Raises FolderInUse, or BadFolder for one that cannot be written."""
+        self._database = open_database(folder, sync)
+        self._lock = Lock()
+        self._most_bytes = most_bytes
+        self._most_age_us = round(most_age_seconds * MICROSECONDS)
+        self._clock = clock
+        self._warns = OncePer(_SECONDS_BETWEEN_WARNINGS)
+        self._dropped_for_bytes = self._dropped_for_age = self._unlogged = 0
+        query = "SELECT count(*), coalesce(sum(length(bitstream)), 0) FROM frames"
+        frames, coded = self._database.main.execute(query).fetchone()
+        self._frames: int = frames
+        self._bytes: int = coded + frames * FRAME_OVERHEAD_BYTES
+
+    def append(self, digest: bytes, batch: Sequence[Coded]) -> list[Receipt]:
+        """Keeps the frames, in order, and gives each its sequence; raises DiskFull, and then keeps none of them.
+
+        digest: of the bundle that coded them, 32 bytes.
+        """
+        now_us = round(self._clock() * MICROSECONDS)
+        added = [len(coded.bitstream) for coded in batch]
+        with self._lock:
+            with _transaction(self._database.main) as cursor:
+                receipts = [_append_one(cursor, digest, coded, now_us) for coded in batch]
+                dropped = self._make_room(cursor, _kept_bytes(added), now_us)
+            self._frames += len(added)
+            self._bytes += _kept_bytes(added)
+            self._note(dropped)
+        return receipts
+
+    def read_after(self, row: int, limit: int) -> list[Spooled]:
+        """The first frames after that row, at most `limit`."""
+        with self._lock:
+            found = self._database.second.execute(
+                "SELECT row, digest, camera_id, sequence, capture_time_us, picture_width, picture_height, input_width, "
+                "input_height, bitstream, trace_context FROM frames JOIN cameras USING (camera) WHERE row > ? "
+                "ORDER BY row LIMIT ?",
+                (row, limit),
+            ).fetchall()
+        return [
+            Spooled(place, digest, Packet(name, sequence, taken, Geometry(*sizes), bits, trace))
+            for place, digest, name, sequence, taken, *sizes, bits, trace in found
+        ]
+
+    def delete_acked(self, acks: Sequence[tuple[str, int]]) -> int:
+        """Forgets each camera's frames up to its sequence; how many they were. They may come back after a crash."""
+        gone: list[int] = []
+        with self._lock:
+            with _transaction(self._database.second) as cursor:
+                for name, sequence in acks:
+                    cursor.execute(
+                        "DELETE FROM frames WHERE camera = (SELECT camera FROM cameras WHERE camera_id = ?) "
+                        "AND sequence <= ? RETURNING length(bitstream)",
+                        (name, sequence),
+                    )
+                    gone += [size for (size,) in cursor]
+            self._count_out(gone)
+        return len(gone)
+
+    def expire(self) -> None:
+        """Drops what is over its age; the appends do it too."""
+        with self._lock:
+            with _transaction(self._database.second) as cursor:
+                dropped = self._make_room(cursor, 0, round(self._clock() * MICROSECONDS))
+            self._note(dropped)
+
+    def receipts(self) -> dict[tuple[str, int], Receipt]:
+        """The kept receipts by camera and capture time, oldest first: what a repeated post is answered with."""
+        found = self._database.main.execute(
+            "SELECT camera_id, capture_time_us, sequence, coded_bytes, rate, groups FROM receipts JOIN cameras "
+            "USING (camera) ORDER BY sequence"
+        ).fetchall()
+        return {
+            (name, taken): Receipt(name, Outcome.CODED, taken, sequence, size, rate, tuple(groups.split()))
+            for name, taken, sequence, size, rate, groups in found
+        }
+
+    def state(self) -> SpoolState:
+        """What is kept now."""
+        with self._lock:
+            row = self._database.second.execute("SELECT spooled_us FROM frames ORDER BY row LIMIT 1").fetchone()
+        oldest = 0 if row is None else int(row[0])
+        return SpoolState(self._frames, self._bytes, oldest, self._dropped_for_bytes, self._dropped_for_age)
+
+    @property
+    def frames(self) -> int:
+        """How many are kept, without asking the disk."""
+        return self._frames
+
+    def wish(self) -> bytes | None:
+        """The last wish that was kept."""
+        return self._get(_WISH)
+
+    def keep_wish(self, wish: bytes) -> None:
+        """Keeps the cloud's last wish, serialised, over a restart; raises DiskFull."""
+        self._set(_WISH, wish)
+
+    def edge_id(self, new: str) -> str:
+        """The name that this spool was given first; `new` where it has none."""
+        if (kept := self._get(_EDGE_ID)) is not None:
+            return kept.decode()
+        self._set(_EDGE_ID, new.encode())
+        return new
+
+    def close(self) -> None:
+        """Ends the use of the folder."""
+        with self._lock:
+            self._database.close()
+
+    def _make_room(self, cursor: sqlite3.Cursor, added: int, now_us: int) -> _Dropped:
+        """Deletes from the oldest on what is too old, and what is over the bound in bytes."""
+        over = self._bytes + added - self._most_bytes
+        aged: list[int] = []
+        crowded: list[int] = []
+        while True:
+            oldest = cursor.execute(
+                "SELECT row, spooled_us, length(bitstream) FROM frames ORDER BY row LIMIT 1"
+            ).fetchall()
+            too_old = [size for _, spooled_us, size in oldest if spooled_us < now_us - self._most_age_us]
+            if not oldest or (over <= 0 and not too_old):
+                return _Dropped(aged, crowded)
+            ((row, _, size),) = oldest
+            cursor.execute("DELETE FROM frames WHERE row = ?", (row,))
+            (aged if too_old else crowded).append(size)
+            over -= _kept_bytes([size])
+
+    def _note(self, dropped: _Dropped) -> None:
+        """Counts, and logs at most once a minute."""
+        gone = dropped.aged + dropped.crowded
+        if not gone:
+            return
+        self._count_out(gone)
+        self._dropped_for_age += len(dropped.aged)
+        self._dropped_for_bytes += len(dropped.crowded)
+        self._unlogged += len(gone)
+        if self._warns.held_back() is not None:
+            log.warning("frames dropped: the spool is full", frames=self._unlogged, spool_bytes=self._bytes)
+            self._unlogged = 0
+
+    def _count_out(self, sizes: Sequence[int]) -> None:
+        self._frames -= len(sizes)
+        self._bytes -= _kept_bytes(sizes)
+
+    def _get(self, key: str) -> bytes | None:
+        with self._lock:
+            row = self._database.second.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _set(self, key: str, value: bytes) -> None:
+        with self._lock, _transaction(self._database.main) as cursor:
+            cursor.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+@dataclass(frozen=True)
+class _Dropped:
+    """The bitstreams' sizes of the frames that went, in bytes: for their age, for the room they took."""
+
+    aged: list[int]
+    crowded: list[int]
+
+
+def _kept_bytes(sizes: Sequence[int]) -> int:
+    return sum(sizes) + len(sizes) * FRAME_OVERHEAD_BYTES
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
+    """Nothing of it stays if anything fails. Raises DiskFull."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+        yield cursor
+        cursor.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        raise DiskFull(f"the edge's disk takes nothing more ({error}); make room, and post again") from error
+    finally:
+        if connection.in_transaction:
+            connection.rollback()
+        cursor.close()
+
+
+def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: Coded, now_us: int) -> Receipt:
+    # A new camera starts at the time in milliseconds: above whatever an earlier disk of this edge has given out.
+    camera, sequence = cursor.execute(
+        "INSERT INTO cameras (camera_id, next_sequence, used_us) VALUES (?, ? + 1, ?) ON CONFLICT (camera_id) DO UPDATE "
+        "SET next_sequence = next_sequence + 1, used_us = excluded.used_us RETURNING camera, next_sequence - 1",
+        (coded.camera_id, now_us // 1000, now_us),
+    ).fetchone()
+    sizes = coded.geometry
+    cursor.execute(
+        "INSERT INTO frames (camera, sequence, capture_time_us, digest, picture_width, picture_height, input_width, "
+        "input_height, bitstream, trace_context, spooled_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (camera, sequence, coded.capture_time_us, digest, sizes.picture_width, sizes.picture_height)
+        + (sizes.input_width, sizes.input_height, coded.bitstream, coded.trace_context, now_us),
+    )
+    size, groups = len(coded.bitstream), coded.groups
+    if coded.time_given:
+        cursor.execute(
+            "INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?)",
+            (camera, sequence, coded.capture_time_us, size, coded.rate, " ".join(groups)),
+        )
+        cursor.execute("DELETE FROM receipts WHERE camera = ? AND sequence <= ?", (camera, sequence - RECEIPTS_KEPT))
+    return Receipt(coded.camera_id, Outcome.CODED, coded.capture_time_us, sequence, size, coded.rate, groups)

@@ -1,0 +1,87 @@
+"""What travels through the edge, from a camera's post to its receipt.
+
+    Posted --intake, queue--> Waiting --pipeline--> Receipt
+
+Law: every frame that was taken gets exactly one receipt or one refusal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = bytes | NDArray[np.uint8]
+"""A JPEG, PNG or WebP file, or upright RGB: uint8 [H, W, 3]."""
+
+
+class Outcome(StrEnum):
+    """What became of a frame; also the label of counters and the word of the HTTP answer."""
+
+    CODED = "coded"
+    NOT_WANTED = "not_wanted"
+    SUPERSEDED = "superseded"
+    OVER_BUDGET = "over_budget"
+
+
+@dataclass(frozen=True, eq=False)
+class Posted:
+    """A frame as it came.
+
+    capture_time_us: microseconds since 1970, the edge's clock where the camera did not say. time_given: whether it did.
+    trace_context: W3C's, 26 bytes or none.
+    """
+
+    camera_id: str
+    picture: Picture = field(repr=False)
+    capture_time_us: int
+    time_given: bool = False
+    trace_context: bytes = b""
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in memory."""
+        return len(self.picture) if isinstance(self.picture, bytes) else self.picture.nbytes
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The answer about one frame; the numbers are 0 and the groups none for a frame that was not coded.
+
+    coded_bytes: the whole bitstream. repeated_post: this very frame had been coded before.
+    """
+
+    camera_id: str
+    outcome: Outcome
+    capture_time_us: int
+    sequence: int = 0
+    coded_bytes: int = 0
+    rate: int = 0
+    groups: tuple[str, ...] = ()
+    repeated_post: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """A frame that was taken, and where its answer goes. since_seconds: on the loop's clock, when it was taken."""
+
+    posted: Posted
+    answer: asyncio.Future[Receipt]
+    since_seconds: float
+
+    def resolve(self, receipt: Receipt) -> None:
+        """Answers, unless it was answered (whoever waited may have gone)."""
+        if not self.answer.done():
+            self.answer.set_result(receipt)
+
+    def refuse(self, error: Exception) -> None:
+        """Answers with an error, unless it was answered."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Answers that it was not coded."""
+        self.resolve(Receipt(self.posted.camera_id, outcome, self.posted.capture_time_us))

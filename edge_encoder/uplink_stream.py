@@ -1,0 +1,152 @@
+"""One stream to the cloud: what is sent on it and what comes back, until it breaks or has nothing left to carry.
+
+    Spool --read_after, as far as the credit goes--> PacketWriter --ConnectRequest--> cloud
+    cloud --ConnectResponse--> credit; acks (the spool forgets); what is wanted (told, and kept)
+
+A stream carries frames of one bundle. Law: frames go out in the spool's order, and none is forgotten before its ack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import grpc
+
+from edge_encoder.metrics import EdgeMetrics
+from edge_encoder.spool import Spool, Spooled
+from shared.errors import DiskFull
+from shared.packets import Packet
+from shared.telemetry.logs import OncePer, logger
+from shared.uplink_messages import PacketWriter
+from shared.wire import uplink_pb2
+
+MOST_PACKETS = 64
+"""Of one message."""
+WRITE_SECONDS = 30.0
+END_SECONDS = 5.0
+
+_PREFIX_BYTES = 5
+
+Call = grpc.aio.StreamStreamCall[uplink_pb2.ConnectRequest, uplink_pb2.ConnectResponse]
+Wanted = Callable[[uplink_pb2.Wanted], Awaitable[None]]
+
+log = logger("edge.uplink")
+
+
+class UplinkStream:
+    """interval_seconds: the shortest time between two messages, so that frames that come meanwhile travel together.
+
+    spooled: set by whoever spools. wanted: told whenever the wish changes.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        spool: Spool,
+        metrics: EdgeMetrics,
+        bundle_digest: bytes,
+        interval_seconds: float,
+        spooled: asyncio.Event,
+        wanted: Wanted,
+    ) -> None:
+        self._call = call
+        self._spool = spool
+        self._metrics = metrics
+        self._digest = bundle_digest
+        self._interval_seconds = interval_seconds
+        self._wake = spooled
+        self._wanted = wanted
+        self._writer = PacketWriter()
+        self._credit = 0
+        self._sent_row = 0
+        self._under_way: dict[str, int] = {}
+        """The last sequence sent of each camera that has unacknowledged frames."""
+        self._finishing = False
+        self._warns = OncePer(60.0)
+
+    def finish(self) -> None:
+        """Ends the stream once everything spooled is sent and acknowledged."""
+        self._finishing = True
+        self._wake.set()
+
+    async def carry(self, welcome: uplink_pb2.ConnectResponse) -> bool:
+        """Sends and receives; True when the stream ended with everything acknowledged, False when the cloud ended it.
+
+        Raises AioRpcError, a RequestError (of what the cloud said) or TimeoutError where it breaks.
+        """
+        await self._heed(welcome)
+        receives = asyncio.create_task(self._receive())
+        sends = asyncio.create_task(self._send())
+        try:
+            await asyncio.wait({receives, sends}, return_when=asyncio.FIRST_COMPLETED)
+            # Whichever side failed, the other one knows why: the status arrives with what is received.
+            await asyncio.wait({receives}, timeout=END_SECONDS)
+            if receives.done():
+                receives.result()
+            if sends.done():
+                sends.result()
+            return sends.done()
+        finally:
+            for task in (receives, sends):
+                task.cancel()
+            await asyncio.gather(receives, sends, return_exceptions=True)
+
+    async def _send(self) -> None:
+        while True:
+            self._wake.clear()
+            found = await asyncio.to_thread(
+                self._spool.read_after, self._sent_row, max(1, min(MOST_PACKETS, self._credit))
+            )
+            ours = next((i for i, one in enumerate(found) if one.bundle_digest != self._digest), len(found))
+            sendable = found[: min(ours, self._credit)]
+            if sendable:
+                await self._write(sendable[: self._writer.fits([one.packet for one in sendable])])
+            elif not ours and not self._under_way and (found or self._finishing):
+                # All acknowledged, and what comes next, if anything, is another bundle's.
+                await self._call.done_writing()
+                return
+            else:
+                await self._wake.wait()
+
+    async def _write(self, spooled: Sequence[Spooled]) -> None:
+        packets: list[Packet] = [one.packet for one in spooled]
+        request = self._writer.request(packets)
+        for packet in packets:
+            self._under_way[packet.camera_id] = packet.sequence
+        self._sent_row = spooled[-1].row
+        self._credit -= len(packets)
+        async with asyncio.timeout(WRITE_SECONDS):
+            await self._call.write(request)
+        self._metrics.credit.set(self._credit)
+        self._metrics.sent_frames.inc(len(packets))
+        self._metrics.sent_bytes.inc(_PREFIX_BYTES + request.ByteSize())
+        if len(packets) < MOST_PACKETS and not self._finishing:
+            await asyncio.sleep(self._interval_seconds)
+
+    async def _receive(self) -> None:
+        while isinstance(response := await self._call.read(), uplink_pb2.ConnectResponse):
+            await self._heed(response)
+
+    async def _heed(self, response: uplink_pb2.ConnectResponse) -> None:
+        if response.credit:
+            self._credit += response.credit
+            self._metrics.credit.set(self._credit)
+            self._wake.set()
+        if response.acks:
+            await self._forget([self._writer.acked(ack) for ack in response.acks])
+        if response.HasField("wanted"):
+            await self._wanted(response.wanted)
+
+    async def _forget(self, acks: Sequence[tuple[str, int]]) -> None:
+        try:
+            self._metrics.acked_frames.inc(await asyncio.to_thread(self._spool.delete_acked, acks))
+        except DiskFull as error:
+            # A later ack of the camera deletes these too.
+            if (times := self._warns.held_back()) is not None:
+                log.error("acknowledged frames cannot be deleted", error=str(error), times=times)
+        for camera_id, sequence in acks:
+            if self._under_way.get(camera_id, sequence + 1) <= sequence:
+                del self._under_way[camera_id]
+        if not self._under_way:
+            self._wake.set()

@@ -1,0 +1,20 @@
+"""`taxon edge`: the edge service, until a signal comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_encoder.service import EdgeService
+from edge_encoder.settings import EdgeSettings
+from shared.service.lifecycle import run_service
+from shared.service.settings import load_settings
+from shared.telemetry.logs import configure_logs
+from taxon.defaults import bundle_directory
+
+
+def run(argv: Sequence[str]) -> int:
+    """The exit status. argv: what follows `taxon edge`. Raises TaxonError when it cannot start."""
+    settings = load_settings(EdgeSettings, "taxon edge", argv)
+    configure_logs("edge", settings.log_level, settings.log_format)
+    directory = bundle_directory(settings.bundle)
+    return run_service(lambda: EdgeService(settings, directory))
