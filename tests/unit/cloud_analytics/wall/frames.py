@@ -1,0 +1,28 @@
+"""Frames as a subscription of a wall gives them, without any network."""
+
+from __future__ import annotations
+
+from cloud_analytics.results.types import (
+    ClassesOutput,
+    ClassProbability,
+    FrameOutput,
+    GroupBytes,
+    PictureOutput,
+    TaskOutput,
+)
+from shared.frames import Geometry
+from shared.packets import Packet
+
+
+def picture(task: str = "normal", png: bytes = b"png") -> PictureOutput:
+    return PictureOutput(task, png, 192, 144)
+
+
+def classes(task: str = "class_scene", label: str = "kitchen") -> ClassesOutput:
+    return ClassesOutput(task, (ClassProbability(3, label, 0.75),))
+
+
+def frame(sequence: int, *outputs: TaskOutput, camera: str = "kitchen", coded_bytes: int = 100) -> FrameOutput:
+    packet = Packet(camera, sequence, 1_000_000 + sequence, Geometry(640, 480, 256, 256), b"x" * coded_bytes)
+    groups = (GroupBytes("semantic", 3, coded_bytes - 6),)
+    return FrameOutput(packet, 2_000_000 + sequence, b"d" * 32, groups, outputs, f"c:{sequence}")

@@ -1,0 +1,62 @@
+"""What the page may say, and what it is refused for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud_analytics.wall.messages import Ping, Want, read_message
+from cloud_analytics.wall.wishes import Wants
+from shared.errors import BadRequest, TooLarge
+
+LIMIT = 32 << 10
+
+
+def test_switches_become_wants() -> None:
+    text = '{"type":"want","new_cameras":["normal"],"cameras":{"kitchen":["class_scene","normal"],"door":[]}}'
+    message = read_message(text, LIMIT)
+    assert isinstance(message, Want)
+    cameras = {"kitchen": frozenset({"class_scene", "normal"}), "door": frozenset[str]()}
+    assert message.wants() == Wants(frozenset({"normal"}), cameras)
+
+
+def test_a_ping_keeps_its_time() -> None:
+    assert read_message('{"type":"ping","at":12.5}', LIMIT) == Ping(type="ping", at=12.5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nonsense",
+        "[]",
+        "{}",
+        '{"type":"shout"}',
+        '{"type":"ping"}',
+        '{"type":"ping","at":NaN}',
+        '{"type":"ping","at":1,"more":2}',
+        '{"type":"want","new_cameras":[]}',
+        '{"type":"want","new_cameras":"normal","cameras":{}}',
+        '{"type":"want","new_cameras":[],"cameras":{"":[]}}',
+        json.dumps({"type": "want", "new_cameras": [f"t{i}" for i in range(65)], "cameras": {}}),
+        json.dumps({"type": "want", "new_cameras": [], "cameras": {f"c{i}": [] for i in range(257)}}),
+    ],
+)
+def test_anything_else_is_refused_with_a_reason(text: str) -> None:
+    with pytest.raises(BadRequest, match="not a message of the wall"):
+        read_message(text, LIMIT)
+
+
+def test_length_is_counted_in_bytes_before_anything_is_parsed() -> None:
+    with pytest.raises(TooLarge, match="at most 32768"):
+        read_message('"' + "ä" * LIMIT, LIMIT)
+
+
+@given(st.text() | st.recursive(st.none() | st.floats() | st.text(), lambda x: st.dictionaries(st.text(), x)))
+def test_no_text_at_all_breaks_it(said: Any) -> None:
+    with pytest.raises(BadRequest):
+        read_message(said if isinstance(said, str) else json.dumps(said), 1 << 20)

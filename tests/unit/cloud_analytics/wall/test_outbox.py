@@ -1,0 +1,103 @@
+"""What waits for a page is bounded: pictures are skipped, frames' costs are not."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud_analytics.wall.outbox import MOST_FRAMES, Outbox
+from tests.unit.cloud_analytics.wall.frames import classes, frame, picture
+
+
+def texts(messages: list[str | bytes]) -> list[dict[str, Any]]:
+    return [json.loads(message) for message in messages if isinstance(message, str)]
+
+
+def pictures(messages: list[str | bytes]) -> list[tuple[str, int, bytes]]:
+    """(task, sequence, file) of every picture in the binary messages."""
+    found = []
+    for message in messages:
+        if isinstance(message, bytes):
+            (length,) = struct.unpack(">I", message[:4])
+            offset = 4 + length
+            for entry in json.loads(message[4:offset])["pictures"]:
+                found.append((entry["task"], entry["sequence"], message[offset : offset + entry["bytes"]]))
+                offset += entry["bytes"]
+            assert offset == len(message)
+    return found
+
+
+def test_the_newest_picture_goes_and_every_frames_bytes_count() -> None:
+    outbox = Outbox(5.0, 8)
+    for sequence in (1, 2, 3):
+        outbox.add(frame(sequence, picture(png=b"p%d" % sequence), classes(label=f"room {sequence}")))
+    sent = outbox.take(0.0)
+    (message,) = texts(sent)
+    assert [(one["sequence"], one["bytes"]) for one in message["frames"]] == [(1, 100), (2, 100), (3, 100)]
+    assert message["classes"]["class_scene"]["classes"] == [{"label": "room 3", "probability": 0.75}]
+    assert pictures(sent) == [("normal", 3, b"p3")]
+
+
+def test_a_camera_is_due_five_times_a_second_and_delays_no_other() -> None:
+    outbox = Outbox(5.0, 8)
+    outbox.add(frame(1, picture()))
+    assert outbox.wait_seconds(10.0) == 0.0
+    outbox.take(10.0)
+    assert outbox.wait_seconds(10.0) is None, "nothing waits"
+    outbox.add(frame(2, picture()))
+    assert abs((outbox.wait_seconds(10.05) or 0) - 0.15) < 1e-6
+    assert outbox.take(10.1) == []
+    outbox.add(frame(1, picture(), camera="door"))
+    assert outbox.wait_seconds(10.1) == 0.0
+    assert {message["camera"] for message in texts(outbox.take(10.1))} == {"door"}
+    assert {message["camera"] for message in texts(outbox.take(10.2))} == {"kitchen"}
+
+
+def test_a_frame_that_comes_over_two_subscriptions_counts_once_and_gives_both_results() -> None:
+    outbox = Outbox(5.0, 8)
+    outbox.add(frame(7, classes()))
+    outbox.add(frame(7, picture()))
+    sent = outbox.take(0.0)
+    (message,) = texts(sent)
+    assert len(message["frames"]) == 1
+    assert "class_scene" in message["classes"]
+    assert pictures(sent) == [("normal", 7, b"png")]
+
+
+def test_an_older_frame_replaces_nothing() -> None:
+    outbox = Outbox(5.0, 8)
+    outbox.add(frame(8, picture(png=b"new")))
+    outbox.add(frame(7, picture(png=b"old")))
+    assert pictures(outbox.take(0.0)) == [("normal", 8, b"new")]
+
+
+def test_control_messages_of_one_kind_take_each_others_place_and_go_first() -> None:
+    outbox = Outbox(5.0, 8)
+    outbox.add(frame(1))
+    outbox.put("pong", '{"type":"pong","at":1}')
+    outbox.put("pong", '{"type":"pong","at":2}')
+    assert [(one["type"], one.get("at")) for one in texts(outbox.take(0.0))] == [("pong", 2), ("frames", None)]
+
+
+def test_more_cameras_than_are_shown_take_no_memory() -> None:
+    outbox = Outbox(5.0, 2)
+    for name in ("a", "b", "c"):
+        outbox.add(frame(1, picture(), camera=name))
+    assert {message["camera"] for message in texts(outbox.take(0.0))} == {"a", "b"}
+
+
+@given(st.integers(0, 3 * MOST_FRAMES))
+def test_a_page_that_reads_nothing_makes_nothing_grow_and_hears_what_it_lost(frames: int) -> None:
+    outbox = Outbox(5.0, 8)
+    for sequence in range(frames):
+        outbox.add(frame(sequence, picture()))
+    sent = outbox.take(0.0)
+    told = [message for message in texts(sent) if message["type"] == "lost"]
+    kept = sum(len(message["frames"]) for message in texts(sent) if message["type"] == "frames")
+    assert kept <= MOST_FRAMES
+    assert kept + sum(message["frames"] for message in told) == frames
+    assert len(pictures(sent)) == min(1, frames)
