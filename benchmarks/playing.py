@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from shared.client import CameraFrame
+
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "models" / "indoor" / "1"
 
@@ -15,10 +17,10 @@ def pictures() -> list[bytes]:
     return [path.read_bytes() for path in sorted((ROOT / "samples" / "kitchen").glob("*.jpg"))]
 
 
-async def paced(frames: list[bytes], count: int, fps: float) -> AsyncIterator[bytes]:
+async def paced(frames: list[bytes], count: int, fps: float) -> AsyncIterator[CameraFrame]:
     """`count` frames, beginning again where they end, each when it is due."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     for index in range(count):
         await asyncio.sleep(max(0.0, begun + index / fps - loop.time()))
-        yield frames[index % len(frames)]
+        yield CameraFrame(frames[index % len(frames)])

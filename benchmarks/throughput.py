@@ -25,12 +25,13 @@ from cloud_analytics.heads import results
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
-from shared.client import CameraClient, Encoding, Outcome, Subscriber
+from shared.client import CameraClient, CameraFrame, Encoding, Outcome, Subscriber
 from shared.tasks import TASKS
 from tests.services import ServiceProcess, running
 
 CAMERAS = 3
 TURNS = 3
+BATCHES = (1, 8)
 NAMES = tuple(task.name for task in TASKS)
 
 
@@ -45,12 +46,13 @@ class Networks:
         self.pixels = preprocess(pictures()[0], bundle.manifest.input).pixels[None]
         self.bitstream = self.encoder.encode(self.pixels[0], self.groups, self.rate).bitstream
 
-    def encoder_seconds(self, frames: int) -> float:
-        """A frame's time through backbone and group encoders."""
+    def encoder_seconds(self, frames: int, batch: int) -> float:
+        """A frame's time through backbone and group encoders, `batch` frames at a time."""
+        pixels = np.repeat(self.pixels, batch, axis=0)
         begun = time.perf_counter()
-        for _ in range(frames):
-            self.encoder.analyse(self.pixels, self.groups, self.rate)
-        return (time.perf_counter() - begun) / frames
+        for _ in range(frames // batch):
+            self.encoder.analyse(pixels, self.groups, self.rate)
+        return (time.perf_counter() - begun) / (frames // batch * batch)
 
     def all_seconds(self, frames: int) -> float:
         """A frame's time through these, the group decoders and all heads."""
@@ -65,9 +67,9 @@ async def post_all(edge: ServiceProcess, frames: int, turn: str) -> int:
     """Cameras post side by side, at full speed; the number of coded frames."""
 
     async def one(camera_id: str, share: Sequence[bytes]) -> int:
-        async def stream() -> AsyncIterator[bytes]:
+        async def stream() -> AsyncIterator[CameraFrame]:
             for picture in share:
-                yield picture
+                yield CameraFrame(picture)
 
         async with CameraClient(edge.rpc, camera_id) as camera:
             receipts = [receipt async for receipt in camera.stream(stream(), in_flight=8)]
@@ -106,14 +108,18 @@ async def run(frames: int) -> None:
     networks.all_seconds(5)
     keep = ("--queue-policy", "all", "--queue-depth", "64", "--spool-sync", "normal")
     pinned = ("--pinned-groups", "semantic", "--pinned-groups", "geometry")
-    bare, edge_alone, every, end_to_end = [], [], [], []
+    bare: dict[int, list[float]] = {batch: [] for batch in BATCHES}
+    edge_alone: dict[int, list[float]] = {batch: [] for batch in BATCHES}
+    every, end_to_end = [], []
     with tempfile.TemporaryDirectory() as folder:
-        lonely = ServiceProcess("edge", Path(folder) / "lonely", (*keep, *pinned, "--cloud", "127.0.0.1:9"))
-        async with running(lonely):
-            await edge_seconds(lonely, frames // 4, -1)
-            for turn in range(TURNS):
-                bare.append(networks.encoder_seconds(frames // 2))
-                edge_alone.append(await edge_seconds(lonely, frames, turn))
+        for batch in BATCHES:
+            options = (*keep, *pinned, "--cloud", "127.0.0.1:9", "--most-batch", str(batch))
+            lonely = ServiceProcess("edge", Path(folder) / f"lonely-{batch}", options)
+            async with running(lonely):
+                await edge_seconds(lonely, frames // 4, -1)
+                for turn in range(TURNS):
+                    bare[batch].append(networks.encoder_seconds(frames // 2, batch))
+                    edge_alone[batch].append(await edge_seconds(lonely, frames, turn))
         cloud = ServiceProcess("cloud", Path(folder) / "cloud")
         edge = ServiceProcess("edge", Path(folder) / "edge", (*keep, *pinned, "--cloud", cloud.rpc))
         async with running(cloud, edge):
@@ -121,7 +127,8 @@ async def run(frames: int) -> None:
             for turn in range(TURNS):
                 every.append(networks.all_seconds(frames // 2))
                 end_to_end.append(await service_seconds(cloud, edge, frames, turn))
-    report("edge", edge_alone, "encoder networks", bare)
+    for batch in BATCHES:
+        report(f"edge, batches of at most {batch}", edge_alone[batch], f"encoder networks at {batch}", bare[batch])
     report("end to end", end_to_end, "all networks", every)
 
 

@@ -21,7 +21,17 @@ from cloud_analytics.heads import results as results_of
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
-from shared.client import CameraClient, ClassesResult, Encoding, Outcome, Receipt, Result, Subscriber, TensorResult
+from shared.client import (
+    CameraClient,
+    CameraFrame,
+    ClassesResult,
+    Encoding,
+    Outcome,
+    Receipt,
+    Result,
+    Subscriber,
+    TensorResult,
+)
 from tests.link import Link
 from tests.services import ServiceProcess, running
 
@@ -97,9 +107,9 @@ async def wanted_by_somebody(edge: ServiceProcess, picture: bytes) -> None:
 async def play(edge: ServiceProcess, camera_id: str, frames: Sequence[bytes], pause: float = 0.0) -> list[Receipt]:
     """Posts the frames, several in flight, and returns their receipts."""
 
-    async def paced() -> AsyncIterator[bytes]:
+    async def paced() -> AsyncIterator[CameraFrame]:
         for frame in frames:
-            yield frame
+            yield CameraFrame(frame)
             await asyncio.sleep(pause)
 
     async with CameraClient(edge.rpc, camera_id) as camera:
