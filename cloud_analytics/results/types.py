@@ -1,6 +1,6 @@
 """What travels from the heads to a subscriber.
 
-    Received --analysis--> Analysed (numbers, by task) --bus--> subscription --rendered--> FrameOutput (as the subscriber asked)
+Received --analysis--> Analysed (numbers, by task) --bus--> subscription --rendered--> FrameOutput (as the subscriber asked)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from shared.bundle import Bundle
+from shared.frames import InputSize
 from shared.packets import Packet
 
 
@@ -21,6 +21,40 @@ class Encoding(StrEnum):
 
     TENSOR = "tensor"
     PNG = "png"
+
+
+@dataclass(frozen=True)
+class ServedTask:
+    """A task that can be asked for, of one bundle.
+
+    shape: one frame's, without the batch; "H" and "W" stand for the network's input. dtype: a numpy type's name. labels: of
+    classes, where there are. overlay: a head that was added beside the bundle.
+    """
+
+    name: str
+    group: str
+    shape: tuple[int | str, ...]
+    dtype: str
+    unit: str
+    labels: tuple[str, ...] = ()
+    overlay: bool = False
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether there is a result for each pixel."""
+        return "H" in self.shape
+
+
+@dataclass(frozen=True)
+class BundleState:
+    """A bundle that is served. digest: 32 bytes. input: the network's, in pixels."""
+
+    name: str
+    version: str
+    digest: bytes
+    input: InputSize
+    tasks: tuple[ServedTask, ...]
+    operating_points: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,12 +80,11 @@ class GroupBytes:
 class Analysed:
     """A frame's results as numbers, for the tasks that somebody wanted.
 
-    values: by task, one frame's array without the batch axis, of the task's shape and dtype. error: why there are none,
-    where the bitstream was refused.
+    groups: those that were sent. values: by task, one frame's array without the batch axis, of the task's shape and
+    dtype. error: why there are none, where the bitstream was refused.
     """
 
     received: Received
-    bundle: Bundle
     groups: tuple[GroupBytes, ...]
     values: Mapping[str, NDArray[Any]]
     error: str = ""
@@ -128,7 +161,10 @@ class FrameOutput:
 
 @dataclass(frozen=True)
 class Lost:
-    """So many frames that a subscriber was too slow for, or that the journal no longer had."""
+    """So many frames that a subscriber was too slow for, or that the journal no longer had.
+
+    frames: 0 where nobody can know: the client's cursor is of another journal than this cloud's.
+    """
 
     frames: int
 

@@ -1,0 +1,191 @@
+"""From an uplink's message to the bus, in one order for all.
+
+    Arrival --journal, one transaction for all that wait--> Received --analysis, many at once--> Analysed --in the journal's order--> bus
+
+Laws: what `receive` has returned for is on the disk; what `published` has returned for is with the bus. Between the journal and the bus
+there are at most `queue_frames`; when they are there, `receive` waits, and with it the edge's credit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from cloud_analytics.analysis import Analysis
+from cloud_analytics.journal import Appended, Arrival, Journal
+from cloud_analytics.metrics import CloudMetrics
+from cloud_analytics.results.local import LocalBus
+from cloud_analytics.results.types import Analysed, Received
+from cloud_analytics.wishes import Wishes
+from shared.errors import TaxonError
+from shared.telemetry.logs import OncePer, logger
+
+log = logger("cloud.pipeline")
+PRUNE_SECONDS = 5.0
+_COMPLAIN_EVERY_SECONDS = 10.0
+
+
+class JournalFailed(TaxonError):  # noqa: N818 - named after what happened
+    """A message could not be written to the journal; the edge keeps its frames and sends them again."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Arrived:
+    arrival: Arrival
+    done: asyncio.Future[int]
+
+
+@dataclass(frozen=True, eq=False)
+class _UnderWay:
+    received: Received
+    analysed: asyncio.Task[Analysed]
+    since: float = field(default_factory=time.monotonic)
+
+
+class Pipeline:
+    """queue_frames: between the journal and the bus."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        analysis: Analysis,
+        bus: LocalBus,
+        wishes: Wishes,
+        queue_frames: int,
+        metrics: CloudMetrics,
+    ) -> None:
+        self._journal = journal
+        self._analysis = analysis
+        self._bus = bus
+        self._wishes = wishes
+        self._metrics = metrics
+        # Bounded by the uplinks: each waits for its message before it reads the next.
+        self._arrived: list[_Arrived] = []
+        self._arrival = asyncio.Event()
+        self._under_way: asyncio.Queue[_UnderWay] = asyncio.Queue(queue_frames)
+        self._awaited: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._complaints = OncePer(_COMPLAIN_EVERY_SECONDS)
+
+    def start(self) -> None:
+        """Begins to work."""
+        loops = (self._journal_loop(), self._publish_loop(), self._prune_loop())
+        self._tasks = [asyncio.create_task(one, name="pipeline") for one in loops]
+
+    async def failed(self) -> BaseException:
+        """Waits until a loop has ended, which it must not, and says why."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(iter(done)).exception() or RuntimeError("the pipeline ended")
+
+    async def receive(self, arrival: Arrival) -> int:
+        """Writes a message's packets to the journal and puts what is new on its way. Returns the position to await with
+        `published` before the message is acknowledged: duplicates may still be on their way too. Raises JournalFailed.
+        """
+        one = _Arrived(arrival, asyncio.get_running_loop().create_future())
+        self._arrived.append(one)
+        self._arrival.set()
+        return await one.done
+
+    async def published(self, position: int) -> None:
+        """Returns when all frames up to this position are with the bus."""
+        if position <= self._bus.published:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaited.append((position, future))
+        await future
+
+    async def drain(self) -> None:
+        """Returns when all that was received is with the bus."""
+        while self._arrived or self._bus.published < self._journal.head:
+            await self.published(self._journal.head)
+            await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Ends at once; what is not published is in the journal."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while not self._under_way.empty():
+            self._under_way.get_nowait().analysed.cancel()
+
+    async def _journal_loop(self) -> None:
+        while True:
+            await self._arrival.wait()
+            self._arrival.clear()
+            batch, self._arrived = self._arrived, []
+            began = time.monotonic()
+            try:
+                appended = await asyncio.to_thread(self._journal.append, [one.arrival for one in batch])
+            except sqlite3.OperationalError as error:
+                # A full disk or the like: it may pass, and the edges keep their frames.
+                log.error("journal cannot be written", reason=str(error))
+                failure = JournalFailed(f"the cloud's journal cannot be written ({error}); send again later")
+                _settle(batch, failure)
+                continue
+            except BaseException:
+                _settle(batch, JournalFailed("the cloud's journal failed; send again later"))
+                raise
+            self._metrics.stage_seconds.labels("journal").observe(time.monotonic() - began)
+            await self._admit(appended)
+            _settle(batch, appended.head)
+
+    async def _admit(self, appended: Appended) -> None:
+        for camera in appended.duplicates:
+            self._metrics.frames_duplicate.labels(camera).inc()
+        for received in appended.received:
+            packet = received.packet
+            self._metrics.frames_received.labels(packet.camera_id).inc()
+            self._metrics.coded_bytes.labels(packet.camera_id).inc(len(packet.bitstream))
+            tasks = self._wishes.tasks_for(packet.camera_id)
+            work = asyncio.create_task(self._analysis.compute(received, tasks), name="analysis")
+            await self._under_way.put(_UnderWay(received, work))
+
+    async def _publish_loop(self) -> None:
+        while True:
+            one = await self._under_way.get()
+            analysed = await one.analysed
+            if analysed.error:
+                self._complain(analysed)
+            await self._bus.publish(analysed)
+            self._metrics.stage_seconds.labels("to_bus").observe(time.monotonic() - one.since)
+            while self._awaited and self._awaited[0][0] <= self._bus.published:
+                _, future = self._awaited.popleft()
+                if not future.done():
+                    future.set_result(None)
+
+    async def _prune_loop(self) -> None:
+        while True:
+            aged, crowded = await asyncio.to_thread(self._journal.prune)
+            for reason, frames in (("age", aged), ("bytes", crowded)):
+                if frames:
+                    self._metrics.journal_dropped.labels(reason).inc(frames)
+                    log.info("journal dropped its oldest", reason=reason, frames=frames)
+            size, kept = await asyncio.to_thread(self._journal.size)
+            self._metrics.journal_bytes.set(size)
+            self._metrics.journal_frames.set(kept)
+            await asyncio.sleep(PRUNE_SECONDS)
+
+    def _complain(self, analysed: Analysed) -> None:
+        packet = analysed.received.packet
+        self._metrics.frames_failed.labels(packet.camera_id).inc()
+        if (times := self._complaints.held_back()) is not None:
+            log.warning(
+                "frame not decoded",
+                camera=packet.camera_id,
+                sequence=packet.sequence,
+                times=times,
+                reason=analysed.error,
+            )
+
+
+def _settle(batch: list[_Arrived], outcome: int | JournalFailed) -> None:
+    for one in batch:
+        if one.done.done():
+            continue
+        if isinstance(outcome, JournalFailed):
+            one.done.set_exception(outcome)
+        else:
+            one.done.set_result(outcome)

@@ -1,0 +1,155 @@
+"""The bus inside one process: live queues in memory, replay from the journal.
+
+    publish --> a bounded queue for each live Feed        Feed behind --journal.replay--> caught up --in one tick--> live
+
+Laws: a feed gives each frame after its cursor once and in order, or counts it as lost; a feed that is too slow loses its
+own oldest frames and slows nobody. Queues hold bitstreams; the numbers are in `Recent`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+
+from cloud_analytics.journal import Journal
+from cloud_analytics.metrics import CloudMetrics
+from cloud_analytics.results.recent import Recent
+from cloud_analytics.results.types import Analysed, Lost, Received
+
+REPLAY_FRAMES = 64
+"""Read from the journal at once."""
+
+
+class LocalBus:
+    """queue_frames: of one live feed."""
+
+    def __init__(self, journal: Journal, recent: Recent, queue_frames: int, metrics: CloudMetrics) -> None:
+        self.journal = journal
+        self._recent = recent
+        self.queue_frames = queue_frames
+        self.metrics = metrics
+        self.live: dict[LocalFeed, None] = {}
+        # What an earlier process had journalled counts as published: it is replayed for who asks.
+        self._published = journal.head
+
+    @property
+    def published(self) -> int:
+        """The position of the last frame that was published."""
+        return self._published
+
+    async def publish(self, analysed: Analysed) -> None:
+        """See `ResultBus`. Never waits for a subscriber."""
+        self._recent.put(analysed)
+        self._published = analysed.received.position
+        self.metrics.results_published.inc()
+        for feed in self.live:
+            feed.offer(analysed.received)
+
+    def open(self, cursor: str, cameras: tuple[str, ...]) -> LocalFeed:
+        """See `ResultBus`."""
+        if not cursor:
+            return LocalFeed(self, self._published, cameras, foreign=False)
+        position = self.journal.position(cursor)
+        # Of a cursor of another journal only this is certain: all that this journal holds came later.
+        return LocalFeed(self, position or 0, cameras, foreign=position is None)
+
+    def cursor_of(self, received: Received) -> str:
+        """See `ResultBus`."""
+        return self.journal.cursor(received.position)
+
+
+class LocalFeed:
+    """Behind until its position is the bus's, then live. foreign: its client's cursor is of another journal."""
+
+    def __init__(self, bus: LocalBus, position: int, cameras: tuple[str, ...], foreign: bool) -> None:
+        self._bus = bus
+        self._position = position
+        self._cameras = frozenset(cameras)
+        self._queue: deque[Received] = deque()
+        self._lost: deque[int] = deque([0] if foreign else [])
+        self._live = False
+        self._error: Exception | None = None
+        self._something = asyncio.Event()
+        if not foreign:
+            self._join_if_level()
+
+    @property
+    def cursor(self) -> str:
+        """See `Feed`."""
+        return self._bus.journal.cursor(self._position)
+
+    def offer(self, received: Received) -> None:
+        """From the bus: one more live frame."""
+        if self._cameras and received.packet.camera_id not in self._cameras:
+            return
+        if len(self._queue) >= self._bus.queue_frames:
+            self._queue.popleft()
+            self._lose(1, "slow_subscriber")
+        self._queue.append(received)
+        self._something.set()
+
+    def take(self) -> Received | Lost | None:
+        """See `Feed`."""
+        if self._lost:
+            return Lost(self._lost.popleft())
+        while self._queue:
+            received = self._queue.popleft()
+            self._position = received.position
+            if not self._cameras or received.packet.camera_id in self._cameras:
+                return received
+        return None
+
+    async def wait(self) -> None:
+        """See `Feed`. Cancelled, it has taken nothing."""
+        while not self._queue and not self._lost:
+            if self._error is not None:
+                raise self._error
+            if self._live:
+                self._something.clear()
+                await self._something.wait()
+            elif not self._join_if_level():
+                await self._read_on()
+
+    def choose(self, cameras: tuple[str, ...]) -> None:
+        """See `Feed`."""
+        self._cameras = frozenset(cameras)
+
+    def end(self, error: Exception, *, drop: bool) -> None:
+        """See `Feed`."""
+        self._error = error
+        self._bus.live.pop(self, None)
+        if drop:
+            self._queue.clear()
+            self._lost.clear()
+        self._something.set()
+
+    def _join_if_level(self) -> bool:
+        """Goes live where nothing is left to replay. Nothing is awaited in between, so no frame falls into a gap."""
+        if self._position < self._bus.published or self._error is not None:
+            return False
+        self._live = True
+        self._bus.live[self] = None
+        return True
+
+    async def _read_on(self) -> None:
+        """The next frames from the journal."""
+        began, up_to, after, cameras = time.monotonic(), self._bus.published, self._position, self._cameras
+        replay = await asyncio.to_thread(self._bus.journal.replay, after, up_to, sorted(cameras), REPLAY_FRAMES)
+        self._bus.metrics.stage_seconds.labels("replay").observe(time.monotonic() - began)
+        if self._error is not None or cameras != self._cameras:
+            # The wish changed meanwhile: what was read is not what is wanted; nothing was taken, so it is read again.
+            return
+        if replay.lost:
+            self._lose(replay.lost, "journal_bound")
+        self._queue.extend(replay.received)
+        if not replay.received:
+            self._position = up_to
+
+    def _lose(self, frames: int, reason: str) -> None:
+        self._bus.metrics.results_dropped.labels(reason).inc(frames)
+        if self._lost and self._lost[-1]:
+            self._lost[-1] += frames
+        else:
+            self._lost.append(frames)
+        self._something.set()

@@ -1,0 +1,116 @@
+"""taxon.v1.ResultsService: analytics clients subscribe, and ask what there is.
+
+    Subscribe: requests --wish--> Subscription --FrameOutput | Lost--> responses
+
+Law: half-closing ends the wish at once; whatever else ends the call counts as a broken connection, after which the wish
+is held for as long as it asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+
+from cloud_analytics.gate import Gate
+from cloud_analytics.result_messages import bundles_message, cameras_message, frame_message, wish_of
+from cloud_analytics.results.types import FrameOutput, Lost
+from cloud_analytics.subscription import Subscription
+from cloud_analytics.subscriptions import Subscriptions
+from shared.errors import BadRequest, TaxonError, TooLarge
+from shared.telemetry.logs import logger
+from shared.wire import results_pb2
+
+log = logger("cloud.results")
+NAME = results_pb2.DESCRIPTOR.services_by_name["ResultsService"].full_name
+FIRST_REQUEST_SECONDS = 10.0
+
+Context = grpc.aio.ServicerContext[results_pb2.SubscribeRequest, results_pb2.SubscribeResponse]
+ListContext = grpc.aio.ServicerContext[results_pb2.ListCamerasRequest, results_pb2.ListCamerasResponse]
+DescribeContext = grpc.aio.ServicerContext[results_pb2.DescribeBundlesRequest, results_pb2.DescribeBundlesResponse]
+
+
+class ResultsService:
+    """See the proto. largest_message_bytes: a frame whose outputs have more ends its subscription with the reason."""
+
+    def __init__(self, subscriptions: Subscriptions, gate: Gate, largest_message_bytes: int) -> None:
+        self._subscriptions = subscriptions
+        self._gate = gate
+        self._largest = largest_message_bytes
+
+    async def Subscribe(self, request_iterator: AsyncIterator[results_pb2.SubscribeRequest], context: Context) -> None:
+        """One subscriber, until it or this service ends it."""
+        try:
+            self._gate.check()
+            first = await self._first(context)
+            if first is not None:
+                await self._serve(await self._subscriptions.subscribe(wish_of(first)), context)
+        except TaxonError as error:
+            log.info("subscriber refused", peer=context.peer(), reason=str(error))
+            await self._gate.refuse(context, error)
+
+    async def ListCameras(
+        self, request: results_pb2.ListCamerasRequest, context: ListContext
+    ) -> results_pb2.ListCamerasResponse:
+        """Every camera that ever sent a frame."""
+        try:
+            self._gate.check()
+        except TaxonError as error:
+            await self._gate.refuse(context, error)
+        return cameras_message(self._subscriptions.cameras())
+
+    async def DescribeBundles(
+        self, request: results_pb2.DescribeBundlesRequest, context: DescribeContext
+    ) -> results_pb2.DescribeBundlesResponse:
+        """What can be asked for."""
+        try:
+            self._gate.check()
+        except TaxonError as error:
+            await self._gate.refuse(context, error)
+        return bundles_message(self._subscriptions.describe())
+
+    async def _first(self, context: Context) -> results_pb2.SubscribeRequest | None:
+        try:
+            first = await asyncio.wait_for(context.read(), FIRST_REQUEST_SECONDS)
+        except TimeoutError as error:
+            raise BadRequest(f"no request came within {FIRST_REQUEST_SECONDS:g} s") from error
+        return first if isinstance(first, results_pb2.SubscribeRequest) else None
+
+    async def _serve(self, subscription: Subscription, context: Context) -> None:
+        hold = True
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            subscribed = results_pb2.Subscribed(
+                subscription_id=subscription.wish.subscription_id, cursor=subscription.cursor
+            )
+            await context.write(results_pb2.SubscribeResponse(subscribed=subscribed))
+            reading = asyncio.create_task(self._read(subscription, context), name="subscriber reads")
+            writing = asyncio.create_task(self._write(subscription, context), name="subscriber writes")
+            tasks += [reading, writing]
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            hold = False
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await subscription.close(hold=hold)
+
+    async def _read(self, subscription: Subscription, context: Context) -> None:
+        """Ends when the client half-closes."""
+        while isinstance(request := await context.read(), results_pb2.SubscribeRequest):
+            await subscription.change(wish_of(request))
+
+    async def _write(self, subscription: Subscription, context: Context) -> None:
+        while True:
+            await context.write(self._message(await subscription.next()))
+
+    def _message(self, item: FrameOutput | Lost) -> results_pb2.SubscribeResponse:
+        if isinstance(item, Lost):
+            return results_pb2.SubscribeResponse(lost=results_pb2.ResultsLost(frames=item.frames))
+        response = results_pb2.SubscribeResponse(result=frame_message(item))
+        if (size := response.ByteSize()) > self._largest:
+            raise TooLarge("a result (ask for a smaller longest_side_pixels, or for PNG)", size, self._largest)
+        return response

@@ -1,0 +1,187 @@
+"""The cloud service: its parts tied together, started and stopped.
+
+    edges --UplinkService--> Pipeline --> LocalBus --> Subscriptions --> ResultsService, wall
+
+Laws: alive from the first moment, ready when the networks are warm; a drain refuses what is new, acknowledges what was
+received, gives subscribers what is queued, and ends within `drain_seconds`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from prometheus_client import CollectorRegistry
+
+from cloud_analytics.analysis import Analysis
+from cloud_analytics.bundles import Catalogue
+from cloud_analytics.database import Database, open_database
+from cloud_analytics.decoder import Decoder
+from cloud_analytics.gate import Gate
+from cloud_analytics.journal import Journal
+from cloud_analytics.metrics import CloudMetrics
+from cloud_analytics.pipeline import Pipeline
+from cloud_analytics.results.local import LocalBus
+from cloud_analytics.results.recent import Recent
+from cloud_analytics.results_server import NAME as RESULTS
+from cloud_analytics.results_server import ResultsService
+from cloud_analytics.settings import CloudSettings
+from cloud_analytics.subscription import Outlets
+from cloud_analytics.subscriptions import Subscriptions
+from cloud_analytics.uplink_server import NAME as UPLINK
+from cloud_analytics.uplink_server import UplinkService
+from cloud_analytics.uplink_session import UplinkParts, UplinkTerms
+from cloud_analytics.uplinks import Uplinks
+from cloud_analytics.wall import add_wall
+from cloud_analytics.wish_store import WishStore
+from cloud_analytics.wishes import Wishes
+from shared.bundle import Bundle
+from shared.errors import BundleError, Draining, TaxonError
+from shared.providers import choose_providers, provider_names
+from shared.service.rpc import RpcServer
+from shared.service.web import WebServer, web_app
+from shared.telemetry.logs import logger
+from shared.wire.results_pb2_grpc import add_ResultsServiceServicer_to_server
+from shared.wire.uplink_pb2_grpc import add_UplinkServiceServicer_to_server
+
+log = logger("cloud.service")
+CALLS_GRACE_SECONDS = 1.0
+CALLS_BESIDE_STREAMS = 100
+
+
+class CloudService:
+    """See `shared.service.lifecycle.Service`."""
+
+    def __init__(self, settings: CloudSettings) -> None:
+        self._settings = settings
+        self.metrics = CloudMetrics(CollectorRegistry())
+        self._gate = Gate(self.metrics)
+        self._catalogue = Catalogue(settings.bundles.expanduser(), self._decoder, settings.most_batch, self.metrics)
+        self._rendering = ThreadPoolExecutor(settings.decode_threads, "render")
+        self._database: Database | None = None
+        self._parts: _Parts | None = None
+        self._scanning: asyncio.Task[None] | None = None
+
+    @property
+    def rpc_port(self) -> int:
+        """Where it listens for gRPC, once it has started."""
+        return 0 if self._parts is None else self._parts.rpc.port
+
+    @property
+    def http_port(self) -> int:
+        """Where it listens for HTTP, once it has started."""
+        return 0 if self._parts is None else self._parts.web.port
+
+    async def start(self) -> None:
+        """Returns when the networks are warm. Raises BundleError, JournalUnusable, AddressInUse, ProviderMissing."""
+        began = time.monotonic()
+        self._database = await asyncio.to_thread(open_database, self._settings.data.expanduser())
+        if self._database.set_aside is not None:
+            self.metrics.journal_damaged.inc()
+        parts = self._parts = await asyncio.to_thread(self._made, self._database)
+        await parts.rpc.start()
+        await parts.web.start()
+        await asyncio.to_thread(self._catalogue.scan)
+        if not self._catalogue.served:
+            raise BundleError(
+                str(self._settings.bundles), "holds no bundle that can be used; name a folder with --bundles"
+            )
+        await parts.wishes.start()
+        parts.pipeline.start()
+        self._scanning = asyncio.create_task(self._scan(parts.wishes), name="bundles")
+        self._gate.open()
+        await parts.rpc.set_ready(True)
+        log.info("ready", rpc_port=self.rpc_port, http_port=self.http_port, seconds=round(time.monotonic() - began, 2))
+
+    async def failed(self) -> BaseException:
+        """See `Service`."""
+        assert self._parts is not None
+        return await self._parts.pipeline.failed()
+
+    async def stop(self) -> None:
+        """See `Service`."""
+        until = time.monotonic() + self._settings.drain_seconds
+        self._gate.drain()
+        if self._scanning is not None:
+            self._scanning.cancel()
+            await asyncio.gather(self._scanning, return_exceptions=True)
+        if (parts := self._parts) is not None:
+            await parts.rpc.set_ready(False)
+            if self._scanning is not None:
+                for step in (parts.uplinks.stop(Draining()), parts.pipeline.drain(), parts.subscriptions.drain()):
+                    await _within(until - time.monotonic(), step)
+            await parts.rpc.stop(CALLS_GRACE_SECONDS)
+            await parts.web.stop(CALLS_GRACE_SECONDS)
+            await parts.pipeline.close()
+            await parts.analysis.close()
+            await parts.wishes.close()
+        await asyncio.to_thread(self._rendering.shutdown)
+        if self._database is not None:
+            await asyncio.to_thread(self._database.close)
+
+    def _made(self, database: Database) -> _Parts:
+        settings, metrics = self._settings, self.metrics
+        journal = Journal(database, settings.journal_bytes, settings.journal_age_seconds)
+        analysis = Analysis(
+            self._catalogue, settings.decode_threads, settings.most_batch, settings.queue_delay_seconds, metrics
+        )
+        recent = Recent(analysis, self._catalogue, self._rendering, settings.recent_bytes, metrics)
+        bus = LocalBus(journal, recent, settings.subscriber_queue_frames, metrics)
+        wishes = Wishes(WishStore(database), settings.most_subscribers, metrics)
+        return _Parts(self._settings, self._catalogue, self._gate, journal, analysis, recent, bus, wishes, metrics)
+
+    def _decoder(self, bundle: Bundle) -> Decoder:
+        providers = choose_providers(self._settings.providers, self._settings.engine_cache, bundle)
+        log.info("networks open", bundle=bundle.id, providers=provider_names(providers))
+        return Decoder(bundle, providers, self._settings.threads)
+
+    async def _scan(self, wishes: Wishes) -> None:
+        while True:
+            await asyncio.sleep(self._settings.bundle_scan_seconds)
+            try:
+                if await asyncio.to_thread(self._catalogue.scan):
+                    wishes.changed()
+            except (TaxonError, OSError) as error:
+                log.error("bundles not looked at", reason=str(error))
+
+
+class _Parts:
+    """What exists once the journal is open."""
+
+    def __init__(
+        self,
+        settings: CloudSettings,
+        catalogue: Catalogue,
+        gate: Gate,
+        journal: Journal,
+        analysis: Analysis,
+        recent: Recent,
+        bus: LocalBus,
+        wishes: Wishes,
+        metrics: CloudMetrics,
+    ) -> None:
+        self.analysis, self.wishes = analysis, wishes
+        self.uplinks = Uplinks(settings.most_uplinks, metrics)
+        self.pipeline = Pipeline(journal, analysis, bus, wishes, settings.receive_queue_frames, metrics)
+        self.subscriptions = Subscriptions(
+            catalogue, journal, self.uplinks, wishes, Outlets(bus, recent, metrics), settings.most_subscribers
+        )
+        calls = settings.most_uplinks + settings.most_subscribers + CALLS_BESIDE_STREAMS
+        self.rpc = RpcServer(settings.rpc, settings.largest_message_bytes, calls)
+        terms = UplinkTerms(settings.credit_frames, settings.ack_interval_seconds, settings.ack_frames)
+        uplink_parts = UplinkParts(catalogue, self.pipeline, self.uplinks, wishes, terms, metrics)
+        self.rpc.add(add_UplinkServiceServicer_to_server, UplinkService(uplink_parts, gate), UPLINK)
+        results = ResultsService(self.subscriptions, gate, settings.largest_message_bytes)
+        self.rpc.add(add_ResultsServiceServicer_to_server, results, RESULTS)
+        app = web_app("taxon cloud", CloudSettings.__doc__ or "", lambda: gate.waits_for, metrics.registry)
+        add_wall(app, self.subscriptions)
+        self.web = WebServer(app, settings.http)
+
+
+async def _within(seconds: float, work: Awaitable[None]) -> None:
+    """The work, or as much of it as the time allows."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(work, max(0.05, seconds))

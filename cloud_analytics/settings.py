@@ -1,0 +1,47 @@
+"""What the cloud service can be told; see `shared.service.settings` for where the values come from.
+
+Law: every default runs on a laptop, and every bound that keeps memory or disk finite is a setting.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.service.settings import ServiceSettings
+
+MEBIBYTE = 1 << 20
+SHIPPED_BUNDLES = Path(__file__).resolve().parents[1] / "models"
+_ADDRESS = r"^.+:\d{1,5}$"
+
+
+class CloudSettings(ServiceSettings):
+    """The cloud service: takes feature bitstreams from edges, gives task results to subscribers."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TAXON_CLOUD_", extra="forbid", frozen=True, cli_kebab_case=True, cli_implicit_flags=True
+    )
+
+    rpc: str = Field("127.0.0.1:50061", pattern=_ADDRESS, description="host:port for gRPC")
+    http: str = Field("127.0.0.1:8090", pattern=_ADDRESS, description="host:port for the wall, health and metrics")
+    bundles: Path = Field(SHIPPED_BUNDLES, description="folder of model bundles, <name>/<version>/ each")
+    bundle_scan_seconds: float = Field(2.0, gt=0, le=3600, description="how often to look for new bundles and heads")
+    data: Path = Field(Path("cloud-data"), description="folder of the journal")
+    journal_bytes: int = Field(256 * MEBIBYTE, ge=MEBIBYTE, description="most bytes of the journal; the oldest go")
+    journal_age_seconds: float = Field(86400.0, gt=0, description="how long the journal keeps a frame")
+    queue_delay_seconds: float = Field(0.005, ge=0, le=1, description="how long a batch waits for more frames")
+    most_batch: int = Field(16, ge=1, le=1024, description="most frames of one batch")
+    decode_threads: int = Field(2, ge=1, le=64, description="threads for entropy decoding, and as many for rendering")
+    receive_queue_frames: int = Field(256, ge=1, description="frames between the journal and the bus, of all edges")
+    credit_frames: int = Field(256, ge=1, le=100_000, description="frames an edge may send ahead")
+    ack_interval_seconds: float = Field(1.0, ge=0, le=60, description="least time between two acknowledgements")
+    ack_frames: int = Field(64, ge=1, description="so many frames are acknowledged without waiting")
+    most_uplinks: int = Field(1000, ge=1, description="edges connected at once")
+    most_subscribers: int = Field(1000, ge=1, description="subscribers connected at once")
+    subscriber_queue_frames: int = Field(64, ge=1, le=100_000, description="live results that wait for one subscriber")
+    recent_bytes: int = Field(
+        256 * MEBIBYTE, ge=MEBIBYTE, description="memory for recent results; older ones are computed again when wanted"
+    )
+    largest_message_bytes: int = Field(16 * MEBIBYTE, ge=4096, le=1 << 30, description="largest gRPC message")

@@ -1,0 +1,165 @@
+"""What all subscribers together want: which heads run, and which groups the edges code.
+
+    wishes, connected and held --tasks_for(camera)--> heads        --wanted(bundle)--> Wanted groups, for each uplink
+
+Laws: a task is wanted as long as one wish names it; a wish whose connection broke counts until its time is over, also over
+a restart; heads run for connected subscribers alone, since what a held one missed is computed when it comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from cloud_analytics.bundles import ServedBundle
+from cloud_analytics.metrics import CloudMetrics
+from cloud_analytics.results.types import Wish
+from cloud_analytics.wish_store import StoredWish, WishStore
+from shared.telemetry.logs import logger
+
+log = logger("cloud.wishes")
+
+
+@dataclass(frozen=True)
+class WantedGroups:
+    """Groups of every camera, and in addition of single ones."""
+
+    of_all: frozenset[str] = frozenset()
+    of_cameras: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+class Wishes:
+    """most_held: wishes without a connection; beyond it, the one that would expire first goes. clock: seconds since 1970."""
+
+    def __init__(
+        self, store: WishStore, most_held: int, metrics: CloudMetrics, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._most_held = most_held
+        self._metrics = metrics
+        self._clock = clock
+        self._connected: dict[str, Wish] = {}
+        self._held: dict[str, StoredWish] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._stored: set[str] = set()
+        self._unwritten: dict[str, StoredWish | None] = {}
+        self._writing = asyncio.Lock()
+        self._listeners: set[Callable[[], None]] = set()
+        self._tasks_of: dict[str, frozenset[str]] = {}
+
+    async def start(self) -> None:
+        """Takes up what an earlier process kept."""
+        for stored in await asyncio.to_thread(self._store.kept):
+            self._stored.add(stored.wish.subscription_id)
+            self._hold(stored)
+        await self.written()
+        self.changed()
+
+    def put(self, wish: Wish) -> None:
+        """A connected subscriber's wish, in place of the one with its id."""
+        name = wish.subscription_id
+        self._release(name)
+        self._connected[name] = wish
+        self._write(name, StoredWish(wish, None) if wish.hold_seconds else None)
+        self.changed()
+
+    def drop(self, subscription_id: str, *, hold: bool) -> None:
+        """Its subscriber is gone. hold: the connection broke, so the wish stays for as long as it asked."""
+        wish = self._connected.pop(subscription_id, None)
+        if wish is None:
+            return
+        if hold and wish.hold_seconds:
+            self._hold(StoredWish(wish, self._clock() + wish.hold_seconds))
+        else:
+            self._write(subscription_id, None)
+        self.changed()
+
+    async def written(self) -> None:
+        """Returns when all wishes so far are on the disk. A disk that fails is logged: the wish itself still counts."""
+        async with self._writing:
+            changes, self._unwritten = self._unwritten, {}
+            if not changes:
+                return
+            try:
+                await asyncio.to_thread(self._store.write, changes)
+            except sqlite3.Error as error:
+                log.error("wishes not kept on disk", reason=str(error))
+
+    def tasks_for(self, camera_id: str) -> frozenset[str]:
+        """The tasks that connected subscribers want of a camera."""
+        if camera_id not in self._tasks_of:
+            wishes = [wish for wish in self._connected.values() if not wish.cameras or camera_id in wish.cameras]
+            self._tasks_of[camera_id] = frozenset(task for wish in wishes for task in wish.tasks)
+        return self._tasks_of[camera_id]
+
+    def wanted(self, served: ServedBundle) -> WantedGroups:
+        """The groups of a bundle that somebody wants."""
+        of_all = _tasks(wish for wish in self._all() if not wish.cameras)
+        groups_of_all = served.groups_of(of_all)
+        of_cameras: dict[str, frozenset[str]] = {}
+        for wish in self._all():
+            groups = served.groups_of(frozenset(wish.tasks)) - groups_of_all
+            for camera in wish.cameras if groups else ():
+                of_cameras[camera] = of_cameras.get(camera, frozenset()) | groups
+        return WantedGroups(groups_of_all, of_cameras)
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Calls it after every change; the function that is returned ends that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    def changed(self) -> None:
+        """Tells the listeners; also to be called when the served tasks changed."""
+        self._tasks_of.clear()
+        self._metrics.subscribers.set(len(self._connected))
+        self._metrics.wishes_held.set(len(self._held))
+        for listener in tuple(self._listeners):
+            listener()
+
+    async def close(self) -> None:
+        """Stops the clocks; what is held stays on the disk."""
+        for timer in self._timers.values():
+            timer.cancel()
+        await self.written()
+
+    def _all(self) -> tuple[Wish, ...]:
+        return (*self._connected.values(), *(stored.wish for stored in self._held.values()))
+
+    def _hold(self, stored: StoredWish) -> None:
+        name = stored.wish.subscription_id
+        left = max(0.0, (stored.expires or 0.0) - self._clock())
+        self._held[name] = stored
+        self._timers[name] = asyncio.get_running_loop().call_later(left, self._expire, name)
+        self._write(name, stored)
+        if len(self._held) > self._most_held:
+            first = min(self._held, key=lambda one: self._held[one].expires or 0.0)
+            self._release(first)
+            self._write(first, None)
+
+    def _expire(self, name: str) -> None:
+        self._release(name)
+        self._write(name, None)
+        log.info("wish expired", subscription=name)
+        self.changed()
+
+    def _release(self, name: str) -> None:
+        if self._held.pop(name, None) is not None:
+            self._timers.pop(name).cancel()
+
+    def _write(self, name: str, stored: StoredWish | None) -> None:
+        """Leaves word for `written`. What expires by itself needs no writing: `kept` leaves it out."""
+        if stored is None and name not in self._stored:
+            self._unwritten.pop(name, None)
+            return
+        if stored is not None:
+            self._stored.add(name)
+        else:
+            self._stored.discard(name)
+        self._unwritten[name] = stored
+
+
+def _tasks(wishes: Iterable[Wish]) -> frozenset[str]:
+    return frozenset(task for wish in wishes for task in wish.tasks)

@@ -1,0 +1,18 @@
+"""`taxon cloud`: the cloud service; see `taxon cloud --help` and docs/services.md for its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloud_analytics.service import CloudService
+from cloud_analytics.settings import CloudSettings
+from shared.service.lifecycle import run_service
+from shared.service.settings import load_settings
+from shared.telemetry.logs import configure_logs
+
+
+def run(argv: Sequence[str]) -> int:
+    """Until a signal comes; the exit status. Raises TaxonError where it cannot start."""
+    settings = load_settings(CloudSettings, "taxon cloud", argv)
+    configure_logs("cloud", settings.log_level, settings.log_format)
+    return run_service(lambda: CloudService(settings))
