@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from edge_encoder.spool_file import FRAME_OVERHEAD_BYTES, open_database
+from edge_encoder.spool_file import FLOOR, FRAME_OVERHEAD_BYTES, open_database
 from edge_encoder.types import Outcome, Receipt
 from shared.errors import DiskFull
 from shared.frames import Geometry
@@ -86,7 +86,7 @@ class Spool:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Raises FolderInUse, or BadFolder for one that cannot be written."""
-        self._database = open_database(folder, sync)
+        self._database = open_database(folder, sync, round(clock() * MICROSECONDS))
         self._lock = Lock()
         self._most_bytes = most_bytes
         self._most_age_us = round(most_age_seconds * MICROSECONDS)
@@ -95,6 +95,8 @@ class Spool:
         self._dropped_for_bytes = self._dropped_for_age = self._unlogged = 0
         query = "SELECT count(*), coalesce(sum(length(bitstream)), 0) FROM frames"
         frames, coded = self._database.main.execute(query).fetchone()
+        floor = self._database.main.execute("SELECT value FROM meta WHERE key = ?", (FLOOR,)).fetchone()
+        self._floor = 0 if floor is None else int(floor[0])
         self._frames: int = frames
         self._bytes: int = coded + frames * FRAME_OVERHEAD_BYTES
 
@@ -107,7 +109,7 @@ class Spool:
         added = [len(coded.bitstream) for coded in batch]
         with self._lock:
             with _transaction(self._database.main) as cursor:
-                receipts = [_append_one(cursor, digest, coded, now_us) for coded in batch]
+                receipts = [_append_one(cursor, digest, coded, now_us, self._floor) for coded in batch]
                 dropped = self._make_room(cursor, _kept_bytes(added), now_us)
             self._frames += len(added)
             self._bytes += _kept_bytes(added)
@@ -265,12 +267,12 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
         cursor.close()
 
 
-def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: Coded, now_us: int) -> Receipt:
+def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: Coded, now_us: int, floor: int) -> Receipt:
     # A new camera starts at the time in milliseconds: above whatever an earlier disk of this edge has given out.
     camera, sequence = cursor.execute(
         "INSERT INTO cameras (camera_id, next_sequence, used_us) VALUES (?, ? + 1, ?) ON CONFLICT (camera_id) DO UPDATE "
         "SET next_sequence = next_sequence + 1, used_us = excluded.used_us RETURNING camera, next_sequence - 1",
-        (coded.camera_id, now_us // 1000, now_us),
+        (coded.camera_id, max(floor, now_us // 1000), now_us),
     ).fetchone()
     sizes = coded.geometry
     cursor.execute(

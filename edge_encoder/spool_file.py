@@ -21,6 +21,9 @@ from shared.telemetry.logs import logger
 FRAME_OVERHEAD_BYTES = 160
 """What a row and its index entries take beside the bitstream."""
 
+FLOOR = "sequence_floor"
+"""The key in `meta` of what every sequence of a camera that is not in `cameras` must be at or above."""
+
 _FILE = "spool.sqlite"
 _VERSION = 1
 _PAGE_CACHE_KIB = 8192
@@ -60,8 +63,11 @@ class Database:
         self.lock.close()
 
 
-def open_database(folder: Path, sync: str) -> Database:
-    """Opens or begins the spool in a folder; raises FolderError if it cannot be written or another process has it."""
+def open_database(folder: Path, sync: str, now_us: int) -> Database:
+    """Opens or begins the spool in a folder. now_us: microseconds since 1970.
+
+    Raises FolderError if it cannot be written or another process has it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
@@ -69,7 +75,7 @@ def open_database(folder: Path, sync: str) -> Database:
         raise FolderError(str(folder), f"cannot be written ({error.strerror}); choose another data folder") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return _opened(folder / _FILE, sync, lock)
+        return _opened(folder / _FILE, sync, now_us, lock)
     except BlockingIOError as error:
         lock.close()
         raise FolderError(str(folder), "is in use by another edge; give each its own data folder") from error
@@ -81,19 +87,19 @@ def open_database(folder: Path, sync: str) -> Database:
         raise
 
 
-def _opened(path: Path, sync: str, lock: TextIO) -> Database:
+def _opened(path: Path, sync: str, now_us: int, lock: TextIO) -> Database:
     try:
-        main = _checked(path, sync)
+        main = _checked(path, sync, now_us)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
         kept = _set_aside(path)
         log.error("spool damaged: set aside, a new one begun", file=str(path), kept_as=str(kept), error=str(error))
-        main = _checked(path, sync)
+        main = _checked(path, sync, now_us)
     return Database(main, _connection(path, "NORMAL"), lock)
 
 
-def _checked(path: Path, sync: str) -> sqlite3.Connection:
+def _checked(path: Path, sync: str, now_us: int) -> sqlite3.Connection:
     """Raises DatabaseError for a damaged file."""
     main = _connection(path, sync.upper())
     try:
@@ -105,15 +111,27 @@ def _checked(path: Path, sync: str) -> sqlite3.Connection:
             main.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
         elif version != _VERSION:
             raise FolderError(str(path), f"is a spool of version {version}, this release reads {_VERSION}; update it")
-        # A camera that comes back after that long starts anew at the time in milliseconds, which is above all it had.
-        limit = time.time_ns() // 1000 - _FORGOTTEN_AFTER_US
-        idle = "used_us < ? AND camera NOT IN (SELECT camera FROM frames)"
-        main.execute(f"DELETE FROM receipts WHERE camera IN (SELECT camera FROM cameras WHERE {idle})", (limit,))
-        main.execute(f"DELETE FROM cameras WHERE {idle}", (limit,))
+        _forget_cameras(main, now_us - _FORGOTTEN_AFTER_US)
     except BaseException:
         main.close()
         raise
     return main
+
+
+def _forget_cameras(main: sqlite3.Connection, limit_us: int) -> None:
+    """Forgets those unused since then; the floor keeps their sequences from being given again, whatever the clock says."""
+    idle = "used_us < ? AND camera NOT IN (SELECT camera FROM frames)"
+    (highest,) = main.execute(f"SELECT max(next_sequence) FROM cameras WHERE {idle}", (limit_us,)).fetchone()
+    if highest is None:
+        return
+    main.execute("BEGIN IMMEDIATE")
+    main.execute(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
+        (FLOOR, highest),
+    )
+    main.execute(f"DELETE FROM receipts WHERE camera IN (SELECT camera FROM cameras WHERE {idle})", (limit_us,))
+    main.execute(f"DELETE FROM cameras WHERE {idle}", (limit_us,))
+    main.execute("COMMIT")
 
 
 def _connection(path: Path, synchronous: str) -> sqlite3.Connection:

@@ -22,12 +22,14 @@ from edge_encoder.ingest.bodies import Bodies
 from edge_encoder.ingest.capture_time import capture_time_us
 from edge_encoder.intake import Intake, posted_now
 from edge_encoder.types import Outcome
-from shared.errors import Busy, RequestError
+from shared.errors import Busy, DeadlinePassed, RequestError, TooLarge
 from shared.service.statuses import problem, status_of
 from shared.service.web import PROBLEM_JSON, web_app
 from shared.telemetry.trace import packed
 
 RETRY_AFTER = {"Retry-After": "1"}
+HANG_UP = {"Connection": "close"}
+"""Where the rest of a body may still be on its way, which nobody will read."""
 PICTURES = ("image/jpeg", "image/png", "image/webp")
 _LATER = (Outcome.SUPERSEDED, Outcome.OVER_BUDGET)
 _BODY = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PICTURES}, "required": True}
@@ -48,7 +50,12 @@ def edge_app(
 
     @app.exception_handler(Busy)
     async def busy(_: Request, error: Busy) -> JSONResponse:
-        return JSONResponse(problem(error), status_of(error).http, RETRY_AFTER, PROBLEM_JSON)
+        return JSONResponse(problem(error), status_of(error).http, RETRY_AFTER | HANG_UP, PROBLEM_JSON)
+
+    @app.exception_handler(TooLarge)
+    @app.exception_handler(DeadlinePassed)
+    async def hang_up(_: Request, error: RequestError) -> JSONResponse:
+        return JSONResponse(problem(error), status_of(error).http, HANG_UP, PROBLEM_JSON)
 
     return app
 
