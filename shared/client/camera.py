@@ -14,7 +14,7 @@ import asyncio
 import io
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self
@@ -92,7 +92,7 @@ class CameraClient:
 
     async def stream(
         self, frames: AsyncIterable[CameraFrame | SourceFrame], in_flight: int = 8
-    ) -> AsyncIterator[Receipt]:
+    ) -> AsyncGenerator[Receipt, None]:
         """A receipt for each frame, in their order; a refused frame ends nothing, its receipt has the outcome `refused`.
 
         in_flight: the most frames that wait for their answer; no further one is asked of `frames` before. Raises

@@ -57,6 +57,11 @@ class CloudClient:
             raise self._raised(error) from error
         return tuple(bundle_of(bundle) for bundle in answer.bundles)
 
+    async def task_names(self) -> tuple[str, ...]:
+        """Every task that can be asked for, of any bundle, by name; raises as `describe_bundles`."""
+        bundles = await self.describe_bundles()
+        return tuple(dict.fromkeys(task.name for bundle in bundles for task in bundle.tasks))
+
     def _raised(self, error: grpc.aio.AioRpcError) -> Exception:
         found = failure(error)
         return Unreachable(self._target, self._timeouts.answer, str(found)) if isinstance(found, Broken) else found

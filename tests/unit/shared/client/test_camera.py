@@ -202,5 +202,5 @@ async def test_a_stream_that_is_left_closes_its_frames() -> None:
     async with serving(SmallEdge()) as server, CameraClient(f"127.0.0.1:{server.port}", "kitchen", QUICK) as camera:
         receipts = camera.stream(endless())
         assert (await anext(receipts)).outcome == Outcome.CODED
-        await receipts.aclose()  # type: ignore[attr-defined]
+        await receipts.aclose()
     assert closed

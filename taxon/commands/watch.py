@@ -1,0 +1,128 @@
+"""`taxon watch`: subscribes to results and shows them, or saves them.
+
+    the cloud --Subscriber--> Result --> a live table at a terminal, a line for each elsewhere
+                                     --> with --save DIR: files
+
+It waits for a cloud that is not up yet, and comes back after a break without losing a result that the cloud still has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from shared.client import CloudClient, Encoding, Subscriber, Timeouts, Unreachable, Wish
+from shared.telemetry.logs import configure_logs
+from taxon.commands.common import names_of
+from taxon.errors import CommandError, UsageError
+from taxon.live.options import count, positive
+from taxon.live.saving import save
+from taxon.live.showing import shown
+from taxon.live.stopping import Stop, finish, run_live, until
+from taxon.live.table import line, summary
+from taxon.live.watching import OBJECT, SCENE, Watching
+
+DEFAULT_CLOUD = "127.0.0.1:50061"
+LAST_SECONDS = 7.0
+"""How long a stopping watcher takes to unsubscribe, at most."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from", dest="cloud", default=DEFAULT_CLOUD, metavar="HOST:PORT", help=f"the cloud's gRPC ({DEFAULT_CLOUD})"
+    )
+    parser.add_argument("--cameras", nargs="+", metavar="ID", help="cameras (default: all)")
+    parser.add_argument(
+        "--tasks",
+        nargs="+",
+        metavar="TASK",
+        help="tasks (default: scene and object class; with --save all that the cloud offers)",
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="write each result: DIR/<camera>/<sequence>.json, .png"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--png", action="store_true", help="dense results as pictures (default)")
+    form.add_argument("--tensors", action="store_true", help="dense results as numbers, .npy")
+    parser.add_argument(
+        "--longest-side", type=count, default=0, metavar="N", help="of dense results in pixels (default: the network's)"
+    )
+    parser.add_argument("--seconds", type=positive, metavar="N", help="end so long after the subscription began")
+    parser.add_argument("--frames", type=count, metavar="N", help="end after so many results")
+    parser.add_argument(
+        "--give-up", type=positive, metavar="N", help="end after so many seconds without a cloud (default: never)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if (arguments.png or arguments.tensors or arguments.longest_side) and arguments.save is None:
+        raise UsageError("--png, --tensors and --longest-side are about files: add --save DIR")
+    configure_logs("watch", "warning", "text")
+    return run_live(_watched(arguments))
+
+
+async def _watched(arguments: argparse.Namespace) -> int:
+    stop, watching = Stop(), Watching()
+    stop.on_signals()
+    await finish(_watch(arguments, watching, stop), stop, LAST_SECONDS)
+    if not watching.frames:
+        raise CommandError(f"no result came from {arguments.cloud}; is a camera playing?")
+    return 0
+
+
+async def _watch(arguments: argparse.Namespace, watching: Watching, stop: Stop) -> None:
+    wish = Wish(
+        cameras=tuple(names_of(arguments.cameras) or ()),
+        tasks=await _tasks(arguments),
+        encoding=Encoding.TENSOR if arguments.tensors else Encoding.PNG,
+        longest_side_pixels=arguments.longest_side,
+    )
+    async with Subscriber(arguments.cloud, wish, timeouts=Timeouts(give_up=arguments.give_up)) as results:
+        timing = asyncio.create_task(_end_after(arguments.seconds, results, stop))
+        try:
+            async with shown(watching, results):
+                await _take(results, watching, arguments, stop)
+        finally:
+            timing.cancel()
+            await asyncio.gather(timing, return_exceptions=True)
+            print(summary(watching.views()) or "no results", file=sys.stderr)
+            if results.lost:
+                print(f"{results.lost} results were lost on the way: this watcher was too slow", file=sys.stderr)
+
+
+async def _tasks(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The tasks that are named, or the default ones."""
+    named = names_of(arguments.tasks)
+    if named is not None:
+        return tuple(named)
+    return (SCENE, OBJECT) if arguments.save is None else await all_tasks(arguments.cloud, arguments.give_up)
+
+
+async def all_tasks(cloud: str, give_up_seconds: float | None) -> tuple[str, ...]:
+    """Every task that the cloud offers, once it answers; raises Unreachable after `give_up_seconds`, None waits on."""
+    timeouts = Timeouts() if give_up_seconds is None else Timeouts(answer=give_up_seconds)
+    async with CloudClient(cloud, timeouts) as client:
+        while True:
+            try:
+                return await client.task_names()
+            except Unreachable:
+                if give_up_seconds is not None:
+                    raise
+
+
+async def _end_after(seconds: float | None, results: Subscriber, stop: Stop) -> None:
+    await results.subscribed()
+    stop.after(seconds)
+
+
+async def _take(results: Subscriber, watching: Watching, arguments: argparse.Namespace, stop: Stop) -> None:
+    async for result in until(results, stop):
+        delay = watching.add(result)
+        if arguments.save is not None:
+            await asyncio.to_thread(save, arguments.save, result)
+        if not sys.stdout.isatty():
+            print(line(result, delay), flush=True)
+        if watching.frames == arguments.frames:
+            return

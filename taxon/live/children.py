@@ -1,0 +1,135 @@
+"""The demo's processes: started with a log file each, watched, and always stopped.
+
+    Children.start(name, arguments) --> `python -m taxon ...`, its stderr in <folder>/<name>.log
+
+Law: no child outlives the demo, also when the demo itself is killed: the kernel ends them then (PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from taxon.errors import CommandError
+
+TAIL_LINES = 12
+STOP_SECONDS = 15.0
+LONGEST_LINE_BYTES = 1 << 20
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+
+class ChildDied(CommandError):  # noqa: N818 - named after what happened
+    """A process of the demo ended by itself."""
+
+
+class Children:
+    """Processes of this one, in the order of their start; left, it stops them in the opposite order."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._watching: dict[str, asyncio.Task[None]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None and issubclass(kind, asyncio.CancelledError):
+            # Told twice to end: without a drain.
+            self._kill_all()
+        try:
+            for name in reversed(self._running):
+                await self.stop(name)
+        finally:
+            self._kill_all()
+
+    def log(self, name: str) -> Path:
+        """Where a child's log is."""
+        return self._folder / f"{name}.log"
+
+    async def start(
+        self, name: str, arguments: Sequence[str], ends_by_itself: bool = False
+    ) -> asyncio.subprocess.Process:
+        """`python -m taxon` with these arguments; its stdout is a pipe where it ends by itself, else in the log."""
+        with self.log(name).open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "taxon",
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE if ends_by_itself else log,
+                stderr=log,
+                limit=LONGEST_LINE_BYTES,
+                # Ctrl-C is for the demo; it stops its children in their order.
+                start_new_session=True,
+                preexec_fn=_dies_with(os.getpid()),
+            )
+        self._running[name] = process
+        if not ends_by_itself:
+            self._watch(name, process)
+        return process
+
+    def _watch(self, name: str, process: asyncio.subprocess.Process) -> None:
+        async def wait() -> None:
+            status = await process.wait()
+            if not self._died.done():
+                self._died.set_result(self.obituary(name, status))
+
+        self._watching[name] = asyncio.create_task(wait())
+
+    def obituary(self, name: str, status: int) -> str:
+        """How a child ended, and its last words."""
+        try:
+            lines = self.log(name).read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        except OSError:
+            lines = []
+        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        return "\n".join([f"{name} ended {how}; the end of {self.log(name)}:", *(f"  {line}" for line in lines)])
+
+    async def died(self) -> None:
+        """Waits until a service ends that should not; raises ChildDied."""
+        raise ChildDied(await asyncio.shield(self._died))
+
+    async def stop(self, name: str) -> int:
+        """SIGTERM, after STOP_SECONDS SIGKILL; the exit status."""
+        process = self._running[name]
+        if name in self._watching:
+            self._watching.pop(name).cancel()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    return await process.wait()
+        raise ChildDied(f"{name} (process {process.pid}) does not end")
+
+    def _kill_all(self) -> None:
+        for process in self._running.values():
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+
+
+def _dies_with(parent: int) -> Callable[[], None]:
+    """What a child does before it becomes its program; between fork and exec, so nothing is imported or allocated at length."""
+
+    def ask() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask

@@ -1,0 +1,120 @@
+"""What a watcher shows of each camera, from the results as they come.
+
+    Result --add, with the moment it came--> View of each camera: counts, rates and delays of the last WINDOW_SECONDS, the last words
+
+Law: rates and delays are of the window alone; a camera that falls silent shows so.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shared.client import ClassesResult, Result
+
+WINDOW_SECONDS = 10.0
+SILENT_SECONDS = 5.0
+SCENE, OBJECT = "class_scene", "class_object"
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera, now. delay: from capture to the result at this client, median, in seconds; None where nothing came lately.
+
+    silent_seconds: since the last result. scene, object: the likeliest class and its probability.
+    """
+
+    camera_id: str
+    frames: int
+    bytes_per_frame: float
+    kilobits_per_second: float
+    delay_seconds: float | None
+    scene: str
+    object: str
+    silent_seconds: float
+    error: str
+
+    @property
+    def state(self) -> str:
+        """In a word or two, for people."""
+        if self.error:
+            return "not decoded"
+        return "live" if self.silent_seconds < SILENT_SECONDS else f"silent for {self.silent_seconds:.0f} s"
+
+
+@dataclass
+class _Camera:
+    frames: int = 0
+    total_bytes: int = 0
+    last: float = 0.0
+    scene: str = ""
+    object: str = ""
+    error: str = ""
+    recent: deque[tuple[float, int, float]] = field(default_factory=deque)
+
+
+class Watching:
+    """All cameras of a subscription. clock: seconds, monotonic; wall: microseconds since 1970."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self._clock = clock
+        self._wall = wall
+        self._begin = clock()
+        self._cameras: dict[str, _Camera] = {}
+
+    @property
+    def frames(self) -> int:
+        """Of all cameras."""
+        return sum(camera.frames for camera in self._cameras.values())
+
+    def add(self, result: Result) -> float:
+        """One more result; its delay in seconds."""
+        camera = self._cameras.setdefault(result.camera_id, _Camera())
+        now = self._clock()
+        delay = max(0.0, (self._wall() - result.capture_time_us) / 1e6)
+        camera.frames += 1
+        camera.total_bytes += result.coded_bytes
+        camera.last = now
+        camera.recent.append((now, result.coded_bytes, delay))
+        camera.scene = top_class(result, SCENE) or camera.scene
+        camera.object = top_class(result, OBJECT) or camera.object
+        camera.error = result.error
+        return delay
+
+    def views(self) -> tuple[View, ...]:
+        """By name."""
+        return tuple(self._view(name, camera) for name, camera in sorted(self._cameras.items()))
+
+    def _view(self, name: str, camera: _Camera) -> View:
+        now = self._clock()
+        while camera.recent and camera.recent[0][0] < now - WINDOW_SECONDS:
+            camera.recent.popleft()
+        # The window is not full in the first seconds.
+        seconds = max(1.0, min(WINDOW_SECONDS, now - self._begin))
+        return View(
+            camera_id=name,
+            frames=camera.frames,
+            bytes_per_frame=camera.total_bytes / camera.frames,
+            kilobits_per_second=sum(size for _, size, _ in camera.recent) * 8 / 1000 / seconds,
+            delay_seconds=statistics.median(delay for *_, delay in camera.recent) if camera.recent else None,
+            scene=camera.scene,
+            object=camera.object,
+            silent_seconds=now - camera.last,
+            error=camera.error,
+        )
+
+
+def top_class(result: Result, task: str) -> str:
+    """The likeliest class in words, "kitchen 83 %"; empty where there is none."""
+    found = result.task(task)
+    if not isinstance(found, ClassesResult) or not found.classes:
+        return ""
+    best = found.classes[0]
+    return f"{best.label.replace('_', ' ')} {best.probability:.0%}"
