@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
@@ -81,7 +82,11 @@ class CloudService:
         self._database = await asyncio.to_thread(open_database, self._settings.data.expanduser())
         if self._database.set_aside is not None:
             self.metrics.journal_damaged.inc()
-        parts = self._parts = await asyncio.to_thread(self._made, self._database)
+        journal = await asyncio.to_thread(
+            Journal, self._database, self._settings.journal_bytes, self._settings.journal_age_seconds
+        )
+        shared = _Shared(self._settings, self._catalogue, self._gate, self._rendering, self.metrics)
+        parts = self._parts = _Parts(shared, journal, WishStore(self._database))
         await parts.rpc.start()
         await parts.web.start()
         await asyncio.to_thread(self._catalogue.scan)
@@ -122,17 +127,6 @@ class CloudService:
         if self._database is not None:
             await asyncio.to_thread(self._database.close)
 
-    def _made(self, database: Database) -> _Parts:
-        settings, metrics = self._settings, self.metrics
-        journal = Journal(database, settings.journal_bytes, settings.journal_age_seconds)
-        analysis = Analysis(
-            self._catalogue, settings.decode_threads, settings.most_batch, settings.queue_delay_seconds, metrics
-        )
-        recent = Recent(analysis, self._catalogue, self._rendering, settings.recent_bytes, metrics)
-        bus = LocalBus(journal, recent, settings.subscriber_queue_frames, metrics)
-        wishes = Wishes(WishStore(database), settings.most_subscribers, metrics)
-        return _Parts(self._settings, self._catalogue, self._gate, journal, analysis, recent, bus, wishes, metrics)
-
     def _decoder(self, bundle: Bundle) -> Decoder:
         providers = choose_providers(self._settings.providers, self._settings.engine_cache, bundle)
         log.info("networks open", bundle=bundle.id, providers=provider_names(providers))
@@ -148,37 +142,51 @@ class CloudService:
                 log.error("bundles not looked at", reason=str(error))
 
 
-class _Parts:
-    """What exists once the journal is open."""
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """What exists before the service starts."""
 
-    def __init__(
-        self,
-        settings: CloudSettings,
-        catalogue: Catalogue,
-        gate: Gate,
-        journal: Journal,
-        analysis: Analysis,
-        recent: Recent,
-        bus: LocalBus,
-        wishes: Wishes,
-        metrics: CloudMetrics,
-    ) -> None:
-        self.analysis, self.wishes = analysis, wishes
-        self.uplinks = Uplinks(settings.most_uplinks, metrics)
-        self.pipeline = Pipeline(journal, analysis, bus, wishes, settings.receive_queue_frames, metrics)
-        self.subscriptions = Subscriptions(
-            catalogue, journal, self.uplinks, wishes, Outlets(bus, recent, metrics), settings.most_subscribers
+    settings: CloudSettings
+    catalogue: Catalogue
+    gate: Gate
+    rendering: Executor
+    metrics: CloudMetrics
+
+
+class _Parts:
+    """What exists once the journal is open. Made in the loop that it works in."""
+
+    def __init__(self, shared: _Shared, journal: Journal, store: WishStore) -> None:
+        settings, catalogue, metrics = shared.settings, shared.catalogue, shared.metrics
+        self.analysis = Analysis(
+            catalogue, settings.decode_threads, settings.most_batch, settings.queue_delay_seconds, metrics
         )
-        calls = settings.most_uplinks + settings.most_subscribers + CALLS_BESIDE_STREAMS
-        self.rpc = RpcServer(settings.rpc, settings.largest_message_bytes, calls)
-        terms = UplinkTerms(settings.credit_frames, settings.ack_interval_seconds, settings.ack_frames)
-        uplink_parts = UplinkParts(catalogue, self.pipeline, self.uplinks, wishes, terms, metrics)
-        self.rpc.add(add_UplinkServiceServicer_to_server, UplinkService(uplink_parts, gate), UPLINK)
-        results = ResultsService(self.subscriptions, gate, settings.largest_message_bytes)
-        self.rpc.add(add_ResultsServiceServicer_to_server, results, RESULTS)
-        app = web_app("taxon cloud", CloudSettings.__doc__ or "", lambda: gate.waits_for, metrics.registry)
+        recent = Recent(self.analysis, catalogue, shared.rendering, settings.recent_bytes, metrics)
+        bus = LocalBus(journal, recent, settings.subscriber_queue_frames, metrics)
+        self.wishes = Wishes(store, settings.most_subscribers, metrics)
+        self.uplinks = Uplinks(settings.most_uplinks, metrics)
+        self.pipeline = Pipeline(journal, self.analysis, bus, self.wishes, settings.receive_queue_frames, metrics)
+        outlets = Outlets(bus, recent, metrics)
+        self.subscriptions = Subscriptions(
+            catalogue, journal, self.uplinks, self.wishes, outlets, settings.most_subscribers
+        )
+        self.rpc = self._rpc_server(shared)
+        app = web_app("taxon cloud", CloudSettings.__doc__ or "", lambda: shared.gate.waits_for, metrics.registry)
         add_wall(app, self.subscriptions)
         self.web = WebServer(app, settings.http)
+
+    def _rpc_server(self, shared: _Shared) -> RpcServer:
+        settings = shared.settings
+        calls = settings.most_uplinks + settings.most_subscribers + CALLS_BESIDE_STREAMS
+        server = RpcServer(settings.rpc, settings.largest_message_bytes, calls)
+        terms = UplinkTerms(settings.credit_frames, settings.ack_interval_seconds, settings.ack_frames)
+        uplink = UplinkService(
+            UplinkParts(shared.catalogue, self.pipeline, self.uplinks, self.wishes, terms, shared.metrics), shared.gate
+        )
+        results = ResultsService(self.subscriptions, shared.gate, settings.largest_message_bytes)
+        server.add(add_UplinkServiceServicer_to_server, uplink, UPLINK)
+        server.add(add_ResultsServiceServicer_to_server, results, RESULTS)
+        return server
 
 
 async def _within(seconds: float, work: Awaitable[None]) -> None:
