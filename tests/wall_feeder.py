@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -18,12 +19,14 @@ from cloud_analytics.heads import TaskResult, results
 from cloud_analytics.pictures import curvature_picture, normal_picture, reshading_picture, segmentation_picture
 from cloud_analytics.ranking import ranked
 from cloud_analytics.results.types import (
+    BundleState,
     CameraState,
     ClassesOutput,
     FrameOutput,
     GroupBytes,
     Lost,
     PictureOutput,
+    ServedTask,
     TaskOutput,
     Wish,
 )
@@ -35,26 +38,12 @@ from shared.errors import TaxonError, UnknownCamera
 from shared.packets import Packet
 from shared.tasks import task_named
 
-DRAWN = {
+DRAWN: Mapping[str, Callable[[Any], Image.Image]] = {
     "segment_semantic": segmentation_picture,
     "normal": normal_picture,
     "reshading": reshading_picture,
     "principal_curvature": curvature_picture,
 }
-
-
-@dataclass(frozen=True)
-class OfferedTask:
-    name: str
-    group: str
-    shape: tuple[str | int, ...]
-    dtype: str
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class OfferedBundle:
-    tasks: tuple[OfferedTask, ...]
 
 
 @dataclass
@@ -123,17 +112,11 @@ class Feeder:
             for name, feed in self.feeds.items()
         )
 
-    def describe(self) -> tuple[OfferedBundle, ...]:
-        entries = self.bundle.manifest.tasks
-        return (
-            OfferedBundle(
-                tuple(
-                    OfferedTask(t.name, t.group, t.shape[1:], t.dtype, entries[name].labels)
-                    for name in entries
-                    for t in [task_named(name)]
-                )
-            ),
-        )
+    def describe(self) -> tuple[BundleState, ...]:
+        manifest = self.bundle.manifest
+        tasks = [(task_named(name), entry.labels) for name, entry in manifest.tasks.items()]
+        served = tuple(ServedTask(t.name, t.group, t.shape[1:], t.dtype, t.unit, labels) for t, labels in tasks)
+        return (BundleState(manifest.name, manifest.version, self.bundle.digest, manifest.input, served, ()),)
 
     def groups_wanted(self, camera: str) -> tuple[str, ...]:
         tasks = frozenset[str]().union(*(stream.wants(camera) for stream in self.streams))

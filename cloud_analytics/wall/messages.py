@@ -1,6 +1,6 @@
 """What page and cloud say to one another over the wall's WebSocket.
 
-    page  --JSON-->   want: the switches, always all of them      ping: for the clocks and the delay
+    page  --JSON-->   want: the switches, always all of them      ping: for the clocks      seen: pictures it is done with
     cloud --JSON-->   tasks, cameras, wanted, frames, lost, pong  (what each holds: the functions below)
     cloud --binary--> pictures: 4 bytes length of the JSON header (big endian), the header, the PNG files one after another
 
@@ -49,8 +49,16 @@ class Ping(BaseModel):
     at: Annotated[float, Field(allow_inf_nan=False)]
 
 
-PageMessage = Want | Ping
-_PAGE_MESSAGE: TypeAdapter[PageMessage] = TypeAdapter(Annotated[Want | Ping, Field(discriminator="type")])
+class Seen(BaseModel):
+    """bytes: of all binary messages of this connection that the page has drawn, or is done with."""
+
+    model_config = _CLOSED
+    type: Literal["seen"]
+    bytes: Annotated[int, Field(ge=0, le=1 << 62)]
+
+
+PageMessage = Want | Ping | Seen
+_PAGE_MESSAGE: TypeAdapter[PageMessage] = TypeAdapter(Annotated[PageMessage, Field(discriminator="type")])
 
 
 def read_message(text: str, largest_bytes: int) -> PageMessage:

@@ -3,8 +3,9 @@
     control messages, one place a kind ----------------------------\
     FrameOutput --add--> a camera's frames, classes, pictures ------+--take--> texts and binaries for the socket
 
-A camera is due at most `pictures_per_second` times a second. Every frame counts into bytes and curve; of pictures and
-classes the page gets the newest. Pure: no socket, and the clock is the caller's (seconds, monotonic).
+A camera is due at most `pictures_per_second` times a second, and its pictures wait while the page has not said that it has
+seen the earlier ones. Every frame counts into bytes and curve; of pictures and classes the page gets the newest.
+Pure: no socket, and the clock is the caller's (seconds, monotonic).
 Law: a page that reads slowly skips pictures, and nothing of what waits for it grows.
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from cloud_analytics.results.types import ClassesOutput, FrameOutput, PictureOutput
+from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.messages import frames_message, lost_message, pictures_message
 
 MOST_FRAMES = 256
@@ -31,17 +33,19 @@ class _CameraBox:
     classes: dict[str, tuple[FrameOutput, ClassesOutput]] = field(default_factory=dict)
     pictures: dict[str, tuple[FrameOutput, PictureOutput]] = field(default_factory=dict)
 
-    @property
-    def waits(self) -> bool:
-        return bool(self.frames or self.classes or self.pictures)
+    def waits(self, with_pictures: bool) -> bool:
+        return bool(self.frames or self.classes or (with_pictures and self.pictures))
 
 
 class Outbox:
-    """One page's. most_cameras: of which it takes frames."""
+    """One page's; see `WallLimits`."""
 
-    def __init__(self, pictures_per_second: float, most_cameras: int) -> None:
-        self._pause_seconds = 1 / pictures_per_second
-        self._most_cameras = most_cameras
+    def __init__(self, limits: WallLimits) -> None:
+        self._pause_seconds = 1 / limits.pictures_per_second
+        self._most_cameras = limits.most_cameras
+        self._most_unseen_bytes = limits.most_unseen_bytes
+        self._sent_bytes = 0
+        self._seen_bytes = 0
         self._control: dict[str, str] = {}
         self._cameras: dict[str, _CameraBox] = {}
         self.lost_frames = 0
@@ -75,24 +79,44 @@ class Outbox:
             elif isinstance(one, ClassesOutput):
                 _put_newest(box.classes, frame, one)
 
+    def saw(self, picture_bytes: int) -> None:
+        """So many bytes of binary messages the page is done with, since it connected."""
+        self._seen_bytes = min(self._sent_bytes, max(self._seen_bytes, picture_bytes))
+
     def wait_seconds(self, now: float) -> float | None:
-        """How long until something is due: 0 for now, None while nothing waits."""
+        """How long until something is due: 0 for now, None while nothing waits that may go."""
         if self._control:
             return 0.0
-        waiting = [box.due for box in self._cameras.values() if box.waits]
+        waiting = [box.due for box in self._cameras.values() if box.waits(self._has_room)]
         return max(0.0, min(waiting) - now) if waiting else None
 
     def take(self, now: float) -> list[str | bytes]:
-        """All that is due, in the order in which it is to be sent."""
+        """All that is due, in the order in which it is to be sent: whose pictures waited longest goes first."""
         messages: list[str | bytes] = list(self._control.values())
         self._control.clear()
-        for camera, box in self._cameras.items():
-            if not box.waits or box.due > now:
-                continue
+        for camera, box in tuple(self._cameras.items()):
+            if box.due <= now and box.waits(self._has_room):
+                messages += self._taken(camera, box)
+                box.due = now + self._pause_seconds
+        return messages
+
+    @property
+    def _has_room(self) -> bool:
+        return self._sent_bytes - self._seen_bytes < self._most_unseen_bytes
+
+    def _taken(self, camera: str, box: _CameraBox) -> list[str | bytes]:
+        messages: list[str | bytes] = []
+        if box.waits(False):
             messages.append(frames_message(camera, box.frames, box.classes.values()))
-            if box.pictures:
-                messages.append(pictures_message(camera, box.pictures.values()))
-            self._cameras[camera] = _CameraBox(now + self._pause_seconds, box.last_sequence)
+            box.frames.clear()
+            box.classes.clear()
+        if box.pictures and self._has_room:
+            message = pictures_message(camera, box.pictures.values())
+            self._sent_bytes += len(message)
+            messages.append(message)
+            box.pictures.clear()
+            # Behind the others, so that all have their turn where there is little room.
+            self._cameras[camera] = self._cameras.pop(camera)
         return messages
 
 

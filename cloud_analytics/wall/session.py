@@ -20,6 +20,7 @@ from cloud_analytics.wall.follower import Follower
 from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.messages import (
     Ping,
+    Seen,
     cameras_message,
     pong_message,
     read_message,
@@ -47,7 +48,7 @@ class Session:
         self._socket = socket
         self._source = source
         self._limits = limits
-        self._outbox = Outbox(limits.pictures_per_second, limits.most_cameras)
+        self._outbox = Outbox(limits)
         self._outgoing = asyncio.Event()
         self._survey = asyncio.Event()
         self._wants: Wants | None = None
@@ -107,6 +108,9 @@ class Session:
         message = read_message(text, self._limits.largest_message_bytes)
         if isinstance(message, Ping):
             self._say("pong", pong_message(message.at, _now_us()))
+        elif isinstance(message, Seen):
+            self._outbox.saw(message.bytes)
+            self._outgoing.set()
         else:
             self._wants = message.wants()
             self._survey.set()
@@ -118,8 +122,8 @@ class Session:
             if offered != self._tasks:
                 self._tasks = offered
                 self._say("tasks", tasks_message(offered))
-            cameras = sorted(self._source.cameras(), key=lambda state: state.camera_id)
-            shown = cameras[: self._limits.most_cameras]
+            cameras = sorted(self._source.cameras(), key=lambda state: (not state.connected, state.camera_id))
+            shown = sorted(cameras[: self._limits.most_cameras], key=lambda state: state.camera_id)
             self._known = frozenset(state.camera_id for state in shown)
             self._say("cameras", cameras_message(shown, len(cameras) - len(shown), _now_us()))
             if self._wants is not None:

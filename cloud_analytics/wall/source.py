@@ -2,32 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
-from cloud_analytics.results.types import CameraState, FrameOutput, Lost, Wish
-
-
-class OfferedTask(Protocol):
-    """A task that can be asked for. shape: without the batch, "H" and "W" standing for the network's input."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-    @property
-    def shape(self) -> Sequence[str | int] | str: ...
-    @property
-    def dtype(self) -> str: ...
-    @property
-    def labels(self) -> Sequence[str]: ...
-
-
-class OfferedBundle(Protocol):
-    """A bundle that is served."""
-
-    @property
-    def tasks(self) -> Sequence[OfferedTask]: ...
+from cloud_analytics.results.types import BundleState, CameraState, FrameOutput, Lost, Wish
 
 
 class FrameStream(Protocol):
@@ -52,5 +29,5 @@ class Source(Protocol):
     def cameras(self) -> tuple[CameraState, ...]:
         """Every camera that the cloud knows."""
 
-    def describe(self) -> Sequence[OfferedBundle]:
+    def describe(self) -> tuple[BundleState, ...]:
         """The bundles that are served, and their tasks."""

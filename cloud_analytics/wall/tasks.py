@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cloud_analytics.pictures import class_colour
-from cloud_analytics.wall.source import OfferedBundle, OfferedTask
+from cloud_analytics.results.types import BundleState, ServedTask
 from shared.tasks import TASKS
 
 
@@ -33,7 +33,7 @@ class WallTask:
     legend: tuple[LegendEntry, ...] = ()
 
 
-def wall_tasks(bundles: Iterable[OfferedBundle]) -> tuple[WallTask, ...]:
+def wall_tasks(bundles: Iterable[BundleState]) -> tuple[WallTask, ...]:
     """Every task of every bundle, each once: those of `shared.tasks` in that order, then the overlays' by name."""
     found: dict[str, WallTask] = {}
     for bundle in bundles:
@@ -43,8 +43,7 @@ def wall_tasks(bundles: Iterable[OfferedBundle]) -> tuple[WallTask, ...]:
     return tuple(found[name] for name in [*order, *sorted(found.keys() - set(order))])
 
 
-def _wall_task(task: OfferedTask) -> WallTask:
-    dense = "H" in task.shape
-    labels = task.labels if dense and np.dtype(task.dtype).kind in "iu" else ()
+def _wall_task(task: ServedTask) -> WallTask:
+    labels = task.labels if task.is_dense and np.dtype(task.dtype).kind in "iu" else ()
     legend = tuple(LegendEntry(label, "#{:02x}{:02x}{:02x}".format(*class_colour(i))) for i, label in enumerate(labels))
-    return WallTask(task.name, task.group, dense, legend)
+    return WallTask(task.name, task.group, task.is_dense, legend)

@@ -99,7 +99,7 @@ export class Card {
     this.figure("delay", inDelay(this.rates.delay(now)));
     this.showGroups(recent);
     this.curve.draw(this.rates, this.groups, now);
-    const [name, words] = isOpen ? this.judge(now, recent.frames) : ["waiting", "unknown: this page is not connected"];
+    const [name, words] = isOpen ? this.judge(now, recent.frames) : ["waiting", "Not connected"];
     this.stateWords = words;
     const line = this.element.querySelector(".state");
     line.dataset.state = name;
@@ -109,14 +109,14 @@ export class Card {
   }
 
   judge(now, recentFrames) {
-    const last = this.lastReceived > 0 ? `since ${inTimeOfDay(this.lastReceived)} (${inDuration(now - this.lastReceived)})` : "so far";
-    if (!this.state.connected) return ["down", `Link down: edge not connected, silent ${last}`];
+    const last = this.lastReceived > 0 ? inTimeOfDay(this.lastReceived) : null;
+    if (!this.state.connected) return ["down", last ? `Link down, last frame ${last}` : "Link down"];
     if (!this.wanted) {
       return recentFrames > 0 ? ["off", "Nothing subscribed here; others keep it coding"] : ["off", "Nothing subscribed: no bits"];
     }
     const patience = Math.max(SILENT_AFTER, 4 * (this.rates.pause ?? 0));
     const quiet = Math.min(now - this.lastReceived, performance.now() - this.expectedSince);
-    if (quiet > patience) return ["silent", `Silent ${last}`];
+    if (quiet > patience) return ["silent", last ? `Silent since ${last} (${inDuration(now - this.lastReceived)})` : "Silent so far"];
     return recentFrames > 0 || now - this.lastReceived <= patience ? ["live", "Live"] : ["waiting", "Waiting for frames"];
   }
 
@@ -133,7 +133,7 @@ export class Card {
       words.textContent = `${group} `;
       place.children[index].dataset.group = group;
       const bytes = recent.groups[group] ?? 0;
-      setText(share, bytes > 0 ? `${Math.round(bytes / recent.frames)} B` : "not coded");
+      setText(share, bytes > 0 ? `${Math.round(bytes / recent.frames)} B` : recent.frames > 0 || !this.wanted ? "not coded" : "–");
     }
   }
 

@@ -8,6 +8,7 @@ const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
 const PING_PAUSE = 4_000;
 const SILENCE = 15_000;
+const SEEN_PAUSE = 100;
 
 export class Connection {
   constructor(address, told) {
@@ -18,6 +19,8 @@ export class Connection {
     this.wants = null;
     this.failures = 0;
     this.timer = 0;
+    this.seen = 0;
+    this.seenTimer = 0;
     window.addEventListener("online", () => this.retry());
     document.addEventListener("visibilitychange", () => document.hidden || this.retry());
     setInterval(() => this.look(), PING_PAUSE);
@@ -36,6 +39,7 @@ export class Connection {
     socket.binaryType = "arraybuffer";
     socket.addEventListener("open", () => {
       this.clock.reset();
+      this.seen = 0;
       this.told.state("open", "");
       this.say(this.wants);
       this.ping();
@@ -86,7 +90,9 @@ export class Connection {
     else this.told.message(message);
   }
 
-  takePictures(data) {
+  // The cloud sends further pictures as far as the page is done with the earlier ones.
+  async takePictures(data) {
+    const socket = this.socket;
     const length = new DataView(data).getUint32(0);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
     let offset = 4 + length;
@@ -95,7 +101,19 @@ export class Connection {
       offset += picture.bytes;
       return file;
     });
-    this.told.pictures(header, files);
+    try {
+      await this.told.pictures(header, files);
+    } finally {
+      if (socket === this.socket) this.done(data.byteLength);
+    }
+  }
+
+  done(bytes) {
+    this.seen += bytes;
+    this.seenTimer ||= setTimeout(() => {
+      this.seenTimer = 0;
+      this.say({ type: "seen", bytes: this.seen });
+    }, SEEN_PAUSE);
   }
 
   closed(reason) {

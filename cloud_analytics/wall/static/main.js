@@ -45,7 +45,10 @@ class Wall {
         one('[data-total="lost"]').textContent = message.frames;
         one('[data-total="lost"]').parentElement.hidden = message.frames === 0;
         break;
-      // "wanted" says what is subscribed to by now; "pong" is the connection's.
+      case "wanted":
+        // What is subscribed to by now. A camera that nobody has seen yet is reached by a wish for all alone.
+        one(".not-looking").hidden = message.of_all.length > 0;
+        break;
     }
   }
 
@@ -101,11 +104,11 @@ class Wall {
       const state = card.refresh(clock, isOpen);
       live += state === "live" ? 1 : 0;
       rate += card.kbits;
-      if (state === "silent" || state === "down") states.push(`${camera}: ${card.stateWords}`);
+      if (state === "silent" || state === "down") states.push(`${camera}: ${card.stateWords.replace(/ \(.*\)$/, "")}`);
     }
     one('[data-total="live"]').textContent = `${live} of ${this.cards.size}`;
     one('[data-total="rate"]').textContent = `${inKbits(rate)} kbit/s`;
-    this.speak(states.map((words) => words.replace(/ \(.*\)$/, "")).join("; "));
+    this.speak(states.join("; "));
   }
 
   // A reader of the screen hears of troubles and of their end, not of every second.

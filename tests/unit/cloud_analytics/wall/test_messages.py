@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_analytics.wall.messages import Ping, Want, read_message
+from cloud_analytics.wall.messages import Ping, Seen, Want, read_message
 from cloud_analytics.wall.wishes import Wants
 from shared.errors import BadRequest, TooLarge
 
@@ -28,6 +28,10 @@ def test_a_ping_keeps_its_time() -> None:
     assert read_message('{"type":"ping","at":12.5}', LIMIT) == Ping(type="ping", at=12.5)
 
 
+def test_pictures_that_were_seen_are_counted_in_bytes() -> None:
+    assert read_message('{"type":"seen","bytes":12345}', LIMIT) == Seen(type="seen", bytes=12345)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -39,6 +43,7 @@ def test_a_ping_keeps_its_time() -> None:
         '{"type":"ping"}',
         '{"type":"ping","at":NaN}',
         '{"type":"ping","at":1,"more":2}',
+        '{"type":"seen","bytes":-1}',
         '{"type":"want","new_cameras":[]}',
         '{"type":"want","new_cameras":"normal","cameras":{}}',
         '{"type":"want","new_cameras":[],"cameras":{"":[]}}',

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud_analytics.wall import WallLimits
 from cloud_analytics.wall.outbox import MOST_FRAMES, Outbox
 from tests.unit.cloud_analytics.wall.frames import classes, frame, picture
 
@@ -32,7 +33,7 @@ def pictures(messages: list[str | bytes]) -> list[tuple[str, int, bytes]]:
 
 
 def test_the_newest_picture_goes_and_every_frames_bytes_count() -> None:
-    outbox = Outbox(5.0, 8)
+    outbox = Outbox(WallLimits())
     for sequence in (1, 2, 3):
         outbox.add(frame(sequence, picture(png=b"p%d" % sequence), classes(label=f"room {sequence}")))
     sent = outbox.take(0.0)
@@ -43,7 +44,7 @@ def test_the_newest_picture_goes_and_every_frames_bytes_count() -> None:
 
 
 def test_a_camera_is_due_five_times_a_second_and_delays_no_other() -> None:
-    outbox = Outbox(5.0, 8)
+    outbox = Outbox(WallLimits())
     outbox.add(frame(1, picture()))
     assert outbox.wait_seconds(10.0) == 0.0
     outbox.take(10.0)
@@ -58,7 +59,7 @@ def test_a_camera_is_due_five_times_a_second_and_delays_no_other() -> None:
 
 
 def test_a_frame_that_comes_over_two_subscriptions_counts_once_and_gives_both_results() -> None:
-    outbox = Outbox(5.0, 8)
+    outbox = Outbox(WallLimits())
     outbox.add(frame(7, classes()))
     outbox.add(frame(7, picture()))
     sent = outbox.take(0.0)
@@ -68,15 +69,51 @@ def test_a_frame_that_comes_over_two_subscriptions_counts_once_and_gives_both_re
     assert pictures(sent) == [("normal", 7, b"png")]
 
 
+def test_pictures_wait_until_earlier_ones_were_seen_and_frames_do_not() -> None:
+    outbox = Outbox(WallLimits(most_unseen_bytes=1000))
+    outbox.add(frame(1, picture(png=b"x" * 1000)))
+    (binary,) = [message for message in outbox.take(0.0) if isinstance(message, bytes)]
+    outbox.add(frame(2, picture(png=b"2")))
+    assert outbox.wait_seconds(1.0) == 0.0
+    sent = outbox.take(1.0)
+    assert (len(texts(sent)), pictures(sent)) == (1, [])
+    assert outbox.wait_seconds(2.0) is None, "nothing that may go"
+    outbox.add(frame(3, picture(png=b"3")))
+    outbox.saw(len(binary) - 1)
+    assert pictures(outbox.take(2.0)) == [("normal", 3, b"3")], "the newest, as soon as there is room"
+
+
+def test_a_page_cannot_claim_to_have_seen_what_was_never_sent() -> None:
+    outbox = Outbox(WallLimits(most_unseen_bytes=1000))
+    outbox.saw(1 << 40)
+    for sequence in (1, 2):
+        outbox.add(frame(sequence, picture(png=b"x" * 1000)))
+        sent = outbox.take(float(sequence))
+    assert pictures(sent) == []
+
+
+def test_with_little_room_every_camera_has_its_turn() -> None:
+    outbox = Outbox(WallLimits(most_unseen_bytes=1))
+    turns = []
+    for sequence in range(1, 7):
+        for name in ("a", "b", "c"):
+            outbox.add(frame(sequence, picture(), camera=name))
+        outbox.saw(1 << 40)
+        sent = outbox.take(float(sequence))
+        (binary,) = [message for message in sent if isinstance(message, bytes)]
+        turns.append(json.loads(binary[4 : 4 + struct.unpack(">I", binary[:4])[0]])["camera"])
+    assert sorted(turns) == ["a", "a", "b", "b", "c", "c"]
+
+
 def test_an_older_frame_replaces_nothing() -> None:
-    outbox = Outbox(5.0, 8)
+    outbox = Outbox(WallLimits())
     outbox.add(frame(8, picture(png=b"new")))
     outbox.add(frame(7, picture(png=b"old")))
     assert pictures(outbox.take(0.0)) == [("normal", 8, b"new")]
 
 
 def test_control_messages_of_one_kind_take_each_others_place_and_go_first() -> None:
-    outbox = Outbox(5.0, 8)
+    outbox = Outbox(WallLimits())
     outbox.add(frame(1))
     outbox.put("pong", '{"type":"pong","at":1}')
     outbox.put("pong", '{"type":"pong","at":2}')
@@ -84,7 +121,7 @@ def test_control_messages_of_one_kind_take_each_others_place_and_go_first() -> N
 
 
 def test_more_cameras_than_are_shown_take_no_memory() -> None:
-    outbox = Outbox(5.0, 2)
+    outbox = Outbox(WallLimits(most_cameras=2))
     for name in ("a", "b", "c"):
         outbox.add(frame(1, picture(), camera=name))
     assert {message["camera"] for message in texts(outbox.take(0.0))} == {"a", "b"}
@@ -92,7 +129,7 @@ def test_more_cameras_than_are_shown_take_no_memory() -> None:
 
 @given(st.integers(0, 3 * MOST_FRAMES))
 def test_a_page_that_reads_nothing_makes_nothing_grow_and_hears_what_it_lost(frames: int) -> None:
-    outbox = Outbox(5.0, 8)
+    outbox = Outbox(WallLimits())
     for sequence in range(frames):
         outbox.add(frame(sequence, picture()))
     sent = outbox.take(0.0)

@@ -258,9 +258,9 @@ async def test_lost_frames_are_told_with_their_sum(feeder: Feeder) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_page_that_does_not_read_skips_pictures_and_is_let_go(feeder: Feeder) -> None:
-    limits = replace(LIMITS, pictures_per_second=100.0, send_seconds=0.5)
-    async with serving(feeder, limits) as wall, wall.socket(max_queue=1, max_size=None) as socket:
+async def test_a_page_that_does_not_read_is_let_go(feeder: Feeder) -> None:
+    limits = replace(LIMITS, pictures_per_second=100.0, send_seconds=0.5, most_unseen_bytes=1 << 40)
+    async with serving(feeder, limits) as wall, wall.socket(max_queue=1, max_size=None, close_timeout=0.2) as socket:
         await socket.send(ALL_ON)
         await heard(socket, "wanted")
         stream = feeder.streams[0]
@@ -273,3 +273,27 @@ async def test_a_page_that_does_not_read_skips_pictures_and_is_let_go(feeder: Fe
                     stream.queue.put_nowait(frame(sequence, large, camera="kitchen"))
                 await asyncio.sleep(0.005)
         assert sequence > 10, "the connection took some before it was full"
+
+
+@pytest.mark.asyncio
+async def test_a_page_that_does_not_keep_up_skips_pictures_but_no_frame(feeder: Feeder) -> None:
+    limits = replace(LIMITS, pictures_per_second=1000.0, most_unseen_bytes=1000)
+    async with serving(feeder, limits) as wall, wall.socket() as socket:
+        await socket.send(ALL_ON)
+        await heard(socket, "wanted")
+        for sequence in range(1, 21):
+            feeder.streams[0].queue.put_nowait(frame(sequence, picture(png=b"x" * 1000)))
+            await asyncio.sleep(0.01)
+        seen, frames, binary = 0, 0, 0
+        async with asyncio.timeout(10):
+            while frames < 20:
+                message = await socket.recv()
+                if isinstance(message, bytes):
+                    seen, binary = seen + len(message), binary + 1
+                elif (told := json.loads(message))["type"] == "frames":
+                    frames += len(told["frames"])
+            assert binary == 1, "no more pictures before it has seen the first"
+            await socket.send(json.dumps({"type": "seen", "bytes": seen}))
+            while not isinstance(message := await socket.recv(), bytes):
+                pass
+        assert b'"sequence":20' in message, "then the newest"
