@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,6 @@ from edge_encoder.uplink import Uplink
 from edge_encoder.wishes import Wishes, kept_wish
 from shared.bundle import Bundle
 from shared.errors import DiskFull
-from shared.packets import checked_name
 from shared.providers import choose_providers, provider_names
 from shared.service.rpc import RpcServer
 from shared.service.web import WebServer
@@ -64,13 +64,12 @@ class EdgeService:
 
     async def start(self) -> None:
         """Returns when frames are taken; raises TaxonError."""
-        self._spool = await asyncio.to_thread(self._opened_spool)
+        self._spool, recalled = await asyncio.to_thread(self._opened_spool)
         self._closing.push_async_callback(asyncio.to_thread, self._spool.close)
         bundle = await asyncio.to_thread(Bundle.load, self._directory)
-        self._build(bundle, await asyncio.to_thread(self._encoder, bundle))
+        self._build(bundle, await asyncio.to_thread(self._encoder, bundle), recalled)
         await self._listen()
         await asyncio.to_thread(warm_up, self._pipeline.encoder, self._settings.most_batch)
-        await asyncio.to_thread(self._recall_wish)
         self._uplink_runs = self._run(self._uplink.run(), "uplink")
         self._run(self._pipeline.run(), "pipeline")
         self._run(self._keep_house(), "housekeeping")
@@ -116,32 +115,41 @@ class EdgeService:
         await stops
         log.info("drained", spooled=self._spool.frames)
 
-    def _opened_spool(self) -> Spool:
+    def _opened_spool(self) -> tuple[Spool, _Recalled]:
         settings = self._settings
-        return Spool(settings.data, settings.spool_bytes, settings.spool_age_seconds, settings.spool_sync)
+        spool = Spool(settings.data, settings.spool_bytes, settings.spool_age_seconds, settings.spool_sync)
+        edge_id = settings.edge_id or spool.edge_id(f"edge-{secrets.token_hex(4)}")
+        return spool, _Recalled(edge_id, kept_wish(spool.wish()), Repeats(spool.receipts()))
 
     def _encoder(self, bundle: Bundle) -> Encoder:
         providers = choose_providers(self._settings.providers, self._settings.engine_cache, bundle)
         log.info("networks", providers=provider_names(providers), threads=self._settings.threads)
         return Encoder(bundle, providers, self._settings.threads)
 
-    def _build(self, bundle: Bundle, encoder: Encoder) -> None:
+    def _build(self, bundle: Bundle, encoder: Encoder, recalled: _Recalled) -> None:
         settings, metrics = self._settings, self._metrics
-        edge_id = settings.edge_id or checked_name("edge", self._spool.edge_id(f"edge-{secrets.token_hex(4)}"))
         self._wishes = Wishes([group.name for group in bundle.manifest.groups], settings.pinned_groups)
+        self._wishes.replace(recalled.wish)
         self._queue = FrameQueue(settings.queue_policy, settings.queue_depth, settings.queue_bytes)
         metrics.watch_queue(lambda: self._queue.frames, lambda: self._queue.bytes)
         self._intake = Intake(
             Cameras(settings.cameras, settings.most_cameras, metrics),
             self._queue,
             self._wishes,
-            Repeats(self._spool.receipts()),
+            recalled.repeats,
             metrics,
             settings.largest_picture_bytes,
             settings.post_deadline_seconds,
         )
-        interval = settings.uplink_interval_seconds
-        self._uplink = Uplink(settings.cloud, edge_id, bundle.digest, self._spool, metrics, interval, self._wanted)
+        self._uplink = Uplink(
+            settings.cloud,
+            recalled.edge_id,
+            bundle.digest,
+            self._spool,
+            metrics,
+            settings.uplink_interval_seconds,
+            self._wanted,
+        )
         self._pipeline = Pipeline(
             encoder,
             self._queue,
@@ -158,13 +166,13 @@ class EdgeService:
         settings = self._settings
         app = edge_app(self._intake, self._metrics.registry, settings.queue_bytes, lambda: self._intake.waits_for)
         self._web = WebServer(app, settings.http)
+        await self._web.start()
+        self._closing.push_async_callback(self._web.stop, 0.5)
+        self.http_port = self._web.port
         largest = settings.largest_picture_bytes + LARGEST_RPC_OVERHEAD_BYTES
         self._rpc = RpcServer(settings.rpc, largest, 2 * settings.most_cameras + 64)
         service = IngestService(self._intake, self._most_open)
         self._rpc.add(ingest_pb2_grpc.add_IngestServiceServicer_to_server, service, NAME)
-        await self._web.start()
-        self._closing.push_async_callback(self._web.stop, 0.5)
-        self.http_port = self._web.port
         await self._rpc.start()
         self._closing.push_async_callback(self._rpc.stop, 0.5)
         self.rpc_port = self._rpc.port
@@ -189,9 +197,6 @@ class EdgeService:
         self._running.append(task)
         return task
 
-    def _recall_wish(self) -> None:
-        self._wishes.replace(kept_wish(self._spool.wish()))
-
     async def _wanted(self, wanted: uplink_pb2.Wanted) -> None:
         """What is wanted from now on, kept over a restart."""
         self._wishes.replace(wanted)
@@ -210,6 +215,15 @@ class EdgeService:
                 log.error("the spool cannot be written", error=str(error))
             self._metrics.note_spool(await asyncio.to_thread(self._spool.state), time.time_ns() // 1000)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+@dataclass(frozen=True)
+class _Recalled:
+    """What an earlier run of this edge left in the spool, frames apart."""
+
+    edge_id: str
+    wish: uplink_pb2.Wanted
+    repeats: Repeats
 
 
 def warm_up(encoder: Encoder, most_batch: int) -> None:

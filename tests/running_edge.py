@@ -25,8 +25,9 @@ async def running_edge(
     data: Path, bundle: Path, cloud: str = NOWHERE, **settings: Any
 ) -> AsyncIterator[tuple[EdgeService, httpx.AsyncClient]]:
     """The service and a client of its HTTP door."""
-    chosen = {"drain_seconds": 5.0, "threads": 1, "pinned_groups": BOTH, "post_deadline_seconds": 20.0} | settings
-    service = EdgeService(EdgeSettings(data=data, cloud=cloud, http="127.0.0.1:0", rpc="127.0.0.1:0", **chosen), bundle)
+    chosen: dict[str, Any] = {"drain_seconds": 5.0, "threads": 1, "pinned_groups": BOTH, "post_deadline_seconds": 20.0}
+    chosen |= {"http": "127.0.0.1:0", "rpc": "127.0.0.1:0"} | settings
+    service = EdgeService(EdgeSettings(data=data, cloud=cloud, **chosen), bundle)
     try:
         await service.start()
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}", timeout=30) as client:

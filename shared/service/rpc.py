@@ -86,6 +86,9 @@ class RpcServer:
         try:
             self.port = self._server.add_insecure_port(self._address)
         except RuntimeError as error:
+            # gRPC complains, at the interpreter's end, of a server that was neither started nor stopped.
+            await self._server.start()
+            await self._server.stop(None)
             raise AddressInUse(f"cannot listen for gRPC on {self._address}; is another service there?") from error
         await self._server.start()
 
