@@ -23,7 +23,7 @@ from cloud_analytics.heads import results
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
-from shared.client import CameraClient, Encoding, Outcome, Subscriber
+from shared.client import CameraClient, Outcome, Subscriber, Wish
 from shared.tasks import TASKS
 from tests.services import ServiceProcess, running
 
@@ -50,9 +50,7 @@ async def delays(cloud: ServiceProcess, edge: ServiceProcess, fps: int, seconds:
     frames, count = pictures(), round(seconds * fps)
     name = f"camera-{fps}"
     arrived: dict[int, float] = {}
-    subscriber = Subscriber(
-        cloud.rpc, tasks=tuple(task.name for task in TASKS), encoding=Encoding.TENSOR, longest_side_pixels=64
-    )
+    subscriber = Subscriber(cloud.rpc, Wish(tasks=tuple(task.name for task in TASKS), longest_side_pixels=64))
     async with subscriber, CameraClient(edge.rpc, name) as camera:
 
         async def collect() -> None:

@@ -25,7 +25,7 @@ from cloud_analytics.heads import results
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
-from shared.client import CameraClient, CameraFrame, Encoding, Outcome, Subscriber
+from shared.client import CameraClient, CameraFrame, Outcome, Subscriber, Wish
 from shared.tasks import TASKS
 from tests.services import ServiceProcess, running
 
@@ -90,7 +90,7 @@ async def edge_seconds(edge: ServiceProcess, frames: int, turn: int) -> float:
 async def service_seconds(cloud: ServiceProcess, edge: ServiceProcess, frames: int, turn: int) -> float:
     """A frame's time from post to delivery, edge and cloud overlapping."""
     seen = 0
-    subscriber = Subscriber(cloud.rpc, tasks=NAMES, encoding=Encoding.TENSOR, longest_side_pixels=64)
+    subscriber = Subscriber(cloud.rpc, Wish(tasks=NAMES, longest_side_pixels=64))
     async with subscriber:
         begun = time.perf_counter()
         posting = asyncio.create_task(post_all(edge, frames, f"all-{turn}"))

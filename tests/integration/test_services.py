@@ -25,12 +25,12 @@ from shared.client import (
     CameraClient,
     CameraFrame,
     ClassesResult,
-    Encoding,
     Outcome,
     Receipt,
     Result,
     Subscriber,
     TensorResult,
+    Wish,
 )
 from tests.link import Link
 from tests.services import ServiceProcess, running
@@ -122,9 +122,7 @@ def accepted(receipts: Sequence[Receipt]) -> list[int]:
 
 
 def subscriber(cloud_address: str, tasks: Sequence[str] = ("class_scene", "normal"), longest: int = 0) -> Subscriber:
-    return Subscriber(
-        cloud_address, tasks=tuple(tasks), encoding=Encoding.TENSOR, longest_side_pixels=longest, top_classes=10
-    )
+    return Subscriber(cloud_address, Wish(tasks=tuple(tasks), longest_side_pixels=longest, top_classes=10))
 
 
 @pytest.mark.asyncio
