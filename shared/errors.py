@@ -270,12 +270,5 @@ class Draining(RequestError):
         super().__init__("the service is stopping and takes nothing new; try again at once, elsewhere or later")
 
 
-class NotReady(RequestError):
-    """The service is starting."""
-
-    def __init__(self) -> None:
-        super().__init__("the service is starting: its networks are not warm yet; try again in a moment")
-
-
 class DeadlinePassed(RequestError):
     """The answer took too long."""

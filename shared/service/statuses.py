@@ -50,7 +50,6 @@ STATUSES: Mapping[type[Exception], Status] = {
     errors.NotReady: Status(grpc.StatusCode.UNAVAILABLE, 503, "NOT_READY"),
     errors.Superseded: Status(grpc.StatusCode.ABORTED, 409, "SUPERSEDED"),
     errors.Draining: Status(grpc.StatusCode.UNAVAILABLE, 503, "DRAINING"),
-    errors.NotReady: Status(grpc.StatusCode.UNAVAILABLE, 503, "NOT_READY"),
     errors.DeadlinePassed: Status(grpc.StatusCode.DEADLINE_EXCEEDED, 504, "DEADLINE_PASSED"),
     errors.BundleError: Status(grpc.StatusCode.FAILED_PRECONDITION, 500, "BAD_BUNDLE"),
     errors.LatentError: INTERNAL,
