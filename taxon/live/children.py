@@ -1,19 +1,18 @@
 """The demo's processes: started with a log file each, watched, and always stopped.
 
-    Children.start(name, arguments) --> `python -m taxon ...`, its stderr in <folder>/<name>.log
+    Children.start(name, arguments) --> `taxon ...`, its stderr in <folder>/<name>.log
 
-Law: no child outlives the demo, also when the demo itself is killed: the kernel ends them then (PR_SET_PDEATHSIG).
+Law: no child outlives the demo, also when the demo itself is killed: see `taxon.live.leashed`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,9 +22,6 @@ from taxon.errors import CommandError
 TAIL_LINES = 12
 STOP_SECONDS = 15.0
 LONGEST_LINE_BYTES = 1 << 20
-
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
 
 
 class ChildDied(CommandError):  # noqa: N818 - named after what happened
@@ -63,12 +59,13 @@ class Children:
     async def start(
         self, name: str, arguments: Sequence[str], ends_by_itself: bool = False
     ) -> asyncio.subprocess.Process:
-        """`python -m taxon` with these arguments; its stdout is a pipe where it ends by itself, else in the log."""
+        """`taxon` with these arguments; its stdout is a pipe where it ends by itself, else in the log."""
         with self.log(name).open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "taxon",
+                "taxon.live.leashed",
+                str(os.getpid()),
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if ends_by_itself else log,
@@ -76,7 +73,6 @@ class Children:
                 limit=LONGEST_LINE_BYTES,
                 # Ctrl-C is for the demo; it stops its children in their order.
                 start_new_session=True,
-                preexec_fn=_dies_with(os.getpid()),
             )
         self._running[name] = process
         if not ends_by_itself:
@@ -122,14 +118,3 @@ class Children:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
-
-
-def _dies_with(parent: int) -> Callable[[], None]:
-    """What a child does before it becomes its program; between fork and exec, so nothing is imported or allocated at length."""
-
-    def ask() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 from asyncio.subprocess import Process
@@ -18,6 +19,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from shared.client import CloudClient, Encoding, Subscriber, Timeouts, Wish
 from taxon.errors import CommandError
@@ -33,6 +35,7 @@ READY_SECONDS = 300.0
 LINK_SECONDS = 30.0
 LAST_RESULTS_SECONDS = 20.0
 LINE_SECONDS = 5.0
+IN_FLIGHT = 2
 THUMBNAIL_PIXELS = 64
 """Of the dense results that are fetched here; the wall asks for its own."""
 
@@ -115,7 +118,8 @@ class Demo:
         playing = asyncio.gather(*(self._receipts(children, name, process) for name, process in processes.items()))
         stopping = asyncio.create_task(self._stop.wait())
         try:
-            await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Future[Any]] = {playing, stopping}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if not playing.done():
                 await asyncio.gather(*(children.stop(name) for name in processes))
             await playing
@@ -127,7 +131,9 @@ class Demo:
     async def _camera(self, children: Children, source: Path) -> Process:
         flags = ["--to", self._plan.places.edge, "--camera", source.name, "--fps", str(self._plan.fps)]
         ending = [] if self._plan.seconds is None else ["--seconds", str(self._plan.seconds)]
-        return await children.start(source.name, ["camera", str(source), *flags, *ending, "--loop", "--json"], True)
+        # Few frames in flight, so that a machine that is too slow shows fewer frames rather than older ones.
+        flags += ["--in-flight", str(IN_FLIGHT), "--loop", "--json"]
+        return await children.start(source.name, ["camera", str(source), *flags, *ending], True)
 
     async def _receipts(self, children: Children, name: str, process: Process) -> None:
         """A camera's receipts until it ends; raises ChildDied where that is no good end."""
@@ -165,10 +171,13 @@ async def _while_alive(children: Children, work: Coroutine[None, None, None], se
 
 @contextmanager
 def _fresh_folder(folder: Path) -> Iterator[Path]:
-    """A new folder for the services' data, gone afterwards."""
+    """A new folder for the services' data, gone afterwards; what demos that were killed left behind goes too."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix="data-", dir=folder))
+        for left in folder.glob("data-*-*"):
+            if not Path("/proc", left.name.split("-")[1]).exists():
+                shutil.rmtree(left, ignore_errors=True)
+        made = Path(tempfile.mkdtemp(prefix=f"data-{os.getpid()}-", dir=folder))
     except OSError as error:
         raise CommandError(f"cannot write to {folder} ({error.strerror})") from error
     try:

@@ -2,8 +2,8 @@
 
     a camera's receipts --receipt--> accepted          a subscriber's results --result--> delivered
 
-Law: lost == accepted frames that were not delivered; at the end of a good run there are none. What has been seen on both sides is forgotten, so
-that a long run takes no more memory than a short one.
+Law: lost == accepted frames that were not delivered; at the end of a good run there are none. What both sides have seen is
+forgotten, so that a long run takes no more memory than a short one.
 """
 
 from __future__ import annotations
