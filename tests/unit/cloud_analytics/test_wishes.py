@@ -1,0 +1,153 @@
+"""Wishes: their union by group and camera, and how long they outlive their subscriber."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud_analytics.bundles import ServedBundle
+from cloud_analytics.database import Database, open_database
+from cloud_analytics.results.types import Encoding, Wish
+from cloud_analytics.wish_store import StoredWish, WishStore
+from cloud_analytics.wishes import WantedGroups, Wishes
+from tests.cloud_parts import catalogue_of, metrics
+
+GROUPS = {"class_scene": "semantic", "segment_semantic": "semantic", "normal": "geometry", "reshading": "geometry"}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = open_database(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def served(tiny_bundle_directory: Path) -> ServedBundle:
+    catalogue = catalogue_of(tiny_bundle_directory.parents[1], metrics())
+    catalogue.scan()
+    return next(iter(catalogue.served.values()))
+
+
+class Clock:
+    seconds = 5_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def wishes_on(database: Database, most_held: int = 10, clock: Clock | None = None) -> Wishes:
+    ticks = clock or Clock()
+    return Wishes(WishStore(database, ticks), most_held, metrics(), ticks)
+
+
+def of_all(*groups: str) -> WantedGroups:
+    return WantedGroups(frozenset(groups), {})
+
+
+wish_lists = st.lists(
+    st.tuples(
+        st.sets(st.sampled_from(("door", "hall", "yard"))),
+        st.sets(st.sampled_from([*GROUPS, "a task of another bundle"])),
+    ),
+    max_size=6,
+)
+
+
+@given(wish_lists)
+def test_wanted_is_the_union_by_camera_and_says_nothing_twice(
+    served: ServedBundle, wished: list[tuple[set[str], set[str]]]
+) -> None:
+    wishes = Wishes(None, 10, metrics())  # type: ignore[arg-type] - nothing of it is written
+    for place, (cameras, tasks) in enumerate(wished):
+        wishes.put(Wish(f"s{place}", tuple(cameras), tuple(tasks)))
+    wanted = wishes.wanted(served)
+    for camera in ("door", "hall", "yard", "one that comes later"):
+        expected = {
+            GROUPS[t] for cameras, tasks in wished for t in tasks & GROUPS.keys() if not cameras or camera in cameras
+        }
+        assert wanted.of_all | wanted.of_cameras.get(camera, frozenset()) == expected
+        tasks_expected = {t for cameras, tasks in wished for t in tasks if not cameras or camera in cameras}
+        assert wishes.tasks_for(camera) == tasks_expected
+    for groups in wanted.of_cameras.values():
+        assert groups
+        assert not groups & wanted.of_all
+
+
+@pytest.mark.asyncio
+async def test_a_clean_end_ends_the_wish_and_a_broken_one_holds_it(database: Database, served: ServedBundle) -> None:
+    wishes = wishes_on(database)
+    wishes.put(Wish("a", tasks=("normal",), hold_seconds=60))
+    wishes.put(Wish("b", tasks=("class_scene",), hold_seconds=60))
+    assert wishes.wanted(served) == of_all("geometry", "semantic")
+    wishes.drop("a", hold=False)
+    assert wishes.wanted(served) == of_all("semantic")
+    wishes.drop("b", hold=True)
+    assert wishes.wanted(served) == of_all("semantic")
+    assert wishes.tasks_for("door") == frozenset(), "no head runs for a subscriber that is away"
+    wishes.put(Wish("b", tasks=("normal",)))
+    assert wishes.wanted(served) == of_all("geometry"), "who comes back replaces its own wish"
+    wishes.drop("b", hold=True)
+    assert wishes.wanted(served) == of_all(), "it asked for no hold"
+    await wishes.close()
+
+
+@pytest.mark.asyncio
+async def test_a_held_wish_expires_and_listeners_hear_of_it(database: Database, served: ServedBundle) -> None:
+    wishes = wishes_on(database)
+    heard: list[WantedGroups] = []
+    stop = wishes.listen(lambda: heard.append(wishes.wanted(served)))
+    wishes.put(Wish("a", tasks=("normal",), hold_seconds=0.05))
+    wishes.drop("a", hold=True)
+    async with asyncio.timeout(5):
+        while heard[-1] != of_all():
+            await asyncio.sleep(0.01)
+    assert heard == [of_all("geometry"), of_all("geometry"), of_all()]
+    stop()
+    wishes.put(Wish("b"))
+    assert len(heard) == 3
+    await wishes.close()
+
+
+@pytest.mark.asyncio
+async def test_wishes_outlive_the_process_for_their_time(database: Database, served: ServedBundle) -> None:
+    clock = Clock()
+    first = wishes_on(database, clock=clock)
+    first.put(Wish("connected", ("door",), ("normal",), Encoding.PNG, 64, 3, "cursor", hold_seconds=100))
+    first.put(Wish("away", tasks=("class_scene",), hold_seconds=30))
+    first.put(Wish("unsubscribed", tasks=("reshading",), hold_seconds=300))
+    first.put(Wish("no hold", tasks=("reshading",)))
+    await first.written()
+    first.drop("away", hold=True)
+    first.drop("unsubscribed", hold=False)
+    await first.written()  # and no close: the process was killed
+
+    clock.seconds += 20
+    second = wishes_on(database, clock=clock)
+    await second.start()
+    assert second.wanted(served) == WantedGroups(frozenset({"semantic"}), {"door": frozenset({"geometry"})})
+    await second.close()
+    kept = WishStore(database, clock).kept()
+    wish = Wish("connected", ("door",), ("normal",), Encoding.PNG, 64, 3, "", hold_seconds=100)
+    assert StoredWish(wish, clock.seconds + 100) in kept, "its time counts from the restart"
+
+    clock.seconds += 15
+    third = wishes_on(database, clock=clock)
+    await third.start()
+    assert third.wanted(served) == WantedGroups(frozenset(), {"door": frozenset({"geometry"})}), "30 s are over"
+    await third.close()
+
+
+@pytest.mark.asyncio
+async def test_held_wishes_are_bounded(database: Database) -> None:
+    wishes = wishes_on(database, most_held=3)
+    for place in range(6):
+        wishes.put(Wish(f"s{place}", tasks=("normal",), hold_seconds=100 + place))
+        wishes.drop(f"s{place}", hold=True)
+    await wishes.close()
+    assert {one.wish.subscription_id for one in WishStore(database, Clock()).kept()} == {"s3", "s4", "s5"}
