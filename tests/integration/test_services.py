@@ -151,7 +151,9 @@ def journalled(cloud: ServiceProcess) -> dict[tuple[str, int], bytes]:
     """The bitstreams that the cloud received, from its journal."""
     (path,) = [path for path in (cloud.folder / "data").iterdir() if path.suffix in (".sqlite", ".sqlite3", ".db")]
     with sqlite3.connect(path) as database:
-        rows = database.execute("SELECT camera_id, sequence, bitstream FROM frames").fetchall()
+        rows = database.execute(
+            "SELECT cameras.name, sequence, bitstream FROM frames JOIN cameras ON cameras.number = frames.camera"
+        ).fetchall()
     return {(camera, sequence): bitstream for camera, sequence, bitstream in rows}
 
 
