@@ -17,9 +17,7 @@ from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.source import FrameStream, Source
 from cloud_analytics.wall.wishes import Plan, Tasks
 from shared.errors import UnknownCamera
-from shared.telemetry.logs import logger
 
-log = logger("cloud.wall")
 _ALL = ""
 
 
