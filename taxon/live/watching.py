@@ -47,6 +47,7 @@ class View:
 
 @dataclass
 class _Camera:
+    begin: float
     frames: int = 0
     total_bytes: int = 0
     last: float = 0.0
@@ -66,7 +67,6 @@ class Watching:
     ) -> None:
         self._clock = clock
         self._wall = wall
-        self._begin = clock()
         self._cameras: dict[str, _Camera] = {}
 
     @property
@@ -76,8 +76,8 @@ class Watching:
 
     def add(self, result: Result) -> float:
         """One more result; its delay in seconds."""
-        camera = self._cameras.setdefault(result.camera_id, _Camera())
         now = self._clock()
+        camera = self._cameras.setdefault(result.camera_id, _Camera(now))
         delay = max(0.0, (self._wall() - result.capture_time_us) / 1e6)
         camera.frames += 1
         camera.total_bytes += result.coded_bytes
@@ -97,7 +97,7 @@ class Watching:
         while camera.recent and camera.recent[0][0] < now - WINDOW_SECONDS:
             camera.recent.popleft()
         # The window is not full in the first seconds.
-        seconds = max(1.0, min(WINDOW_SECONDS, now - self._begin))
+        seconds = max(1.0, min(WINDOW_SECONDS, now - camera.begin))
         return View(
             camera_id=name,
             frames=camera.frames,
