@@ -32,7 +32,8 @@ sheets: $(DEMO)/.complete ## Code three of the shipped pictures and draw what th
 	@echo "Open out/sheets/*.sheet.png"
 
 .PHONY: test
-test: setup ## Run the tests
+test: setup ## Run the tests (with Debian's Chromium, which this installs where it may)
+	tests/browser.sh
 	$(VENV)/bin/python -m pytest
 
 .PHONY: lint

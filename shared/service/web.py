@@ -67,6 +67,8 @@ class WebServer:
                 lifespan="off",
                 ws="websockets-sansio",
                 ws_max_size=largest_socket_message_bytes,
+                # What travels there is mostly PNG, which is compressed already.
+                ws_per_message_deflate=False,
                 timeout_keep_alive=IDLE_CONNECTION_SECONDS,
                 server_header=False,
             )
