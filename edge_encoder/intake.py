@@ -49,6 +49,8 @@ class Intake:
         self._repeats = repeats
         self._metrics = metrics
         self._refusing: type[Draining | NotReady] | None = NotReady
+        self.closing = asyncio.Event()
+        """Set when frames are no longer taken, for doors that keep streams open."""
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -60,6 +62,7 @@ class Intake:
     def close(self) -> None:
         """From now on frames are refused with Draining; those that wait keep their turn."""
         self._refusing = Draining
+        self.closing.set()
 
     @property
     def waits_for(self) -> str | None:

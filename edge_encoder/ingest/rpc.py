@@ -2,8 +2,8 @@
 
     PostFrame: one frame, one receipt         StreamFrames: many, worked on at the same time, answered in order
 
-Law: a frame that is refused ends nothing; a stream never has more than `most_open` frames without an answer, the rest waits
-in the camera's own send buffer.
+A drain ends a stream when all of its frames are answered. Law: a frame that is refused ends nothing; a stream never has
+more than `most_open` frames without an answer, the rest waits in the camera's own send buffer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from edge_encoder.intake import LATEST_CAPTURE_TIME_US, Intake, posted_now
 from edge_encoder.types import Outcome, Posted, Receipt
-from shared.errors import BadRequest, ImageError, TaxonError
+from shared.errors import BadRequest, Draining, ImageError, TaxonError
 from shared.packets import MICROSECONDS
 from shared.service.statuses import abort, rpc_message
 from shared.telemetry.trace import HEADER, packed
@@ -59,15 +59,21 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
         room = asyncio.Semaphore(self._most_open)
         reads = asyncio.create_task(self._read(requests, _traceparent(context), answers, room))
         reads.add_done_callback(lambda _: answers.put_nowait(None))
+        closes = asyncio.create_task(self._intake.closing.wait())
+        closes.add_done_callback(lambda _: reads.cancel())
         try:
             while (answer := await answers.get()) is not None:
                 response = await _response(answer)
                 room.release()
                 yield response
+            if self._intake.closing.is_set():
+                # What was taken is answered; the camera is free to go elsewhere with the rest.
+                await abort(context, Draining())
             await reads
         finally:
             reads.cancel()
-            await asyncio.gather(reads, return_exceptions=True)
+            closes.cancel()
+            await asyncio.gather(reads, closes, return_exceptions=True)
             while not answers.empty():
                 # The frames are coded all the same; whoever asked is gone, so that a refusal has no one to hear it.
                 if isinstance(rest := answers.get_nowait(), asyncio.Task):

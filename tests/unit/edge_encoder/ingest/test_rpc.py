@@ -129,6 +129,24 @@ async def test_a_camera_that_leaves_in_mid_stream_harms_nobody(tmp_path: Path, t
 
 
 @pytest.mark.asyncio
+async def test_a_drain_answers_what_a_stream_has_given_and_ends_it(tmp_path: Path, tiny_bundle_directory: Path) -> None:
+    async with (
+        running_edge(tmp_path, tiny_bundle_directory, drain_seconds=30) as (edge, _),
+        channel_to(edge) as channel,
+    ):
+        call = ingest_pb2_grpc.IngestServiceStub(channel).StreamFrames()
+        await call.write(ingest_pb2.StreamFramesRequest(camera_id="hall", picture=picture()))
+        first = await call.read()
+        assert isinstance(first, ingest_pb2.StreamFramesResponse)
+        assert first.receipt.outcome == frame_pb2.FRAME_OUTCOME_CODED
+        async with asyncio.timeout(10):
+            await edge.stop()
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await call.read()
+    assert reason_of(ended.value) == "DRAINING"
+
+
+@pytest.mark.asyncio
 async def test_health_follows_readiness(tmp_path: Path, tiny_bundle_directory: Path) -> None:
     async with running_edge(tmp_path, tiny_bundle_directory) as (edge, _), channel_to(edge) as channel:
         health = health_pb2_grpc.HealthStub(channel)
