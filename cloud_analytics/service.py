@@ -166,10 +166,8 @@ class _Parts:
         self.wishes = Wishes(store, settings.most_subscribers, metrics)
         self.uplinks = Uplinks(settings.most_uplinks, metrics)
         self.pipeline = Pipeline(journal, self.analysis, bus, self.wishes, settings.receive_queue_frames, metrics)
-        outlets = Outlets(bus, recent, metrics)
-        self.subscriptions = Subscriptions(
-            catalogue, journal, self.uplinks, self.wishes, outlets, settings.most_subscribers
-        )
+        outlets = Outlets(bus, recent, self.wishes, metrics)
+        self.subscriptions = Subscriptions(catalogue, journal, self.uplinks, outlets, settings.most_subscribers)
         self.rpc = self._rpc_server(shared)
         app = web_app("taxon cloud", CloudSettings.__doc__ or "", lambda: shared.gate.waits_for, metrics.registry)
         add_wall(app, self.subscriptions)

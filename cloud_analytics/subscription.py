@@ -18,6 +18,7 @@ from cloud_analytics.render import Style
 from cloud_analytics.results.bus import Feed, ResultBus
 from cloud_analytics.results.recent import Recent
 from cloud_analytics.results.types import FrameOutput, Lost, Received, Wish
+from cloud_analytics.wishes import Wishes
 from shared.errors import BadRequest
 
 AHEAD = 8
@@ -38,6 +39,7 @@ class Outlets:
 
     bus: ResultBus
     recent: Recent
+    wishes: Wishes
     metrics: CloudMetrics
 
 
@@ -83,6 +85,7 @@ class Subscription:
                 one.output.cancel()
             if isinstance(one.item, Lost) or not wish.cameras or one.item.packet.camera_id in wish.cameras:
                 self._ahead.append(self._started(one.item))
+        await self._outlets.wishes.written()
 
     async def next(self) -> FrameOutput | Lost:
         """What comes next, as soon as it is there. Raises Superseded or Draining when the stream was ended from here."""

@@ -14,7 +14,6 @@ from cloud_analytics.journal import Journal
 from cloud_analytics.results.types import BundleState, CameraState, Wish
 from cloud_analytics.subscription import Outlets, Subscription
 from cloud_analytics.uplinks import Uplinks
-from cloud_analytics.wishes import Wishes
 from shared.errors import BadRequest, Busy, Draining, Superseded, UnknownCamera
 from shared.packets import checked_name
 
@@ -35,14 +34,13 @@ class Subscriptions:
         catalogue: Catalogue,
         journal: Journal,
         uplinks: Uplinks,
-        wishes: Wishes,
         outlets: Outlets,
         most: int,
     ) -> None:
         self._catalogue = catalogue
         self._journal = journal
         self._uplinks = uplinks
-        self._wishes = wishes
+        self._wishes = outlets.wishes
         self._outlets = outlets
         self._most = most
         self._open: dict[str, Subscription] = {}

@@ -50,6 +50,7 @@ class CloudParts:
     recent: Recent
     bus: LocalBus
     wishes: Wishes
+    store: WishStore
     uplinks: Uplinks
     pipeline: Pipeline
     subscriptions: Subscriptions
@@ -84,15 +85,18 @@ async def cloud_parts(
     analysis = Analysis(catalogue, 2, 4, 0.002, counted)
     recent = Recent(analysis, catalogue, rendering, recent_bytes, counted)
     bus = LocalBus(journal, recent, queue_frames, counted)
-    wishes = Wishes(WishStore(database), most_subscribers, counted)
+    store = WishStore(database)
+    wishes = Wishes(store, most_subscribers, counted)
     uplinks = Uplinks(4, counted)
     pipeline = Pipeline(journal, analysis, bus, wishes, 16, counted)
-    outlets = Outlets(bus, recent, counted)
-    subscriptions = Subscriptions(catalogue, journal, uplinks, wishes, outlets, most_subscribers)
+    outlets = Outlets(bus, recent, wishes, counted)
+    subscriptions = Subscriptions(catalogue, journal, uplinks, outlets, most_subscribers)
     await wishes.start()
     pipeline.start()
     try:
-        yield CloudParts(journal, catalogue, analysis, recent, bus, wishes, uplinks, pipeline, subscriptions, counted)
+        yield CloudParts(
+            journal, catalogue, analysis, recent, bus, wishes, store, uplinks, pipeline, subscriptions, counted
+        )
     finally:
         await pipeline.close()
         await analysis.close()

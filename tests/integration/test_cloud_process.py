@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,27 @@ async def test_a_subscriber_that_never_reads_loses_its_own_oldest_and_slows_nobo
         assert sequences(had) == sorted(set(sequences(had)))
         assert len(had) + asleep.lost == len(packets)
         assert asleep.lost == dropped
+
+
+@pytest.mark.asyncio
+async def test_two_hundred_subscribers_get_every_frame_and_each_head_runs_once(
+    tmp_path: Path, models: Path, tiny_bundle: Bundle
+) -> None:
+    cloud = cloud_of(tmp_path, models)
+    packets = coded_packets(tiny_bundle, "door", 20)
+    async with running(cloud), AsyncExitStack() as stack, SmallEdge(cloud.rpc, tiny_bundle.digest) as edge:
+        subscribers = [SmallSubscriber(cloud.rpc, f"s{place}", tasks=TASKS) for place in range(200)]
+        for subscriber in subscribers:
+            await stack.enter_async_context(subscriber)
+        assert await cloud.metric("taxon_cloud_subscribers") == 200
+        await edge.deliver(packets)
+        for made in await asyncio.gather(*(subscriber.results(20) for subscriber in subscribers)):
+            assert sequences(made) == list(range(1, 21))
+        assert await cloud.metric("taxon_cloud_heads_run_total", task="normal") == 20
+        for subscriber in subscribers:
+            await subscriber.half_close()
+        await edge.until(lambda: edge.wanted is not None and not edge.wanted.groups_of_all)
+        assert await cloud.metric("taxon_cloud_subscribers") == 0
 
 
 @pytest.mark.asyncio

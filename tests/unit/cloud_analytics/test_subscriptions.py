@@ -178,6 +178,19 @@ async def test_a_change_holds_from_the_next_frame_on_and_leaves_none_out(
 
 
 @pytest.mark.asyncio
+async def test_a_wish_and_its_change_are_on_the_disk_before_the_client_hears_of_it(
+    models: Path, tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    async with cloud_parts(models, tmp_path) as parts:
+        one = await parts.subscriptions.subscribe(Wish("one", tasks=("normal",), hold_seconds=60))
+        assert [stored.wish.tasks for stored in parts.store.kept()] == [("normal",)]
+        await one.change(Wish("one", tasks=("class_scene",), hold_seconds=60))
+        assert [stored.wish.tasks for stored in parts.store.kept()] == [("class_scene",)]
+        await one.close(hold=False)
+        assert parts.store.kept() == ()
+
+
+@pytest.mark.asyncio
 async def test_a_cancelled_next_has_taken_nothing(
     models: Path, tmp_path: Path, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
