@@ -24,7 +24,8 @@ from shared.wire import uplink_pb2
 MOST_PACKETS = 64
 """Of one message."""
 WRITE_SECONDS = 30.0
-END_SECONDS = 5.0
+STATUS_SECONDS = 5.0
+LAST_ACKS_SECONDS = 30.0
 
 _PREFIX_BYTES = 5
 
@@ -66,7 +67,7 @@ class UplinkStream:
         self._warns = OncePer(60.0)
 
     def finish(self) -> None:
-        """Ends the stream once everything spooled is sent and acknowledged."""
+        """Ends the stream once everything spooled is sent, with the cloud's last acknowledgements."""
         self._finishing = True
         self._wake.set()
 
@@ -80,13 +81,14 @@ class UplinkStream:
         sends = asyncio.create_task(self._send())
         try:
             await asyncio.wait({receives, sends}, return_when=asyncio.FIRST_COMPLETED)
-            # Whichever side failed, the other one knows why: the status arrives with what is received.
-            await asyncio.wait({receives}, timeout=END_SECONDS)
+            # Where sending failed, the status that arrives with what is received says why.
+            failed = sends.done() and sends.exception() is not None
+            await asyncio.wait({receives}, timeout=STATUS_SECONDS if failed else LAST_ACKS_SECONDS)
             if receives.done():
                 receives.result()
             if sends.done():
                 sends.result()
-            return sends.done()
+            return sends.done() and not self._under_way
         finally:
             for task in (receives, sends):
                 task.cancel()
@@ -102,8 +104,8 @@ class UplinkStream:
             sendable = found[: min(ours, self._credit)]
             if sendable:
                 await self._write(sendable[: self._writer.fits([one.packet for one in sendable])])
-            elif not ours and not self._under_way and (found or self._finishing):
-                # All acknowledged, and what comes next, if anything, is another bundle's.
+            elif not ours and (found or self._finishing):
+                # All is sent, and what comes next, if anything, is another bundle's: the cloud answers with its last acks.
                 await self._call.done_writing()
                 return
             else:
@@ -148,5 +150,3 @@ class UplinkStream:
         for camera_id, sequence in acks:
             if self._under_way.get(camera_id, sequence + 1) <= sequence:
                 del self._under_way[camera_id]
-        if not self._under_way:
-            self._wake.set()

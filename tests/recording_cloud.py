@@ -19,12 +19,16 @@ from shared.wire import uplink_pb2, uplink_pb2_grpc
 
 @dataclass(eq=False)
 class RecordingCloud(uplink_pb2_grpc.UplinkServiceServicer):
-    """digests: of the bundles it serves. credit: frames without an ack. break_after: ends a stream after so many of its frames."""
+    """digests: of the bundles it serves. credit: frames without an ack. break_after: ends a stream after so many of its frames.
+
+    acks_at_end: acknowledges when the edge half-closes, and not before.
+    """
 
     digests: Collection[bytes]
     wanted: uplink_pb2.Wanted = field(default_factory=uplink_pb2.Wanted)
     credit: int = 64
     acknowledges: bool = True
+    acks_at_end: bool = False
     break_after: int | None = None
     hellos: list[uplink_pb2.Hello] = field(default_factory=list)
     packets: list[Packet] = field(default_factory=list)
@@ -44,6 +48,7 @@ class RecordingCloud(uplink_pb2_grpc.UplinkServiceServicer):
         welcome = uplink_pb2.Welcome(protocol_version=PROTOCOL_VERSION, bundle_digest=hello.bundle_digest)
         yield uplink_pb2.ConnectResponse(welcome=welcome, credit=self.credit, wanted=self.wanted)
         reader, taken = PacketReader(), 0
+        last: dict[str, int] = {}
         async for request in requests:
             packets = reader.packets(request)
             self.packets += packets
@@ -52,10 +57,12 @@ class RecordingCloud(uplink_pb2_grpc.UplinkServiceServicer):
             self._news.set()
             if self.break_after is not None and taken >= self.break_after:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "broken on purpose")
+            last |= {packet.camera_id: packet.sequence for packet in packets}
             if self.acknowledges:
-                last = {packet.camera_id: packet.sequence for packet in packets}
-                acks = [reader.ack(name, sequence) for name, sequence in last.items()]
+                acks = [] if self.acks_at_end else [reader.ack(name, sequence) for name, sequence in last.items()]
                 yield uplink_pb2.ConnectResponse(credit=len(packets), acks=acks)
+        if self.acks_at_end:
+            yield uplink_pb2.ConnectResponse(acks=[reader.ack(name, sequence) for name, sequence in last.items()])
 
     async def start(self, port: int = 0) -> None:
         """Listens on a port, the same again for a cloud that comes back."""

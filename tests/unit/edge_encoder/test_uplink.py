@@ -194,9 +194,10 @@ def test_waits_grow_to_ten_seconds_and_a_refusal_waits_that_long_at_once(tmp_pat
     assert asyncio.run(waits("BUNDLE_MISMATCH")) == [10] * 8
 
 
+@pytest.mark.parametrize("acks_at_end", [False, True])
 @pytest.mark.asyncio
-async def test_finishing_empties_the_spool_and_ends_the_stream_in_order(tmp_path: Path) -> None:
-    cloud = RecordingCloud([DIGEST])
+async def test_finishing_empties_the_spool_and_ends_the_stream_in_order(tmp_path: Path, acks_at_end: bool) -> None:
+    cloud = RecordingCloud([DIGEST], acks_at_end=acks_at_end)
     async with linked(tmp_path, cloud) as edge:
         await cloud.until(hellos=1)
         edge.put(*(coded(i) for i in range(80)))
