@@ -72,17 +72,21 @@ class Subscriptions:
         return subscription
 
     def cameras(self) -> tuple[CameraState, ...]:
-        """Every camera that ever sent a frame, by name."""
-        return tuple(
-            CameraState(
-                one.camera_id,
-                one.edge_id,
-                self._uplinks.connected(one.edge_id),
-                one.last_sequence,
-                one.last_capture_time_us,
-                one.last_received_time_us,
-            )
-            for _, one in sorted(self._journal.cameras.items())
+        """Every camera that ever sent a frame or that a connected edge has, by name; the numbers are 0 before a first frame."""
+        senders, journalled = self._uplinks.senders, self._journal.cameras
+        return tuple(self._camera(name, senders.get(name)) for name in sorted(journalled.keys() | senders.keys()))
+
+    def _camera(self, name: str, sender: str | None) -> CameraState:
+        known = self._journal.cameras.get(name)
+        if known is None:
+            return CameraState(name, sender or "", True, 0, 0, 0)
+        return CameraState(
+            name,
+            sender or known.edge_id,
+            self._uplinks.connected(sender or known.edge_id),
+            known.last_sequence,
+            known.last_capture_time_us,
+            known.last_received_time_us,
         )
 
     def describe(self) -> tuple[BundleState, ...]:
@@ -115,7 +119,7 @@ class Subscriptions:
         checked_name("subscription", wish.subscription_id)
         if max(len(wish.cameras), len(wish.tasks)) > MOST_NAMES:
             raise BadRequest(f"a wish names at most {MOST_NAMES} cameras and tasks")
-        known = self._journal.cameras
+        known = self._journal.cameras.keys() | self._uplinks.senders.keys() if wish.cameras else frozenset[str]()
         for camera in wish.cameras:
             if camera not in known:
                 raise UnknownCamera(checked_name("camera", camera), sorted(known)[:MOST_NAMED])

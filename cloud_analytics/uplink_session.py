@@ -22,7 +22,7 @@ from cloud_analytics.uplink_outbox import Outbox
 from cloud_analytics.uplinks import Uplink, Uplinks
 from cloud_analytics.wishes import Wishes
 from shared.errors import BadRequest
-from shared.packets import Packet
+from shared.packets import Packet, checked_name
 from shared.uplink_messages import PacketReader
 from shared.wire import uplink_pb2
 
@@ -132,6 +132,8 @@ class UplinkSession:
 
     async def _take(self, request: uplink_pb2.ConnectRequest) -> None:
         self._parts.metrics.uplink_messages.inc()
+        announced = [checked_name("camera", name) for name in request.announced_cameras]
+        self._parts.uplinks.claim(self._uplink, announced)
         packets = self._reader.packets(request)
         if not packets:
             return

@@ -9,12 +9,15 @@ which may not have been noticed yet.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cloud_analytics.metrics import CloudMetrics
 from shared.errors import Busy, CameraTaken, Superseded, TaxonError
 from shared.telemetry.logs import logger
+
+MOST_CAMERAS = 100_000
+"""Of all edges; bounds what announcements make the cloud remember."""
 
 log = logger("cloud.uplink")
 
@@ -63,14 +66,21 @@ class Uplinks:
         self._metrics.uplinks.set(len(self._of_edges))
         return uplink
 
+    @property
+    def senders(self) -> Mapping[str, str]:
+        """The edge of each camera that a connected edge has announced or sent frames of."""
+        return {camera: uplink.edge_id for camera, uplink in self._senders.items()}
+
     def claim(self, uplink: Uplink, cameras: Iterable[str]) -> None:
-        """These cameras are this connection's; raises CameraTaken, or Superseded for one whose place was taken."""
+        """These cameras are this connection's; raises CameraTaken, Superseded for one whose place was taken, or Busy."""
         if self._of_edges.get(uplink.edge_id) is not uplink:
             raise Superseded(uplink.edge_id)
         for camera in cameras:
             sender = self._senders.get(camera)
             if sender is not None and sender.edge_id != uplink.edge_id:
                 raise CameraTaken(camera, sender.edge_id)
+            if sender is None and len(self._senders) >= MOST_CAMERAS:
+                raise Busy(f"{MOST_CAMERAS} cameras are connected; no more are taken")
             self._senders[camera] = uplink
 
     def leave(self, uplink: Uplink) -> None:
