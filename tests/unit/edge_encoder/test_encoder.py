@@ -36,6 +36,17 @@ def test_each_frame_may_have_its_own_rate(encoder: Encoder) -> None:
         assert mixed.frame(i).rate == rate
 
 
+def test_each_frame_may_have_its_own_groups_too(encoder: Encoder) -> None:
+    groups: list[tuple[str, ...]] = [("geometry",), BOTH, ("semantic",), BOTH]
+    rates = [0, 1, 2, 0]
+    for image, names, rate, found in zip(
+        IMAGES, groups, rates, encoder.analyse_each(IMAGES, groups, rates), strict=True
+    ):
+        assert encoder.code(found).bitstream == encoder.encode(image, names, rate).bitstream
+    with pytest.raises(UnknownName, match="unknown task group audio"):
+        encoder.analyse_each(IMAGES, [("audio",)] * 4, rates)
+
+
 def test_a_graph_that_nobody_wants_is_not_even_loaded(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     original = Graphs.session
@@ -62,6 +73,7 @@ def test_the_three_figures_are_kept_apart(encoder: Encoder) -> None:
     assert len(encoded.bitstream) == encoded.payload_bytes + overhead
     assert encoded.cross_entropy_bits <= 8 * encoded.payload_bytes <= 1.02 * encoded.cross_entropy_bits + 2 * 16
     assert [group.name for group in encoded.groups] == list(BOTH)
+    assert sum(group.substream_bytes for group in encoded.groups) == len(encoded.bitstream) - 6
 
 
 def test_the_order_of_groups_does_not_matter(encoder: Encoder) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_encoder.preprocess import preprocess
+from edge_encoder.preprocess import preprocess, preprocess_pixels
 from shared.errors import ImageError
 from shared.frames import Geometry, InputSize
 from tests.broken_png import GREY, png_that_claims
@@ -163,3 +163,13 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
     with pytest.raises(ImageError, match="at most 64 million are taken"):
         preprocess(png_that_claims(width, height, GREY), SIZE)
+
+
+def test_a_decoded_picture_becomes_the_same_frame_as_its_file() -> None:
+    from_file = preprocess(saved(quarters()), SIZE)
+    from_pixels = preprocess_pixels(np.asarray(quarters()), SIZE)
+    assert np.array_equal(from_pixels.pixels, from_file.pixels)
+    assert from_pixels.geometry == from_file.geometry
+    for wrong in (np.zeros((40, 40), np.uint8), np.zeros((40, 40, 3), np.float32), np.zeros((4, 40, 3), np.uint8)):
+        with pytest.raises(ImageError):
+            preprocess_pixels(wrong, SIZE)  # type: ignore[arg-type]
