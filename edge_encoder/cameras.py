@@ -8,7 +8,7 @@ Law: no more than `most_cameras` names are ever remembered, whatever is posted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from edge_encoder.metrics import EdgeMetrics
@@ -41,6 +41,16 @@ class Cameras:
         self._outcomes: dict[str, Counter[Outcome]] = {}
         self._bytes: Counter[str] = Counter()
         self._last: dict[str, Receipt] = {}
+        self._tell_of_new: Callable[[], None] = lambda: None
+
+    @property
+    def names(self) -> Collection[str]:
+        """The cameras that the cloud may offer: those that gave frames, and those that the settings name."""
+        return self._outcomes.keys() | self._allowed
+
+    def on_new(self, tell: Callable[[], None]) -> None:
+        """Calls `tell` whenever a camera comes that was not known before."""
+        self._tell_of_new = tell
 
     def check(self, camera_id: str) -> str:
         """The name, if it is one and the camera is taken; raises BadName, UnknownCamera, or Busy where there are too many."""
@@ -52,6 +62,7 @@ class Cameras:
         if len(self._outcomes) >= self._most:
             raise Busy(f"this edge has {self._most} cameras already; give the camera to another, or raise most_cameras")
         self._outcomes[camera_id] = Counter()
+        self._tell_of_new()
         return camera_id
 
     def note(self, receipt: Receipt) -> None:

@@ -132,8 +132,9 @@ class EdgeService:
         self._wishes.replace(recalled.wish)
         self._queue = FrameQueue(settings.queue_policy, settings.queue_depth, settings.queue_bytes)
         metrics.watch_queue(lambda: self._queue.frames, lambda: self._queue.bytes)
+        cameras = Cameras(settings.cameras, settings.most_cameras, metrics)
         self._intake = Intake(
-            Cameras(settings.cameras, settings.most_cameras, metrics),
+            cameras,
             self._queue,
             self._wishes,
             recalled.repeats,
@@ -149,7 +150,9 @@ class EdgeService:
             metrics,
             settings.uplink_interval_seconds,
             self._wanted,
+            cameras=lambda: cameras.names,
         )
+        cameras.on_new(self._uplink.notify)
         self._pipeline = Pipeline(
             encoder,
             self._queue,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from importlib.metadata import version
 
@@ -38,7 +38,7 @@ log = logger("edge.uplink")
 
 
 class Uplink:
-    """target: the cloud's address. bundle_digest: of the bundle that codes now."""
+    """target: the cloud's address. bundle_digest: of the bundle that codes now. cameras: those that the cloud is told of."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Uplink:
         interval_seconds: float,
         wanted: Wanted,
         jitter: Callable[[float, float], float] = random.uniform,
+        cameras: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._target = target
         self._edge_id = edge_id
@@ -58,6 +59,7 @@ class Uplink:
         self._metrics = metrics
         self._interval_seconds = interval_seconds
         self._wanted = wanted
+        self._cameras = cameras
         self._jitter = jitter
         self._spooled = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -67,7 +69,7 @@ class Uplink:
         metrics.connected.set(0)
 
     def notify(self) -> None:
-        """There is something new in the spool."""
+        """There is something new in the spool, or a new camera."""
         self._spooled.set()
 
     def finish(self) -> None:
@@ -118,7 +120,7 @@ class Uplink:
             self._metrics.refused.labels(reason).set(0)
         log.info("connected", cloud=self._target, bundle=digest.hex(), spooled=self._spool.frames)
         self._stream = UplinkStream(
-            call, self._spool, self._metrics, digest, self._interval_seconds, self._spooled, self._wanted
+            call, self._spool, self._metrics, digest, self._interval_seconds, self._spooled, self._wanted, self._cameras
         )
         if self._stopping.is_set():
             self._stream.finish()

@@ -1,6 +1,7 @@
 """One stream to the cloud: what is sent on it and what comes back, until it breaks or has nothing left to carry.
 
     Spool --read_after, as far as the credit goes--> PacketWriter --ConnectRequest--> cloud
+    names of cameras --ConnectRequest--> cloud
     cloud --ConnectResponse--> credit; acks (the spool forgets); what is wanted (told, and kept)
 
 A stream carries frames of one bundle. Law: frames go out in the spool's order, and none is forgotten before its ack.
@@ -9,7 +10,7 @@ A stream carries frames of one bundle. Law: frames go out in the spool's order, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import grpc
 
@@ -23,6 +24,8 @@ from shared.wire import uplink_pb2
 
 MOST_PACKETS = 64
 """Of one message."""
+MOST_ANNOUNCED = 500
+"""Cameras of one message."""
 WRITE_SECONDS = 30.0
 STATUS_SECONDS = 5.0
 LAST_ACKS_SECONDS = 30.0
@@ -38,7 +41,7 @@ log = logger("edge.uplink")
 class UplinkStream:
     """interval_seconds: the shortest time between two messages, so that frames that come meanwhile travel together.
 
-    spooled: set by whoever spools. wanted: told whenever the wish changes.
+    spooled: set by whoever spools. wanted: told whenever the wish changes. cameras: those that the cloud is told of.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class UplinkStream:
         interval_seconds: float,
         spooled: asyncio.Event,
         wanted: Wanted,
+        cameras: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._call = call
         self._spool = spool
@@ -58,6 +62,8 @@ class UplinkStream:
         self._interval_seconds = interval_seconds
         self._wake = spooled
         self._wanted = wanted
+        self._cameras = cameras
+        self._announced: set[str] = set()
         self._writer = PacketWriter()
         self._credit = 0
         self._sent_row = 0
@@ -97,6 +103,7 @@ class UplinkStream:
     async def _send(self) -> None:
         while True:
             self._wake.clear()
+            await self._announce()
             found = await asyncio.to_thread(
                 self._spool.read_after, self._sent_row, max(1, min(MOST_PACKETS, self._credit))
             )
@@ -110,6 +117,15 @@ class UplinkStream:
                 return
             else:
                 await self._wake.wait()
+
+    async def _announce(self) -> None:
+        """Names the cameras that the cloud has not been told of on this stream."""
+        new = sorted(set(self._cameras()) - self._announced)
+        for begin in range(0, len(new), MOST_ANNOUNCED):
+            names = new[begin : begin + MOST_ANNOUNCED]
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._call.write(uplink_pb2.ConnectRequest(announced_cameras=names))
+            self._announced.update(names)
 
     async def _write(self, spooled: Sequence[Spooled]) -> None:
         packets: list[Packet] = [one.packet for one in spooled]
