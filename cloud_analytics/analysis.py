@@ -17,10 +17,11 @@ from dataclasses import replace
 from cloud_analytics.batcher import Batcher, DecodedFrame
 from cloud_analytics.bundles import Catalogue, ServedBundle
 from cloud_analytics.metrics import CloudMetrics
-from cloud_analytics.results.types import Analysed, GroupBytes, Received
+from cloud_analytics.results.types import Analysed, Received
 from shared.bitstream import Substream, parse
 from shared.errors import TaxonError, UnknownName
 from shared.latents import Latent
+from shared.results import GroupBytes
 from shared.telemetry.logs import OncePer, logger
 
 log = logger("cloud.analysis")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from cloud_analytics.results.types import ClassProbability
+from shared.results import ClassProbability
 
 
 def labels_for(labels: Sequence[str], classes: int) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """One task's numbers as a subscriber asked for them.
 
-    values, task, Style --rendered--> ClassesOutput | TensorOutput | PictureOutput
+    values, task, Style --rendered--> ClassesResult | TensorResult | PictureResult
 
 Law: the same values and style give the same output, so it is made once for all who ask alike. Blocks: it draws and compresses.
 """
@@ -23,15 +23,8 @@ from cloud_analytics.pictures import (
 )
 from cloud_analytics.ranking import labels_for, ranked
 from cloud_analytics.resize import reduced
-from cloud_analytics.results.types import (
-    ClassesOutput,
-    Encoding,
-    PictureOutput,
-    ServedTask,
-    TaskOutput,
-    TensorOutput,
-    Wish,
-)
+from cloud_analytics.results.types import ServedTask, TaskOutput, Wish
+from shared.results import ClassesResult, Encoding, PictureResult, TensorResult
 
 _DRAWN = {"normal": normal_picture, "reshading": reshading_picture, "principal_curvature": curvature_picture}
 
@@ -54,13 +47,13 @@ def rendered(task: ServedTask, values: NDArray[Any], style: Style) -> TaskOutput
     """One frame's output of one task. values: of the task's shape and dtype."""
     if not task.is_dense:
         if len(task.shape) != 1 or task.dtype != "float32":
-            return TensorOutput(task.name, values)
-        return ClassesOutput(task.name, ranked(labels_for(task.labels, len(values)), values, style.top_classes))
+            return TensorResult(task.name, values)
+        return ClassesResult(task.name, ranked(labels_for(task.labels, len(values)), values, style.top_classes))
     small = reduced(task.name, values, style.longest_side_pixels)
     if style.encoding is Encoding.TENSOR:
-        return TensorOutput(task.name, small)
+        return TensorResult(task.name, small)
     picture = _drawn(task, small)
-    return PictureOutput(task.name, png(picture), picture.width, picture.height)
+    return PictureResult(task.name, png(picture), picture.width, picture.height)
 
 
 def _drawn(task: ServedTask, values: NDArray[Any]) -> Image.Image:

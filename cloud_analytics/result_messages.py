@@ -11,19 +11,10 @@ from collections.abc import Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cloud_analytics.results.types import (
-    BundleState,
-    CameraState,
-    ClassesOutput,
-    Encoding,
-    FrameOutput,
-    ServedTask,
-    TaskOutput,
-    TensorOutput,
-    Wish,
-)
+from cloud_analytics.results.types import BundleState, CameraState, FrameOutput, ServedTask, TaskOutput, Wish
 from shared.errors import BadRequest
 from shared.packets import MICROSECONDS
+from shared.results import ClassesResult, Encoding, TensorResult
 from shared.telemetry.trace import traceparent
 from shared.uplink_messages import geometry_message
 from shared.wire import results_pb2
@@ -127,13 +118,13 @@ def _description(task: ServedTask) -> results_pb2.TaskDescription:
 
 
 def _task_message(output: TaskOutput) -> results_pb2.TaskResult:
-    if isinstance(output, ClassesOutput):
+    if isinstance(output, ClassesResult):
         classes = [
             results_pb2.ClassProbability(index=one.index, label=one.label, probability=one.probability)
             for one in output.classes
         ]
         return results_pb2.TaskResult(task=output.task, classes=results_pb2.Classes(classes=classes))
-    if isinstance(output, TensorOutput):
+    if isinstance(output, TensorResult):
         values = output.values
         tensor = results_pb2.Tensor(
             dtype=values.dtype.name,

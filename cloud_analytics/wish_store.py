@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from cloud_analytics.database import Database
-from cloud_analytics.results.types import Encoding, Wish
+from cloud_analytics.results.types import Wish
 from shared.packets import MICROSECONDS
+from shared.results import Encoding
 
 
 @dataclass(frozen=True)

@@ -259,7 +259,9 @@ class Superseded(RequestError):
     """Another connection under the same id took this one's place."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"another connection came as {name} and took this one's place; give each client an id of its own")
+        super().__init__(
+            f"another connection came as {name} and took this one's place; give each client an id of its own"
+        )
         self.name = name
 
 

@@ -19,8 +19,8 @@ from cloud_analytics.pictures import (
     segmentation_picture,
 )
 from cloud_analytics.ranking import labels_for, ranked
-from cloud_analytics.results.types import ClassProbability
 from shared.bundle import Bundle
+from shared.results import ClassProbability
 
 CLASSES_IN_JSON = 10
 DRAWN = {"normal": normal_picture, "reshading": reshading_picture, "principal_curvature": curvature_picture}

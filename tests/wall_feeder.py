@@ -18,24 +18,14 @@ from cloud_analytics.decoder import Decoder
 from cloud_analytics.heads import TaskResult, results
 from cloud_analytics.pictures import curvature_picture, normal_picture, reshading_picture, segmentation_picture
 from cloud_analytics.ranking import ranked
-from cloud_analytics.results.types import (
-    BundleState,
-    CameraState,
-    ClassesOutput,
-    FrameOutput,
-    GroupBytes,
-    Lost,
-    PictureOutput,
-    ServedTask,
-    TaskOutput,
-    Wish,
-)
+from cloud_analytics.results.types import BundleState, CameraState, FrameOutput, Lost, ServedTask, TaskOutput, Wish
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
 from shared.bitstream import parse
 from shared.bundle import Bundle
 from shared.errors import TaxonError, UnknownCamera
 from shared.packets import Packet
+from shared.results import ClassesResult, GroupBytes, PictureResult
 from shared.tasks import task_named
 
 DRAWN: Mapping[str, Callable[[Any], Image.Image]] = {
@@ -179,7 +169,7 @@ class Feeder:
                 picture.thumbnail((192, 192), Image.Resampling.NEAREST)
                 buffer = BytesIO()
                 picture.save(buffer, "PNG", compress_level=3)
-                yield PictureOutput(name, buffer.getvalue(), picture.width, picture.height)
+                yield PictureResult(name, buffer.getvalue(), picture.width, picture.height)
             else:
                 labels = self.bundle.manifest.tasks[name].labels
-                yield ClassesOutput(name, ranked(labels, values, 3))
+                yield ClassesResult(name, ranked(labels, values, 3))

@@ -22,7 +22,8 @@ from cloud_analytics.analysis import Analysis
 from cloud_analytics.bundles import Catalogue
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.render import Style, rendered
-from cloud_analytics.results.types import Analysed, PictureOutput, Received, ServedTask, TaskOutput, TensorOutput
+from cloud_analytics.results.types import Analysed, Received, ServedTask, TaskOutput
+from shared.results import PictureResult, TensorResult
 from shared.telemetry.logs import logger
 
 _FRAME_BYTES = 2_000
@@ -144,8 +145,8 @@ def _started(work: Coroutine[Any, Any, Made]) -> asyncio.Future[Made]:
 
 
 def _output_bytes(output: TaskOutput, values: NDArray[Any]) -> int:
-    if isinstance(output, PictureOutput):
+    if isinstance(output, PictureResult):
         return len(output.png)
-    if isinstance(output, TensorOutput):
+    if isinstance(output, TensorResult):
         return 0 if output.values is values else output.values.nbytes
     return 100 * len(output.classes)

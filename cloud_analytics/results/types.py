@@ -6,21 +6,14 @@ Received --analysis--> Analysed (numbers, by task) --bus--> subscription --rende
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from shared.frames import InputSize
 from shared.packets import Packet
-
-
-class Encoding(StrEnum):
-    """How dense results travel."""
-
-    TENSOR = "tensor"
-    PNG = "png"
+from shared.results import ClassesResult, Encoding, GroupBytes, PictureResult, TensorResult
 
 
 @dataclass(frozen=True)
@@ -67,15 +60,6 @@ class Received:
     received_time_us: int
 
 
-@dataclass(frozen=True)
-class GroupBytes:
-    """What one group of a frame cost. bytes: of its substream, header and check sum included."""
-
-    group: str
-    rate: int
-    bytes: int
-
-
 @dataclass(frozen=True, eq=False)
 class Analysed:
     """A frame's results as numbers, for the tasks that somebody wanted.
@@ -90,42 +74,7 @@ class Analysed:
     error: str = ""
 
 
-@dataclass(frozen=True)
-class ClassProbability:
-    """One class of a class task."""
-
-    index: int
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class ClassesOutput:
-    """A class task's most probable classes, most probable first."""
-
-    task: str
-    classes: tuple[ClassProbability, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class TensorOutput:
-    """A dense task's numbers, channels first, or [H, W] for class ids."""
-
-    task: str
-    values: NDArray[Any] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class PictureOutput:
-    """A dense task's picture, as `taxon decode` draws it. Sizes in pixels."""
-
-    task: str
-    png: bytes = field(repr=False)
-    width: int
-    height: int
-
-
-TaskOutput = ClassesOutput | TensorOutput | PictureOutput
+TaskOutput = ClassesResult | TensorResult | PictureResult
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from cloud_analytics.results.types import CameraState, ClassesOutput, FrameOutput, PictureOutput
+from cloud_analytics.results.types import CameraState, FrameOutput
 from cloud_analytics.wall.tasks import WallTask
 from cloud_analytics.wall.wishes import Plan, Wants
 from shared.errors import BadRequest, TooLarge
+from shared.results import ClassesResult, PictureResult
 
 MOST_TASKS = 64
 MOST_CAMERAS = 256
@@ -128,7 +129,7 @@ def pong_message(at: float, now_us: int) -> str:
 
 
 def frames_message(
-    camera: str, frames: Iterable[FrameOutput], classes: Iterable[tuple[FrameOutput, ClassesOutput]]
+    camera: str, frames: Iterable[FrameOutput], classes: Iterable[tuple[FrameOutput, ClassesResult]]
 ) -> str:
     """What every frame since the last such message has cost, and the newest classes, each with its frame's sequence."""
     return _text(
@@ -145,7 +146,7 @@ def frames_message(
     )
 
 
-def pictures_message(camera: str, pictures: Iterable[tuple[FrameOutput, PictureOutput]]) -> bytes:
+def pictures_message(camera: str, pictures: Iterable[tuple[FrameOutput, PictureResult]]) -> bytes:
     """The newest pictures of a camera, each with its frame's sequence and capture time. Sizes in pixels and bytes."""
     found = list(pictures)
     header = _text(

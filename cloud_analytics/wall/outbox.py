@@ -15,14 +15,15 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from cloud_analytics.results.types import ClassesOutput, FrameOutput, PictureOutput
+from cloud_analytics.results.types import FrameOutput
 from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.messages import frames_message, lost_message, pictures_message
+from shared.results import ClassesResult, PictureResult
 
 MOST_FRAMES = 256
 """Frames of a camera whose metadata waits for one page."""
 
-Output = TypeVar("Output", ClassesOutput, PictureOutput)
+Output = TypeVar("Output", ClassesResult, PictureResult)
 
 
 @dataclass
@@ -30,8 +31,8 @@ class _CameraBox:
     due: float = float("-inf")
     last_sequence: int = -1
     frames: deque[FrameOutput] = field(default_factory=deque)
-    classes: dict[str, tuple[FrameOutput, ClassesOutput]] = field(default_factory=dict)
-    pictures: dict[str, tuple[FrameOutput, PictureOutput]] = field(default_factory=dict)
+    classes: dict[str, tuple[FrameOutput, ClassesResult]] = field(default_factory=dict)
+    pictures: dict[str, tuple[FrameOutput, PictureResult]] = field(default_factory=dict)
 
     def waits(self, with_pictures: bool) -> bool:
         return bool(self.frames or self.classes or (with_pictures and self.pictures))
@@ -74,9 +75,9 @@ class Outbox:
             box.frames.popleft()
             self.lose(1)
         for one in output.outputs:
-            if isinstance(one, PictureOutput):
+            if isinstance(one, PictureResult):
                 _put_newest(box.pictures, frame, one)
-            elif isinstance(one, ClassesOutput):
+            elif isinstance(one, ClassesResult):
                 _put_newest(box.classes, frame, one)
 
     def saw(self, picture_bytes: int) -> None:

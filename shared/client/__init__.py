@@ -21,20 +21,15 @@ from shared.client.types import (
     BundleInfo,
     CameraFrame,
     CameraInfo,
-    ClassesResult,
-    ClassProbability,
-    Encoding,
-    GroupBytes,
     Outcome,
-    PictureResult,
     Receipt,
     Result,
     TaskInfo,
     TaskResult,
-    TensorResult,
     Wish,
 )
 from shared.errors import Refused, Unreachable
+from shared.results import ClassesResult, ClassProbability, Encoding, GroupBytes, PictureResult, TensorResult
 
 __all__ = [
     "BundleInfo",

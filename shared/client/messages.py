@@ -13,23 +13,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 
-from shared.client.types import (
-    BundleInfo,
-    CameraInfo,
-    ClassesResult,
-    ClassProbability,
-    Encoding,
-    GroupBytes,
-    Outcome,
-    PictureResult,
-    Receipt,
-    Result,
-    TaskInfo,
-    TaskResult,
-    TensorResult,
-    Wish,
-)
+from shared.client.types import BundleInfo, CameraInfo, Outcome, Receipt, Result, TaskInfo, TaskResult, Wish
 from shared.errors import BadRequest, Refused
+from shared.results import ClassesResult, ClassProbability, Encoding, GroupBytes, PictureResult, TensorResult
 from shared.uplink_messages import geometry_of
 from shared.wire import frame_pb2, results_pb2
 

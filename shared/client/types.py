@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Refused
 from shared.frames import Geometry
+from shared.results import ClassesResult, Encoding, GroupBytes, PictureResult, TensorResult
 
 Picture = bytes | NDArray[np.uint8]
 """A picture file's bytes (JPEG, PNG or WebP), or upright RGB as uint8 [H, W, 3], which is sent as JPEG."""
@@ -60,13 +60,6 @@ class Receipt:
     refusal: Refused | None = None
 
 
-class Encoding(StrEnum):
-    """How dense results travel: the numbers themselves, or the picture that `taxon decode` draws."""
-
-    TENSOR = "tensor"
-    PNG = "png"
-
-
 @dataclass(frozen=True)
 class Wish:
     """What a subscriber wants. cameras: none named means all, also those that appear later. tasks: may be none.
@@ -81,50 +74,6 @@ class Wish:
     longest_side_pixels: int = 0
     top_classes: int = 5
     hold_seconds: float = 30.0
-
-
-@dataclass(frozen=True)
-class GroupBytes:
-    """What one task group of a frame cost. rate: its operating point."""
-
-    group: str
-    rate: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class ClassProbability:
-    """One class of a class task."""
-
-    index: int
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class ClassesResult:
-    """A class task's most probable classes, most probable first."""
-
-    task: str
-    classes: tuple[ClassProbability, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class TensorResult:
-    """A dense task's numbers: float32 [C, H, W], or uint8 [H, W] of class ids. Read-only."""
-
-    task: str
-    values: NDArray[Any] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class PictureResult:
-    """A dense task's picture."""
-
-    task: str
-    png: bytes = field(repr=False)
-    width: int
-    height: int
 
 
 TaskResult = ClassesResult | TensorResult | PictureResult

@@ -13,9 +13,10 @@ import pytest
 from cloud_analytics.decoder import Decoder
 from cloud_analytics.heads import results as results_of
 from cloud_analytics.render import Style
-from cloud_analytics.results.types import Analysed, Encoding, Received
+from cloud_analytics.results.types import Analysed, Received
 from shared.bundle import Bundle
 from shared.packets import Packet
+from shared.results import Encoding
 from shared.tasks import TASKS
 from taxon.sizes import sizes_of
 from tests.cloud_parts import CloudParts, cloud_parts

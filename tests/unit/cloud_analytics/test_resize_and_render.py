@@ -14,7 +14,8 @@ from PIL import Image
 from cloud_analytics.pictures import normal_picture, png, segmentation_picture
 from cloud_analytics.render import Style, rendered
 from cloud_analytics.resize import majority, reduced, smaller_size
-from cloud_analytics.results.types import ClassesOutput, Encoding, PictureOutput, ServedTask, TensorOutput
+from cloud_analytics.results.types import ServedTask
+from shared.results import ClassesResult, Encoding, PictureResult, TensorResult
 
 NORMAL = ServedTask("normal", "geometry", (3, "H", "W"), "float32", "1")
 SEGMENTS = ServedTask("segment_semantic", "semantic", ("H", "W"), "uint8", "")
@@ -70,22 +71,22 @@ def test_smaller_normals_have_unit_length_also_where_opposites_cancel() -> None:
 def test_at_full_size_nothing_changes(side: int) -> None:
     values = normals()
     output = rendered(NORMAL, values, style(side=side))
-    assert isinstance(output, TensorOutput)
+    assert isinstance(output, TensorResult)
     assert output.values is values
 
 
 def test_a_picture_is_the_one_that_decode_draws() -> None:
     values, ids = normals(), RANDOM.integers(0, 13, (16, 16), np.uint8)
-    assert rendered(NORMAL, values, style(Encoding.PNG)) == PictureOutput("normal", png(normal_picture(values)), 48, 32)
+    assert rendered(NORMAL, values, style(Encoding.PNG)) == PictureResult("normal", png(normal_picture(values)), 48, 32)
     drawn = rendered(SEGMENTS, ids, style(Encoding.PNG))
-    assert drawn == PictureOutput("segment_semantic", png(segmentation_picture(ids)), 16, 16)
+    assert drawn == PictureResult("segment_semantic", png(segmentation_picture(ids)), 16, 16)
 
 
 def test_classes_are_the_most_probable_first_whatever_the_encoding() -> None:
     values = np.array([0.1, 0.4, 0.1, 0.4], np.float32)
     for encoding in Encoding:
         output = rendered(SCENE, values, style(encoding, top=3))
-        assert isinstance(output, ClassesOutput)
+        assert isinstance(output, ClassesResult)
         assert [(one.index, one.label) for one in output.classes] == [(1, "bath"), (3, "den"), (0, "attic")]
         assert output.classes[0].probability == pytest.approx(0.4)
 
@@ -93,8 +94,8 @@ def test_classes_are_the_most_probable_first_whatever_the_encoding() -> None:
 def test_a_further_task_is_grey_over_its_range() -> None:
     values = np.linspace(2, 6, 16, dtype=np.float32).reshape(1, 4, 4)
     output = rendered(DEPTH, values, style(Encoding.PNG))
-    assert isinstance(output, PictureOutput)
+    assert isinstance(output, PictureResult)
     grey = np.asarray(Image.open(BytesIO(output.png)))
     assert grey.ravel().tolist() == [17 * step for step in range(16)]
     flat = rendered(DEPTH, np.full((1, 4, 4), np.nan, np.float32), style(Encoding.PNG))
-    assert isinstance(flat, PictureOutput), "an overlay's numbers may be anything"
+    assert isinstance(flat, PictureResult), "an overlay's numbers may be anything"

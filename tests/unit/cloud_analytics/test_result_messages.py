@@ -7,19 +7,11 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from cloud_analytics.result_messages import frame_message, timestamp, wish_of
-from cloud_analytics.results.types import (
-    ClassesOutput,
-    ClassProbability,
-    Encoding,
-    FrameOutput,
-    GroupBytes,
-    PictureOutput,
-    TensorOutput,
-    Wish,
-)
+from cloud_analytics.results.types import FrameOutput, Wish
 from shared.errors import BadRequest
 from shared.frames import Geometry
 from shared.packets import Packet
+from shared.results import ClassesResult, ClassProbability, Encoding, GroupBytes, PictureResult, TensorResult
 from shared.telemetry.trace import packed
 from shared.wire import results_pb2
 
@@ -55,9 +47,9 @@ def test_a_frame_travels_whole_its_numbers_little_endian(order: str) -> None:
     values = np.arange(12, dtype=np.float32).reshape(3, 2, 2).astype(f"{order}f4")
     packet = Packet("door", 5, 1_700_000_000_123_456, Geometry(640, 480, 256, 128), b"12345", packed(PARENT))
     outputs = (
-        ClassesOutput("class_scene", (ClassProbability(3, "den", 0.5),)),
-        TensorOutput("normal", values),
-        PictureOutput("reshading", b"png", 4, 2),
+        ClassesResult("class_scene", (ClassProbability(3, "den", 0.5),)),
+        TensorResult("normal", values),
+        PictureResult("reshading", b"png", 4, 2),
     )
     groups = (GroupBytes("geometry", 1, 4),)
     message = frame_message(FrameOutput(packet, 7, bytes(32), groups, outputs, "j:9", "told"))

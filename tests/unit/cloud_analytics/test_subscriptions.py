@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cloud_analytics.results.types import ClassesOutput, FrameOutput, Lost, TensorOutput, Wish
+from cloud_analytics.results.types import FrameOutput, Lost, Wish
 from cloud_analytics.subscription import AHEAD, Subscription
 from shared.bundle import Bundle
 from shared.errors import BadName, BadRequest, Busy, Draining, Superseded, UnknownCamera, UnknownName
 from shared.packets import Packet
+from shared.results import ClassesResult, TensorResult
 from tests.cloud_parts import CloudParts, cloud_parts
 from tests.small_edge import coded_packets
 
@@ -64,12 +65,12 @@ async def test_from_now_on_and_from_a_cursor(
         await parts.send(packets[10:13], tiny_bundle.digest)
         made = await frames(now, 3)
         assert numbers(made) == door(11, 13)
-        assert [type(output) for output in made[0].outputs] == [ClassesOutput]
+        assert [type(output) for output in made[0].outputs] == [ClassesResult]
         back = await parts.subscriptions.subscribe(Wish("back", tasks=("normal",), cursor=made[0].cursor))
         again = await frames(back, 2)
         assert numbers(again) == door(12, 13)
         assert [one.cursor for one in again] == [one.cursor for one in made[1:]]
-        assert isinstance(again[0].outputs[0], TensorOutput)
+        assert isinstance(again[0].outputs[0], TensorResult)
         await parts.send(packets[13:15], tiny_bundle.digest)
         assert numbers(await frames(back, 2)) == door(14, 15)
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from cloud_analytics.bundles import ServedBundle
 from cloud_analytics.database import Database, open_database
-from cloud_analytics.results.types import Encoding, Wish
+from cloud_analytics.results.types import Wish
 from cloud_analytics.wish_store import StoredWish, WishStore
 from cloud_analytics.wishes import WantedGroups, Wishes
+from shared.results import Encoding
 from tests.cloud_parts import catalogue_of, metrics
 
 GROUPS = {"class_scene": "semantic", "segment_semantic": "semantic", "normal": "geometry", "reshading": "geometry"}

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from cloud_analytics.results.types import (
-    ClassesOutput,
-    ClassProbability,
-    FrameOutput,
-    GroupBytes,
-    PictureOutput,
-    TaskOutput,
-)
+from cloud_analytics.results.types import FrameOutput, TaskOutput
 from shared.frames import Geometry
 from shared.packets import Packet
+from shared.results import ClassesResult, ClassProbability, GroupBytes, PictureResult
 
 
-def picture(task: str = "normal", png: bytes = b"png") -> PictureOutput:
-    return PictureOutput(task, png, 192, 144)
+def picture(task: str = "normal", png: bytes = b"png") -> PictureResult:
+    return PictureResult(task, png, 192, 144)
 
 
-def classes(task: str = "class_scene", label: str = "kitchen") -> ClassesOutput:
-    return ClassesOutput(task, (ClassProbability(3, label, 0.75),))
+def classes(task: str = "class_scene", label: str = "kitchen") -> ClassesResult:
+    return ClassesResult(task, (ClassProbability(3, label, 0.75),))
 
 
 def frame(sequence: int, *outputs: TaskOutput, camera: str = "kitchen", coded_bytes: int = 100) -> FrameOutput:

@@ -18,10 +18,11 @@ from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from cloud_analytics.results.types import Encoding, Lost
+from cloud_analytics.results.types import Lost
 from cloud_analytics.wall import WallLimits, add_wall
 from shared.bundle import Bundle
 from shared.errors import Busy, Draining
+from shared.results import Encoding
 from shared.service.web import WebServer, web_app
 from tests.unit.cloud_analytics.wall.frames import frame, picture
 from tests.wall_feeder import Feeder
