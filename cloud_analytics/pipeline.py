@@ -78,7 +78,9 @@ class Pipeline:
     async def failed(self) -> BaseException:
         """Waits until a loop has ended, which it must not, and says why."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        return next(iter(done)).exception() or RuntimeError("the pipeline ended")
+        ended = next(iter(done))
+        error = None if ended.cancelled() else ended.exception()
+        return error or RuntimeError("the pipeline ended")
 
     async def receive(self, arrival: Arrival) -> int:
         """Writes a message's packets to the journal and puts what is new on its way. Returns the position to await with

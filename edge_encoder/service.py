@@ -84,7 +84,7 @@ class EdgeService:
         while True:
             done, waits = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                error = task.exception()
+                error = None if task.cancelled() else task.exception()
                 if error is not None or task not in self._players:
                     return error or RuntimeError(f"{task.get_name()} has ended")
 

@@ -90,7 +90,8 @@ class UplinkStream:
             # Where sending failed, the status that arrives with what is received says why.
             failed = sends.done() and sends.exception() is not None
             await asyncio.wait({receives}, timeout=STATUS_SECONDS if failed else LAST_ACKS_SECONDS)
-            if receives.done():
+            # A write that took too long has cancelled the call, and gRPC then cancels whoever reads: sending says why.
+            if receives.done() and not receives.cancelled():
                 receives.result()
             if sends.done():
                 sends.result()
