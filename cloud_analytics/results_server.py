@@ -25,6 +25,8 @@ from shared.wire import results_pb2
 log = logger("cloud.results")
 NAME = results_pb2.DESCRIPTOR.services_by_name["ResultsService"].full_name
 FIRST_REQUEST_SECONDS = 10.0
+BREAK_SHOWS_SECONDS = 0.2
+"""How long after the end of the requests a broken connection has shown itself."""
 
 Context = grpc.aio.ServicerContext[results_pb2.SubscribeRequest, results_pb2.SubscribeResponse]
 ListContext = grpc.aio.ServicerContext[results_pb2.ListCamerasRequest, results_pb2.ListCamerasResponse]
@@ -102,6 +104,8 @@ class ResultsService:
         """Ends when the client half-closes."""
         while isinstance(request := await context.read(), results_pb2.SubscribeRequest):
             await subscription.change(wish_of(request))
+        # The requests of a connection that breaks end like those of one that is half-closed; only then gRPC cancels the call.
+        await asyncio.sleep(BREAK_SHOWS_SECONDS)
 
     async def _write(self, subscription: Subscription, context: Context) -> None:
         while True:
