@@ -95,11 +95,11 @@ class Subscriber:
             self._closing = True
             self._changed.notify_all()
         if self._reading is not None:
-            if self._call is not None:
+            if (call := self._call) is not None:
                 with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
                     async with asyncio.timeout(self._timeouts.close):
                         async with self._writing:
-                            await self._call.done_writing()
+                            await call.done_writing()
                         await asyncio.wait({self._reading})
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
@@ -146,11 +146,11 @@ class Subscriber:
         changed = wish or self._wish
         changed = changed if cameras is None else replace(changed, cameras=tuple(cameras))
         self._wish = changed if tasks is None else replace(changed, tasks=tuple(tasks))
-        if self._call is not None:
+        if (call := self._call) is not None:
             # A stream that breaks in this moment is begun again with the new wish.
             with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 async with self._writing:
-                    await self._call.write(self._request())
+                    await call.write(self._request())
 
     def _request(self) -> results_pb2.SubscribeRequest:
         return subscribe_request(self.subscription_id, self._wish, self._received_cursor)
@@ -196,6 +196,11 @@ class Subscriber:
             raise self._meaning(error) from error
         except asyncio.InvalidStateError as error:
             raise Broken("the cloud ended the stream") from error
+        except asyncio.CancelledError as error:
+            # gRPC cancels a call whose write was given up (a `change` with a deadline), and with it whoever reads.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            raise Broken("a change was given up half-way") from error
         finally:
             self._call = None
             self._is_subscribed = False
