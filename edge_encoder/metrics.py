@@ -36,6 +36,7 @@ class EdgeMetrics:
         self.refused = self._gauge("uplink_refused", "1 while the cloud refuses this edge, by reason", "reason")
         self.connects = self._counter("uplink_connects", "Streams that the cloud welcomed")
         self.breaks = self._counter("uplink_breaks", "Streams that ended otherwise than by the edge")
+        self.behind = self._gauge("uplink_behind", "1 while live frames are held back: the cloud takes fewer than come")
         self.credit = self._gauge("uplink_credit_frames", "Frames that the cloud takes further")
         self.sent_frames = self._counter("uplink_sent_frames", "Frames sent, repetitions included")
         self.sent_bytes = self._counter("uplink_sent_bytes", "Bytes of the messages, gRPC's prefixes included")
@@ -49,6 +50,10 @@ class EdgeMetrics:
         """Reads the queue when the metrics are read."""
         self.queue_frames.set_function(frames)
         self.queue_bytes.set_function(waiting_bytes)
+
+    def watch_flow(self, is_behind: Callable[[], bool]) -> None:
+        """Reads whether the cloud keeps up when the metrics are read."""
+        self.behind.set_function(lambda: float(is_behind()))
 
     def note_spool(self, state: SpoolState, now_us: int) -> None:
         """Shows the spool as it is now. now_us: microseconds since 1970."""

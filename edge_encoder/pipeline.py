@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 from edge_encoder import stages
 from edge_encoder.encoder import Encoder
+from edge_encoder.flow import Flow
 from edge_encoder.frame_queue import FrameQueue
 from edge_encoder.metrics import EdgeMetrics
 from edge_encoder.pacing import Pacing
@@ -45,6 +46,7 @@ class Pipeline:
         metrics: EdgeMetrics,
         most_batch: int,
         spooled: Callable[[], None],
+        flow: Flow,
     ) -> None:
         self.encoder = encoder
         self._queue = queue
@@ -54,6 +56,7 @@ class Pipeline:
         self._metrics = metrics
         self._most_batch = most_batch
         self._spooled = spooled
+        self._flow = flow
         self._size = encoder.bundle.manifest.input
         self._decoders = min(4, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(self._decoders + 2, "edge")
@@ -78,6 +81,7 @@ class Pipeline:
             await self._room.acquire()
             batch: list[stages.Prepared] = []
             while not batch:
+                await self._flow.kept_up()
                 batch = await self._prepare(await self._queue.take(self._most_batch))
             await self._prepared.put(batch)
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from edge_encoder.cameras import Cameras
 from edge_encoder.encoder import Encoder
+from edge_encoder.flow import Flow
 from edge_encoder.frame_queue import FrameQueue
 from edge_encoder.ingest.http import edge_app
 from edge_encoder.ingest.rpc import NAME, IngestService
@@ -103,6 +104,7 @@ class EdgeService:
     async def _drain(self, deadline: float) -> None:
         loop = asyncio.get_running_loop()
         self._intake.close()
+        self._flow.release()
         await self._rpc.set_ready(False)
         if not await _within(deadline, self._intake.idle()):
             log.warning("some frames have no answer yet", waiting=self._queue.frames)
@@ -130,6 +132,8 @@ class EdgeService:
         settings, metrics = self._settings, self._metrics
         self._wishes = Wishes([group.name for group in bundle.manifest.groups], settings.pinned_groups)
         self._wishes.replace(recalled.wish)
+        self._flow = Flow(is_live=settings.queue_policy == "newest")
+        metrics.watch_flow(lambda: self._flow.is_behind)
         self._queue = FrameQueue(settings.queue_policy, settings.queue_depth, settings.queue_bytes)
         metrics.watch_queue(lambda: self._queue.frames, lambda: self._queue.bytes)
         cameras = Cameras(settings.cameras, settings.most_cameras, metrics)
@@ -150,6 +154,7 @@ class EdgeService:
             metrics,
             settings.uplink_interval_seconds,
             self._wanted,
+            self._flow,
             cameras=lambda: cameras.names,
         )
         cameras.on_new(self._uplink.notify)
@@ -162,6 +167,7 @@ class EdgeService:
             metrics,
             settings.most_batch,
             self._uplink.notify,
+            self._flow,
         )
         self._closing.push_async_callback(asyncio.to_thread, self._pipeline.close)
 

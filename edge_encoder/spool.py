@@ -29,6 +29,8 @@ SpoolSync = Literal["normal", "full"]
 RECEIPTS_KEPT = 64
 """Of each camera: how far back a repeated post is recognised, in frames."""
 
+_IDLE_US = 10 * MICROSECONDS
+"""After so long a camera may have been another edge's meanwhile, which began at the time in milliseconds."""
 _SECONDS_BETWEEN_WARNINGS = 60.0
 _MOST_DROPPED_AT_ONCE = 256
 _WISH = "wish"
@@ -115,6 +117,12 @@ class Spool:
             self._bytes += _kept_bytes(added)
             self._note(dropped)
         return receipts
+
+    def last_row(self) -> int:
+        """The row of the newest frame, 0 for none."""
+        with self._lock:
+            (row,) = self._database.second.execute("SELECT coalesce(max(row), 0) FROM frames").fetchone()
+        return int(row)
 
     def read_after(self, row: int, limit: int) -> list[Spooled]:
         """The first frames after that row, at most `limit`."""
@@ -268,11 +276,13 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
 
 
 def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: Coded, now_us: int, floor: int) -> Receipt:
-    # A new camera starts at the time in milliseconds: above whatever an earlier disk of this edge has given out.
+    # A new camera starts at the time in milliseconds: above whatever an earlier disk of this edge has given out. So does
+    # one that comes back: above whatever another edge has given out meanwhile.
     camera, sequence = cursor.execute(
         "INSERT INTO cameras (camera_id, next_sequence, used_us) VALUES (?, ? + 1, ?) ON CONFLICT (camera_id) DO UPDATE "
-        "SET next_sequence = next_sequence + 1, used_us = excluded.used_us RETURNING camera, next_sequence - 1",
-        (coded.camera_id, max(floor, now_us // 1000), now_us),
+        "SET next_sequence = CASE WHEN excluded.used_us - used_us > ? THEN max(next_sequence + 1, excluded.next_sequence) "
+        "ELSE next_sequence + 1 END, used_us = excluded.used_us RETURNING camera, next_sequence - 1",
+        (coded.camera_id, max(floor, now_us // 1000), now_us, _IDLE_US),
     ).fetchone()
     sizes = coded.geometry
     cursor.execute(

@@ -16,6 +16,7 @@ from importlib.metadata import version
 
 import grpc
 
+from edge_encoder.flow import Flow
 from edge_encoder.metrics import EdgeMetrics
 from edge_encoder.spool import Spool
 from edge_encoder.uplink_stream import Call, UplinkStream, Wanted
@@ -49,6 +50,7 @@ class Uplink:
         metrics: EdgeMetrics,
         interval_seconds: float,
         wanted: Wanted,
+        flow: Flow,
         jitter: Callable[[float, float], float] = random.uniform,
         cameras: Callable[[], Collection[str]] = tuple,
     ) -> None:
@@ -59,6 +61,7 @@ class Uplink:
         self._metrics = metrics
         self._interval_seconds = interval_seconds
         self._wanted = wanted
+        self._flow = flow
         self._cameras = cameras
         self._jitter = jitter
         self._spooled = asyncio.Event()
@@ -120,7 +123,15 @@ class Uplink:
             self._metrics.refused.labels(reason).set(0)
         log.info("connected", cloud=self._target, bundle=digest.hex(), spooled=self._spool.frames)
         self._stream = UplinkStream(
-            call, self._spool, self._metrics, digest, self._interval_seconds, self._spooled, self._wanted, self._cameras
+            call,
+            self._spool,
+            self._metrics,
+            digest,
+            self._interval_seconds,
+            self._spooled,
+            self._wanted,
+            self._flow,
+            self._cameras,
         )
         if self._stopping.is_set():
             self._stream.finish()

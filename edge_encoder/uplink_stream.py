@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import grpc
 
+from edge_encoder.flow import Flow
 from edge_encoder.metrics import EdgeMetrics
 from edge_encoder.spool import Spool, Spooled
 from shared.errors import DiskFull
@@ -42,6 +43,7 @@ class UplinkStream:
     """interval_seconds: the shortest time between two messages, so that frames that come meanwhile travel together.
 
     spooled: set by whoever spools. wanted: told whenever the wish changes. cameras: those that the cloud is told of.
+    flow: told whether the cloud keeps up.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class UplinkStream:
         interval_seconds: float,
         spooled: asyncio.Event,
         wanted: Wanted,
+        flow: Flow,
         cameras: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._call = call
@@ -62,11 +65,14 @@ class UplinkStream:
         self._interval_seconds = interval_seconds
         self._wake = spooled
         self._wanted = wanted
+        self._flow = flow
         self._cameras = cameras
         self._announced: set[str] = set()
         self._writer = PacketWriter()
         self._credit = 0
         self._sent_row = 0
+        self._backlog_row = 0
+        """The last row that was spooled before this stream began."""
         self._under_way: dict[str, int] = {}
         """The last sequence sent of each camera that has unacknowledged frames."""
         self._finishing = False
@@ -82,6 +88,7 @@ class UplinkStream:
 
         Raises AioRpcError, a RequestError (of what the cloud said) or TimeoutError where it breaks.
         """
+        self._backlog_row = await asyncio.to_thread(self._spool.last_row)
         await self._heed(welcome)
         receives = asyncio.create_task(self._receive())
         sends = asyncio.create_task(self._send())
@@ -100,6 +107,7 @@ class UplinkStream:
             for task in (receives, sends):
                 task.cancel()
             await asyncio.gather(receives, sends, return_exceptions=True)
+            self._flow.behind(False)
 
     async def _send(self) -> None:
         while True:
@@ -110,6 +118,7 @@ class UplinkStream:
             )
             ours = next((i for i, one in enumerate(found) if one.bundle_digest != self._digest), len(found))
             sendable = found[: min(ours, self._credit)]
+            self._flow.behind(bool(found) and not self._credit and self._sent_row >= self._backlog_row)
             if sendable:
                 await self._write(sendable[: self._writer.fits([one.packet for one in sendable])])
             elif not ours and (found or self._finishing):

@@ -48,6 +48,22 @@ def test_a_cameras_sequences_begin_at_the_milliseconds_and_rise_by_one(spool: Sp
     assert (receipts[0].coded_bytes, receipts[0].rate, receipts[0].groups) == (100, 1, ("semantic", "geometry"))
 
 
+def test_a_camera_that_comes_back_begins_above_whatever_another_edge_gave_it_meanwhile(tmp_path: Path) -> None:
+    now = [NOW]
+    here, there = opened(tmp_path / "here", lambda: now[0]), opened(tmp_path / "there", lambda: now[0])
+    given = [here.append(DIGEST, [coded()])[0].sequence]
+    now[0] += 60
+    given += [there.append(DIGEST, [coded(number=number)])[0].sequence for number in range(3)]
+    now[0] += 60
+    given += [here.append(DIGEST, [coded(number=3)])[0].sequence]
+    now[0] -= 3600
+    given += [here.append(DIGEST, [coded(number=4)])[0].sequence]
+    here.close()
+    there.close()
+    assert given == sorted(set(given)), "a clock that goes back changes nothing"
+    assert given[-1] == given[-2] + 1
+
+
 def test_what_was_kept_comes_back_whole_and_in_order(spool: Spool) -> None:
     spool.append(DIGEST, [coded("a", 0), coded("b", 1, 7)])
     spool.append(OTHER, [coded("a", 2)])

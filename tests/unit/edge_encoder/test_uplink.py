@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from edge_encoder.flow import Flow
 from edge_encoder.metrics import EdgeMetrics
 from edge_encoder.spool import Coded, Spool
 from edge_encoder.uplink import Uplink
@@ -29,10 +30,13 @@ class Edge:
     def __init__(self, folder: Path, port: int) -> None:
         self.spool = Spool(folder, 1 << 20, 3600.0, "normal")
         self.metrics = EdgeMetrics()
+        self.flow = Flow(is_live=True)
         self.wishes: list[uplink_pb2.Wanted] = []
         self.attempts: list[float] = []
         target = f"127.0.0.1:{port}"
-        self.uplink = Uplink(target, "edge-1", DIGEST, self.spool, self.metrics, 0.01, self._wanted, self._jitter)
+        self.uplink = Uplink(
+            target, "edge-1", DIGEST, self.spool, self.metrics, 0.01, self._wanted, self.flow, self._jitter
+        )
         self.task = asyncio.create_task(self.uplink.run())
 
     def put(self, *frames: Coded, digest: bytes = DIGEST) -> list[tuple[str, int]]:
@@ -92,6 +96,62 @@ async def test_no_more_is_sent_than_the_cloud_gave_credit_for(tmp_path: Path) ->
         await asyncio.sleep(0.2)
         assert cloud.names() == names[:5]
         assert edge.spool.frames == 12, "nothing is forgotten without an ack"
+
+
+@pytest.mark.asyncio
+async def test_a_connected_cloud_that_takes_fewer_frames_than_come_holds_live_ones_back(tmp_path: Path) -> None:
+    cloud = RecordingCloud([DIGEST], credit=2, acknowledges=False)
+    async with linked(tmp_path, cloud) as edge:
+        edge.put(coded(0))
+        await cloud.until(packets=1)
+        await asyncio.wait_for(edge.flow.kept_up(), 1)
+        edge.put(coded(1), coded(2))
+        await until(lambda: edge.flow.is_behind)
+        await cloud.stop()
+        # Without a link there is nobody to wait for.
+        await until(lambda: not edge.flow.is_behind)
+
+
+@pytest.mark.asyncio
+async def test_frames_of_an_outage_hold_nothing_back_while_they_are_sent(tmp_path: Path) -> None:
+    cloud = RecordingCloud([DIGEST], credit=2, acknowledges=False)
+    await cloud.start()
+    port = cloud.port
+    await cloud.stop()
+    edge = Edge(tmp_path, port)
+    edge.put(*(coded(i) for i in range(6)))
+    await cloud.start(port)
+    try:
+        await cloud.until(packets=2)
+        await asyncio.sleep(0.2)
+        assert not edge.flow.is_behind
+    finally:
+        edge.task.cancel()
+        await asyncio.gather(edge.task, return_exceptions=True)
+        await cloud.stop()
+        edge.spool.close()
+
+
+@pytest.mark.asyncio
+async def test_policy_all_and_a_drain_hold_nothing_back() -> None:
+    kept = Flow(is_live=False)
+    kept.behind(True)
+    assert not kept.is_behind
+    live = Flow(is_live=True)
+    live.behind(True)
+    waits = asyncio.create_task(live.kept_up())
+    await asyncio.sleep(0)
+    assert not waits.done()
+    live.release()
+    await asyncio.wait_for(waits, 1)
+    live.behind(True)
+    assert not live.is_behind
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.asyncio
@@ -182,7 +242,9 @@ async def test_another_bundle_is_refused_clearly_and_asked_again_slowly(tmp_path
 def test_waits_grow_to_ten_seconds_and_a_refusal_waits_that_long_at_once(tmp_path: Path) -> None:
     async def waits(reason: str) -> list[float]:
         spool = Spool(tmp_path, 1 << 20, 3600.0)
-        uplink = Uplink("", "e", DIGEST, spool, EdgeMetrics(), 0.1, _ignore, jitter=lambda low, high: high)
+        uplink = Uplink(
+            "", "e", DIGEST, spool, EdgeMetrics(), 0.1, _ignore, Flow(is_live=True), jitter=lambda low, high: high
+        )
         found = [uplink._back_off(reason) for _ in range(8)]
         spool.close()
         return found

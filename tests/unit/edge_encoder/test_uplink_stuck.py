@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from edge_encoder import uplink_stream
+from edge_encoder.flow import Flow
 from edge_encoder.metrics import EdgeMetrics
 from edge_encoder.spool import Coded, Spool
 from edge_encoder.uplink import Uplink
@@ -50,7 +51,17 @@ async def test_a_write_that_takes_too_long_ends_the_stream_and_not_the_uplink(
     async def heard(_: uplink_pb2.Wanted) -> None:
         return None
 
-    uplink = Uplink(f"127.0.0.1:{cloud.port}", "edge-1", DIGEST, spool, EdgeMetrics(), 0.0, heard, lambda *_: 0.05)
+    uplink = Uplink(
+        f"127.0.0.1:{cloud.port}",
+        "edge-1",
+        DIGEST,
+        spool,
+        EdgeMetrics(),
+        0.0,
+        heard,
+        Flow(is_live=True),
+        lambda *_: 0.05,
+    )
     frames = [
         Coded("a", 1000 + i, True, Geometry(64, 48, 32, 32), bytes(FRAME_BYTES), 1, ("s",)) for i in range(FRAMES)
     ]
