@@ -41,10 +41,14 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Appended:
-    """What was new, in order; the cameras of what was not, one entry each frame; and the last position of all."""
+    """What was new, in order; the cameras of what was not, one entry each frame; and the last position of all.
+
+    late: the cameras of frames that are lost, being older than the last one, which came by another edge.
+    """
 
     received: tuple[Received, ...]
     duplicates: tuple[str, ...]
+    late: tuple[str, ...]
     head: int
 
 
@@ -119,13 +123,15 @@ class Journal:
         now_us = int(self._clock() * MICROSECONDS)
         received: list[Received] = []
         duplicates: list[str] = []
+        late: list[str] = []
         with self._database.writing() as sql:
             for arrival in arrivals:
                 bundle = _number(sql, "bundles", "digest", arrival.bundle_digest)
                 for packet in arrival.packets:
                     known = cameras.get(packet.camera_id)
                     if known is not None and packet.sequence <= known.last_sequence:
-                        duplicates.append(packet.camera_id)
+                        is_late = known.edge_id != arrival.edge_id and not _has(sql, packet)
+                        (late if is_late else duplicates).append(packet.camera_id)
                         continue
                     cameras[packet.camera_id] = KnownCamera(
                         packet.camera_id, arrival.edge_id, packet.sequence, packet.capture_time_us, now_us
@@ -135,7 +141,7 @@ class Journal:
         self._cameras = cameras
         if received:
             self._head = received[-1].position
-        return Appended(tuple(received), tuple(duplicates), self._head)
+        return Appended(tuple(received), tuple(duplicates), tuple(late), self._head)
 
     def replay(self, position: int, up_to: int, cameras: Sequence[str], limit: int) -> Replay:
         """The first `limit` frames after `position`, up to and with `up_to`, of these cameras, or of all where none is named."""
@@ -185,6 +191,11 @@ class Journal:
         with self._database.reading() as sql:
             frames = _count(sql, "frames")
         return self._database.used_bytes(), frames
+
+
+def _has(sql: sqlite3.Connection, packet: Packet) -> bool:
+    query = "SELECT 1 FROM frames WHERE camera = (SELECT number FROM cameras WHERE name = ?) AND sequence = ?"
+    return sql.execute(query, (packet.camera_id, packet.sequence)).fetchone() is not None
 
 
 def _head(sql: sqlite3.Connection) -> int:

@@ -20,6 +20,7 @@ class CloudMetrics:
         by_camera = ["camera"]
         self.frames_received = self._counter("frames_received", "Frames written to the journal", by_camera)
         self.frames_duplicate = self._counter("frames_duplicate", "Frames that had come before", by_camera)
+        self.frames_late = self._counter("frames_late", "Frames lost: later ones had come by another edge", by_camera)
         self.frames_failed = self._counter("frames_failed", "Frames that could not be decoded", by_camera)
         self.coded_bytes = self._counter("coded_bytes", "Bytes of the bitstreams received", by_camera)
         self.acks = self._counter("acks", "Acknowledgements sent, one for many frames")

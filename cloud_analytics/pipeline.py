@@ -12,6 +12,7 @@ import asyncio
 import sqlite3
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cloud_analytics.analysis import Analysis
@@ -21,6 +22,7 @@ from cloud_analytics.results.local import LocalBus
 from cloud_analytics.results.types import Analysed, Received
 from cloud_analytics.wishes import Wishes
 from shared.errors import TaxonError
+from shared.packets import Packet
 from shared.telemetry.logs import OncePer, logger
 
 log = logger("cloud.pipeline")
@@ -69,6 +71,7 @@ class Pipeline:
         self._awaited: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
         self._complaints = OncePer(_COMPLAIN_EVERY_SECONDS)
+        self._complaints_of_late = OncePer(_COMPLAIN_EVERY_SECONDS)
 
     def start(self) -> None:
         """Begins to work."""
@@ -81,6 +84,15 @@ class Pipeline:
         ended = next(iter(done))
         error = None if ended.cancelled() else ended.exception()
         return error or RuntimeError("the pipeline ended")
+
+    def new_of(self, packets: Iterable[Packet]) -> frozenset[str]:
+        """The cameras of those packets that the journal has not had yet."""
+        known = self._journal.cameras
+        return frozenset(
+            one.camera_id
+            for one in packets
+            if one.camera_id not in known or one.sequence > known[one.camera_id].last_sequence
+        )
 
     async def receive(self, arrival: Arrival) -> int:
         """Writes a message's packets to the journal and puts what is new on its way. Returns the position to await with
@@ -137,6 +149,10 @@ class Pipeline:
     async def _admit(self, appended: Appended) -> None:
         for camera in appended.duplicates:
             self._metrics.frames_duplicate.labels(camera).inc()
+        for camera in appended.late:
+            self._metrics.frames_late.labels(camera).inc()
+            if (times := self._complaints_of_late.held_back()) is not None:
+                log.error("frames lost: later ones of the camera had come by another edge", camera=camera, times=times)
         for received in appended.received:
             packet = received.packet
             self._metrics.frames_received.labels(packet.camera_id).inc()
@@ -160,15 +176,22 @@ class Pipeline:
 
     async def _prune_loop(self) -> None:
         while True:
-            aged, crowded = await asyncio.to_thread(self._journal.prune)
-            for reason, frames in (("age", aged), ("bytes", crowded)):
-                if frames:
-                    self._metrics.journal_dropped.labels(reason).inc(frames)
-                    log.info("journal dropped its oldest", reason=reason, frames=frames)
-            size, kept = await asyncio.to_thread(self._journal.size)
-            self._metrics.journal_bytes.set(size)
-            self._metrics.journal_frames.set(kept)
+            try:
+                await self._prune()
+            except sqlite3.OperationalError as error:
+                # A full disk stops the edges, which keep their frames; it must not stop this service.
+                log.error("journal cannot be pruned", reason=str(error))
             await asyncio.sleep(PRUNE_SECONDS)
+
+    async def _prune(self) -> None:
+        aged, crowded = await asyncio.to_thread(self._journal.prune)
+        for reason, frames in (("age", aged), ("bytes", crowded)):
+            if frames:
+                self._metrics.journal_dropped.labels(reason).inc(frames)
+                log.info("journal dropped its oldest", reason=reason, frames=frames)
+        size, kept = await asyncio.to_thread(self._journal.size)
+        self._metrics.journal_bytes.set(size)
+        self._metrics.journal_frames.set(kept)
 
     def _complain(self, analysed: Analysed) -> None:
         packet = analysed.received.packet

@@ -74,10 +74,9 @@ class ResultsService:
 
     async def _first(self, context: Context) -> results_pb2.SubscribeRequest | None:
         try:
-            first = await asyncio.wait_for(context.read(), FIRST_REQUEST_SECONDS)
+            return await asyncio.wait_for(self._next(context), FIRST_REQUEST_SECONDS)
         except TimeoutError as error:
             raise BadRequest(f"no request came within {FIRST_REQUEST_SECONDS:g} s") from error
-        return first if isinstance(first, results_pb2.SubscribeRequest) else None
 
     async def _serve(self, subscription: Subscription, context: Context) -> None:
         hold = True
@@ -102,10 +101,14 @@ class ResultsService:
 
     async def _read(self, subscription: Subscription, context: Context) -> None:
         """Ends when the client half-closes."""
-        while isinstance(request := await context.read(), results_pb2.SubscribeRequest):
+        while (request := await self._next(context)) is not None:
             await subscription.change(wish_of(request))
         # The requests of a connection that breaks end like those of one that is half-closed; only then gRPC cancels the call.
         await asyncio.sleep(BREAK_SHOWS_SECONDS)
+
+    async def _next(self, context: Context) -> results_pb2.SubscribeRequest | None:
+        request = await context.read()
+        return request if isinstance(request, results_pb2.SubscribeRequest) else None
 
     async def _write(self, subscription: Subscription, context: Context) -> None:
         while True:

@@ -133,14 +133,15 @@ class UplinkSession:
     async def _take(self, request: uplink_pb2.ConnectRequest) -> None:
         self._parts.metrics.uplink_messages.inc()
         announced = [checked_name("camera", name) for name in request.announced_cameras]
-        self._parts.uplinks.claim(self._uplink, announced)
+        self._parts.uplinks.announce(self._uplink, announced)
         packets = self._reader.packets(request)
         if not packets:
             return
         self._allowance -= len(packets)
         if self._allowance < 0:
             raise BadRequest(f"{-self._allowance} frames more than there was credit for")
-        self._parts.uplinks.claim(self._uplink, {packet.camera_id for packet in packets})
+        # What has come before is acknowledged to whoever sends it: a camera that was moved must not stop its first edge's others.
+        self._parts.uplinks.claim(self._uplink, self._parts.pipeline.new_of(packets))
         position = await self._parts.pipeline.receive(Arrival(tuple(packets), self._digest, self._uplink.edge_id))
         await self._unpublished.put(_Unpublished(position, _last_sequences(packets), len(packets)))
         self._allowance += len(packets)

@@ -1,15 +1,17 @@
 """The edges that are connected now, and which camera is whose.
 
-    join(edge) --> Uplink --claim(cameras)--> CameraTaken, or they are its own until it leaves
+    join(edge) --> Uplink --announce(cameras)--> offered to subscribers
+                          --claim(cameras of frames)--> CameraTaken, or they are its own until it leaves
 
 Law: a camera has one sender at a time; an edge that comes again takes the place of its own dead connection,
-which may not have been noticed yet.
+which may not have been noticed yet. A camera that moves to another edge is taken over once the first one has been quiet.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cloud_analytics.metrics import CloudMetrics
@@ -18,6 +20,9 @@ from shared.telemetry.logs import logger
 
 MOST_CAMERAS = 100_000
 """Of all edges; bounds what announcements make the cloud remember."""
+
+QUIET_SECONDS = 10.0
+"""A camera of which its edge has sent no frame for so long may be another edge's: it was moved."""
 
 log = logger("cloud.uplink")
 
@@ -35,15 +40,25 @@ class Uplink:
             self.stopping.set_result(reason)
 
 
-class Uplinks:
-    """most: connections at once."""
+@dataclass
+class _Camera:
+    """Whose it is. sent_at: when its last frames came, None where it was announced alone. next: an edge that has it too."""
 
-    def __init__(self, most: int, metrics: CloudMetrics) -> None:
+    uplink: Uplink
+    sent_at: float | None = None
+    next: Uplink | None = None
+
+
+class Uplinks:
+    """most: connections at once. clock: seconds, monotonic."""
+
+    def __init__(self, most: int, metrics: CloudMetrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._metrics = metrics
+        self._clock = clock
         self._of_edges: dict[str, Uplink] = {}
         self._connected: dict[Uplink, None] = {}
-        self._senders: dict[str, Uplink] = {}
+        self._cameras: dict[str, _Camera] = {}
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -69,26 +84,42 @@ class Uplinks:
     @property
     def senders(self) -> Mapping[str, str]:
         """The edge of each camera that a connected edge has announced or sent frames of."""
-        return {camera: uplink.edge_id for camera, uplink in self._senders.items()}
+        return {name: camera.uplink.edge_id for name, camera in self._cameras.items()}
+
+    def announce(self, uplink: Uplink, cameras: Iterable[str]) -> None:
+        """These can be had of this connection; one that another edge gives stays that one's. Raises Superseded or Busy."""
+        for name in self._of_living(uplink, cameras):
+            camera = self._camera(name, uplink)
+            if camera.uplink.edge_id == uplink.edge_id:
+                camera.uplink = uplink
+            else:
+                camera.next = uplink
 
     def claim(self, uplink: Uplink, cameras: Iterable[str]) -> None:
-        """These cameras are this connection's; raises CameraTaken, Superseded for one whose place was taken, or Busy."""
-        if self._of_edges.get(uplink.edge_id) is not uplink:
-            raise Superseded(uplink.edge_id)
-        for camera in cameras:
-            sender = self._senders.get(camera)
-            if sender is not None and sender.edge_id != uplink.edge_id:
-                raise CameraTaken(camera, sender.edge_id)
-            if sender is None and len(self._senders) >= MOST_CAMERAS:
-                raise Busy(f"{MOST_CAMERAS} cameras are connected; no more are taken")
-            self._senders[camera] = uplink
+        """These cameras' frames are this connection's; raises CameraTaken, Superseded for one whose place was taken, or Busy."""
+        now = self._clock()
+        for name in self._of_living(uplink, cameras):
+            camera = self._camera(name, uplink)
+            if camera.uplink.edge_id != uplink.edge_id:
+                if camera.sent_at is not None and now - camera.sent_at < QUIET_SECONDS:
+                    raise CameraTaken(name, camera.uplink.edge_id)
+                log.warning("camera moved", camera=name, edge=uplink.edge_id, before=camera.uplink.edge_id)
+                camera.next = camera.uplink
+            camera.uplink, camera.sent_at = uplink, now
 
     def leave(self, uplink: Uplink) -> None:
         """It has ended."""
         self._connected.pop(uplink, None)
         if self._of_edges.get(uplink.edge_id) is uplink:
             del self._of_edges[uplink.edge_id]
-        self._senders = {camera: one for camera, one in self._senders.items() if one is not uplink}
+        for name, camera in tuple(self._cameras.items()):
+            camera.next = None if camera.next is uplink else camera.next
+            if camera.uplink is not uplink:
+                continue
+            if camera.next is None:
+                del self._cameras[name]
+            else:
+                self._cameras[name] = _Camera(camera.next)
         self._metrics.uplinks.set(len(self._of_edges))
         if not self._connected:
             self._empty.set()
@@ -98,3 +129,16 @@ class Uplinks:
         for uplink in tuple(self._connected):
             uplink.stop(reason)
         await self._empty.wait()
+
+    def _of_living(self, uplink: Uplink, cameras: Iterable[str]) -> Iterable[str]:
+        if self._of_edges.get(uplink.edge_id) is not uplink:
+            raise Superseded(uplink.edge_id)
+        return cameras
+
+    def _camera(self, name: str, uplink: Uplink) -> _Camera:
+        camera = self._cameras.get(name)
+        if camera is None:
+            if len(self._cameras) >= MOST_CAMERAS:
+                raise Busy(f"{MOST_CAMERAS} cameras are connected; no more are taken")
+            camera = self._cameras[name] = _Camera(uplink)
+        return camera

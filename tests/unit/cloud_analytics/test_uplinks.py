@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_analytics.uplink_outbox import Outbox
-from cloud_analytics.uplinks import Uplinks
+from cloud_analytics.uplinks import QUIET_SECONDS, Uplinks
 from cloud_analytics.wishes import WantedGroups
 from shared.errors import Busy, CameraTaken, Superseded
 from shared.frames import Geometry
@@ -133,6 +133,29 @@ async def test_a_camera_is_one_edge_s_until_it_leaves() -> None:
     uplinks.claim(second, ["door"])
     assert (uplinks.connected("first"), uplinks.connected("second")) == (False, True)
     assert value(counted, "taxon_cloud_uplinks_connected") == 1
+
+
+@pytest.mark.asyncio
+async def test_a_camera_that_was_moved_is_the_other_edge_s_once_the_first_is_quiet() -> None:
+    clock = Clock()
+    uplinks = Uplinks(2, metrics(), clock)
+    first, second = uplinks.join("first"), uplinks.join("second")
+    uplinks.announce(first, ["door", "hall"])
+    uplinks.announce(second, ["door"])
+    assert uplinks.senders["door"] == "first", "an announcement takes nothing, and refuses nobody"
+    uplinks.claim(first, ["door"])
+    with pytest.raises(CameraTaken):
+        uplinks.claim(second, ["door"])
+    clock.seconds += QUIET_SECONDS
+    uplinks.claim(second, ["door"])
+    assert uplinks.senders == {"door": "second", "hall": "first"}
+    with pytest.raises(CameraTaken):
+        uplinks.claim(first, ["door"])
+    uplinks.leave(second)
+    assert uplinks.senders["door"] == "first"
+    uplinks.claim(first, ["door"])
+    uplinks.leave(first)
+    assert not uplinks.senders
 
 
 @pytest.mark.asyncio

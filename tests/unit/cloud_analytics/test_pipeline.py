@@ -1,0 +1,36 @@
+"""The pipeline where the journal's disk takes nothing for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from cloud_analytics import pipeline
+from cloud_analytics.journal import Arrival
+from cloud_analytics.pipeline import JournalFailed
+from shared.bundle import Bundle
+from tests.cloud_parts import cloud_parts
+from tests.small_edge import coded_packets
+
+
+@pytest.mark.asyncio
+async def test_a_disk_that_takes_nothing_stops_the_edges_and_not_the_service(
+    tmp_path: Path, tiny_bundle_directory: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "PRUNE_SECONDS", 0.01)
+    models, packets = tiny_bundle_directory.parent.parent, coded_packets(tiny_bundle, "door", 2)
+    async with cloud_parts(models, tmp_path, age_seconds=0.2) as parts:
+        await parts.send(packets[:1], tiny_bundle.digest)
+        parts.journal._database._writer.execute("PRAGMA query_only = 1")
+        # By now there is something to prune.
+        await asyncio.sleep(0.5)
+        with pytest.raises(JournalFailed):
+            await parts.pipeline.receive(Arrival(tuple(packets[1:]), tiny_bundle.digest, "edge"))
+        failed = asyncio.create_task(parts.pipeline.failed())
+        await asyncio.wait({failed}, timeout=0.1)
+        assert not failed.done(), failed.result()
+        failed.cancel()
+        parts.journal._database._writer.execute("PRAGMA query_only = 0")
+        await parts.send(packets[1:], tiny_bundle.digest)
