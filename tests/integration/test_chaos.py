@@ -1,0 +1,26 @@
+"""Kills, stops and cut links at random for half a minute: see `tests.chaos`, which runs as long as you like.
+
+TAXON_CHAOS_SEED repeats a run's faults (their moments differ a little); TAXON_CHAOS_SECONDS lengthens it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import Chaos
+
+SECONDS = 25.0
+
+
+@pytest.mark.asyncio
+async def test_whatever_dies_every_accepted_frame_arrives_once_and_in_order(
+    tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
+    seed = int(os.environ.get("TAXON_CHAOS_SEED", random.randrange(1 << 30)))
+    seconds = float(os.environ.get("TAXON_CHAOS_SECONDS", SECONDS))
+    print(f"TAXON_CHAOS_SEED={seed}")
+    print(await Chaos(tmp_path, tiny_bundle_directory, seed, seconds).run())
