@@ -96,6 +96,7 @@ class Subscriptions:
     async def drain(self) -> None:
         """Takes no new ones; those that are there get what is queued and then Draining. Returns when all are closed."""
         self._draining = True
+        self._wishes.stopping()
         for subscription in tuple(self._open.values()):
             subscription.end(Draining(), drop=False)
         await self._empty.wait()

@@ -47,6 +47,8 @@ class Wishes:
         self._stored: set[str] = set()
         self._unwritten: dict[str, StoredWish | None] = {}
         self._writing = asyncio.Lock()
+        self._writes: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self._listeners: set[Callable[[], None]] = set()
         self._tasks_of: dict[str, frozenset[str]] = {}
 
@@ -73,20 +75,20 @@ class Wishes:
             return
         if hold and wish.hold_seconds:
             self._hold(StoredWish(wish, self._clock() + wish.hold_seconds))
+            if self._stopping:
+                # On the disk it stays one of a connected subscriber, whose time counts from the next start.
+                self._write(subscription_id, StoredWish(wish, None))
         else:
             self._write(subscription_id, None)
         self.changed()
 
     async def written(self) -> None:
         """Returns when all wishes so far are on the disk. A disk that fails is logged: the wish itself still counts."""
-        async with self._writing:
-            changes, self._unwritten = self._unwritten, {}
-            if not changes:
-                return
-            try:
-                await asyncio.to_thread(self._store.write, changes)
-            except sqlite3.Error as error:
-                log.error("wishes not kept on disk", reason=str(error))
+        # A caller that is cancelled in the middle must not take along what others wait for.
+        writes = asyncio.create_task(self._write_all(), name="wishes")
+        self._writes.add(writes)
+        writes.add_done_callback(self._writes.discard)
+        await asyncio.shield(writes)
 
     def tasks_for(self, camera_id: str) -> frozenset[str]:
         """The tasks that connected subscribers want of a camera."""
@@ -119,11 +121,25 @@ class Wishes:
         for listener in tuple(self._listeners):
             listener()
 
+    def stopping(self) -> None:
+        """From now on connections break because this service ends."""
+        self._stopping = True
+
     async def close(self) -> None:
         """Stops the clocks; what is held stays on the disk."""
         for timer in self._timers.values():
             timer.cancel()
         await self.written()
+
+    async def _write_all(self) -> None:
+        async with self._writing:
+            changes, self._unwritten = self._unwritten, {}
+            if not changes:
+                return
+            try:
+                await asyncio.to_thread(self._store.write, changes)
+            except sqlite3.Error as error:
+                log.error("wishes not kept on disk", reason=str(error))
 
     def _all(self) -> tuple[Wish, ...]:
         return (*self._connected.values(), *(stored.wish for stored in self._held.values()))

@@ -34,7 +34,7 @@ class ReceiptAnswer(BaseModel):
         "frame took its place. over_budget: the camera's bits are spent."
     )
     capture_time: str = Field(description="RFC 3339; the edge's clock where the camera did not say")
-    sequence: int = Field(description="rises by one with every coded frame of a camera; 0 for others")
+    sequence: int = Field(description="rises with every coded frame of a camera; 0 for others")
     coded_bytes: int = Field(description="the whole bitstream, in bytes")
     rate: int = Field(description="the operating point")
     groups: list[str] = Field(description="the task groups that were coded")

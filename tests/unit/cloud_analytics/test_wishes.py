@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,3 +153,40 @@ async def test_held_wishes_are_bounded(database: Database) -> None:
         wishes.drop(f"s{place}", hold=True)
     await wishes.close()
     assert {one.wish.subscription_id for one in WishStore(database, Clock()).kept()} == {"s3", "s4", "s5"}
+
+
+@pytest.mark.asyncio
+async def test_a_caller_that_gives_up_takes_no_other_s_wish_along(database: Database) -> None:
+    wishes = wishes_on(database)
+    gate, workers = threading.Event(), 64
+    busy = [asyncio.create_task(asyncio.to_thread(gate.wait)) for _ in range(workers)]
+    await asyncio.sleep(0)
+    wishes.put(Wish("stays", tasks=("normal",), hold_seconds=100))
+    wishes.put(Wish("gives up", tasks=("normal",), hold_seconds=100))
+    writing = asyncio.create_task(wishes.written())
+    await asyncio.sleep(0.05)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    gate.set()
+    await asyncio.gather(*busy)
+    await wishes.written()
+    assert {one.wish.subscription_id for one in WishStore(database, Clock()).kept()} == {"stays", "gives up"}
+
+
+@pytest.mark.asyncio
+async def test_a_wish_that_is_dropped_because_the_service_stops_has_its_whole_time_after_the_restart(
+    database: Database,
+) -> None:
+    clock = Clock()
+    wishes = wishes_on(database, clock=clock)
+    wishes.put(Wish("connected", tasks=("normal",), hold_seconds=30))
+    wishes.put(Wish("unsubscribes", tasks=("normal",), hold_seconds=30))
+    wishes.put(Wish("broken before", tasks=("normal",), hold_seconds=30))
+    wishes.drop("broken before", hold=True)
+    wishes.stopping()
+    wishes.drop("connected", hold=True)
+    wishes.drop("unsubscribes", hold=False)
+    await wishes.close()
+    clock.seconds += 60
+    kept = WishStore(database, clock).kept()
+    assert [(one.wish.subscription_id, one.expires) for one in kept] == [("connected", clock.seconds + 30)]
