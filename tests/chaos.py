@@ -152,23 +152,29 @@ class Chaos:
 
     async def _killed(self, service: ServiceProcess) -> None:
         await service.kill()
-        await asyncio.sleep(self._random.uniform(0.0, 1.5))
-        if self._random.random() < 0.3:
-            # Killed once more, somewhere in its start.
-            starting = asyncio.create_task(service.start())
-            await asyncio.sleep(self._random.uniform(0.3, 2.0))
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-            await service.kill()
-        await service.start()
+        await self._again(service)
 
     async def _stopped(self, service: ServiceProcess) -> None:
         status = await service.stop()
         assert status == 0, f"{service.kind} ended with {status}: {service.log.read_text()[-2000:]}"
+        await self._again(service)
+
+    async def _again(self, service: ServiceProcess) -> None:
+        """Started after a while; now and then killed or stopped once more, somewhere in its start."""
         await asyncio.sleep(self._random.uniform(0.0, 1.5))
+        if self._random.random() < 0.3:
+            starting = asyncio.create_task(service.start())
+            await asyncio.sleep(self._random.uniform(0.3, 2.0))
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await self._random.choice((service.kill, service.stop))()
         await service.start()
 
     async def _cut(self, link: Link) -> None:
+        if self._random.random() < 0.5:
+            # What was sent meanwhile is lost with the connection, though both sides' systems took it.
+            link.hold()
+            await asyncio.sleep(self._random.uniform(0.0, 2.0))
         link.cut()
         await asyncio.sleep(self._random.uniform(0.0, 3.0))
         link.mend()

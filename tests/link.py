@@ -1,6 +1,6 @@
 """A TCP link between two processes that can be cut, mended and measured: bytes are counted in both directions.
 
-client --> Link(port) --> server        cut(): connections die and none is taken until mend()
+client --> Link(port) --> server        cut(): connections die and none is taken until mend(); hold(): bytes are swallowed until then
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class Link:
     def __post_init__(self) -> None:
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._flows = asyncio.Event()
+        self._flows.set()
 
     async def __aenter__(self) -> Link:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
@@ -44,12 +46,18 @@ class Link:
     def cut(self) -> None:
         """Ends every connection; new ones are refused."""
         self.is_cut = True
+        self._flows.set()
         for writer in tuple(self._open):
             writer.transport.abort()
 
+    def hold(self) -> None:
+        """Connections stand, and what either side sends is taken and not passed on."""
+        self._flows.clear()
+
     def mend(self) -> None:
-        """Connections are taken again."""
+        """Connections are taken again, and what was held goes on."""
         self.is_cut = False
+        self._flows.set()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.is_cut:
@@ -71,6 +79,7 @@ class Link:
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, counter: str) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(CHUNK_BYTES):
+                await self._flows.wait()
                 setattr(self, counter, getattr(self, counter) + len(data))
                 sink.write(data)
                 await sink.drain()
