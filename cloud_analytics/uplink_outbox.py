@@ -42,7 +42,7 @@ class Outbox:
         self._finishing = False
 
     def add_credit(self, frames: int) -> None:
-        """So many frames have left the receive queue."""
+        """So many frames have their results with the bus, or were there before."""
         self._credit += frames
 
     def add_acks(self, sequences: dict[str, int], frames: int) -> None:

@@ -144,14 +144,13 @@ class UplinkSession:
         self._parts.uplinks.claim(self._uplink, self._parts.pipeline.new_of(packets))
         position = await self._parts.pipeline.receive(Arrival(tuple(packets), self._digest, self._uplink.edge_id))
         await self._unpublished.put(_Unpublished(position, _last_sequences(packets), len(packets)))
-        self._allowance += len(packets)
-        self._outbox.add_credit(len(packets))
-        self._owed.set()
 
     async def _ack_loop(self) -> None:
         """Ends after the None that the end of reading leaves, when all before it is acknowledged."""
         while (one := await self._unpublished.get()) is not None:
             await self._parts.pipeline.published(one.position)
+            self._allowance += one.frames
+            self._outbox.add_credit(one.frames)
             self._outbox.add_acks(one.sequences, one.frames)
             self._owed.set()
         self._outbox.finish()
