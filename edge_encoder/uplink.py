@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from importlib.metadata import version
@@ -30,6 +31,8 @@ from shared.wire import uplink_pb2, uplink_pb2_grpc
 WELCOME_SECONDS = 10.0
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 10.0
+MOST_FRUITLESS = 5
+"""Streams in a row that brought no acknowledgement and make the next wait longer: up to 3.2 s, for the link may be what breaks."""
 LARGEST_MESSAGE_BYTES = 64 << 20
 
 REFUSALS = ("BUNDLE_MISMATCH", "PROTOCOL_MISMATCH")
@@ -68,6 +71,7 @@ class Uplink:
         self._stopping = asyncio.Event()
         self._stream: UplinkStream | None = None
         self._failures = 0
+        self._fruitless = 0
         self._says = OncePer(60.0)
         metrics.connected.set(0)
 
@@ -116,7 +120,6 @@ class Uplink:
     async def _carried(self, call: Call, digest: bytes) -> str | None:
         async with asyncio.timeout(WELCOME_SECONDS):
             welcome = await self._greeted(call, digest)
-        self._failures = 0
         self._metrics.connects.inc()
         self._metrics.connected.set(1)
         for reason in REFUSALS:
@@ -135,10 +138,15 @@ class Uplink:
         )
         if self._stopping.is_set():
             self._stream.finish()
+        begun = time.monotonic()
         try:
             if await self._stream.carry(welcome):
                 return None
         finally:
+            # A cloud that welcomes and then takes nothing (its disk is full) is asked again a little later each time.
+            fruitful = self._stream.has_acks or time.monotonic() - begun >= LONGEST_WAIT_SECONDS
+            self._fruitless = 0 if fruitful else min(self._fruitless + 1, MOST_FRUITLESS)
+            self._failures = max(0, self._fruitless - 1)
             self._stream = None
             self._metrics.connected.set(0)
             self._metrics.credit.set(0)

@@ -76,6 +76,8 @@ class UplinkStream:
         self._under_way: dict[str, int] = {}
         """The last sequence sent of each camera that has unacknowledged frames."""
         self._finishing = False
+        self.has_acks = False
+        """Whether the cloud has acknowledged anything, and the spool has forgotten it."""
         self._warns = OncePer(60.0)
 
     def finish(self) -> None:
@@ -170,9 +172,11 @@ class UplinkStream:
         try:
             self._metrics.acked_frames.inc(await asyncio.to_thread(self._spool.delete_acked, acks))
         except DiskFull as error:
-            # A later ack of the camera deletes these too.
+            # A later ack of the camera deletes these too; until then they count as under way.
             if (times := self._warns.held_back()) is not None:
                 log.error("acknowledged frames cannot be deleted", error=str(error), times=times)
+            return
+        self.has_acks = True
         for camera_id, sequence in acks:
             if self._under_way.get(camera_id, sequence + 1) <= sequence:
                 del self._under_way[camera_id]
