@@ -140,6 +140,9 @@ class CloudService:
                     wishes.changed()
             except (TaxonError, OSError) as error:
                 log.error("bundles not looked at", reason=str(error))
+            except Exception:
+                # The networks' runtime raises its own kinds; one bad file must not end the looking for good ones.
+                log.exception("bundles not looked at")
 
 
 @dataclass(frozen=True, eq=False)

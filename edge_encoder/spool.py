@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from edge_encoder.spool_file import FLOOR, FRAME_OVERHEAD_BYTES, open_database
+from edge_encoder.spool_file import FLOOR, FRAME_OVERHEAD_BYTES, open_database, transaction
 from edge_encoder.types import Outcome, Receipt
-from shared.errors import DiskFull
 from shared.frames import Geometry
 from shared.packets import MICROSECONDS, Packet
 from shared.telemetry.logs import OncePer, logger
@@ -32,7 +30,6 @@ RECEIPTS_KEPT = 64
 _IDLE_US = 10 * MICROSECONDS
 """After so long a camera may have been another edge's meanwhile, which began at the time in milliseconds."""
 _SECONDS_BETWEEN_WARNINGS = 60.0
-_MOST_DROPPED_AT_ONCE = 256
 _WISH = "wish"
 _EDGE_ID = "edge_id"
 
@@ -110,7 +107,7 @@ class Spool:
         now_us = round(self._clock() * MICROSECONDS)
         added = [len(coded.bitstream) for coded in batch]
         with self._lock:
-            with _transaction(self._database.main) as cursor:
+            with transaction(self._database.main) as cursor:
                 receipts = [_append_one(cursor, digest, coded, now_us, self._floor) for coded in batch]
                 dropped = self._make_room(cursor, _kept_bytes(added), now_us)
             self._frames += len(added)
@@ -142,7 +139,7 @@ class Spool:
         """Forgets each camera's frames up to its sequence; how many they were. They may come back after a crash."""
         gone: list[int] = []
         with self._lock:
-            with _transaction(self._database.second) as cursor:
+            with transaction(self._database.second) as cursor:
                 for name, sequence in acks:
                     cursor.execute(
                         "DELETE FROM frames WHERE camera = (SELECT camera FROM cameras WHERE camera_id = ?) "
@@ -156,7 +153,7 @@ class Spool:
     def expire(self) -> None:
         """Drops what is over its age; the appends do it too."""
         with self._lock:
-            with _transaction(self._database.second) as cursor:
+            with transaction(self._database.second) as cursor:
                 dropped = self._make_room(cursor, 0, round(self._clock() * MICROSECONDS))
             self._note(dropped)
 
@@ -243,7 +240,7 @@ class Spool:
         return None if row is None else bytes(row[0])
 
     def _set(self, key: str, value: bytes) -> None:
-        with self._lock, _transaction(self._database.main) as cursor:
+        with self._lock, transaction(self._database.main) as cursor:
             cursor.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
@@ -257,22 +254,6 @@ class _Dropped:
 
 def _kept_bytes(sizes: Sequence[int]) -> int:
     return sum(sizes) + len(sizes) * FRAME_OVERHEAD_BYTES
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
-    """Nothing of it stays if anything fails. Raises DiskFull."""
-    cursor = connection.cursor()
-    try:
-        cursor.execute("BEGIN IMMEDIATE")
-        yield cursor
-        cursor.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        raise DiskFull(f"the edge's disk takes nothing more ({error}); make room, and post again") from error
-    finally:
-        if connection.in_transaction:
-            connection.rollback()
-        cursor.close()
 
 
 def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: Coded, now_us: int, floor: int) -> Receipt:
@@ -297,5 +278,9 @@ def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: Coded, now_us: int
             "INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?)",
             (camera, sequence, coded.capture_time_us, size, coded.rate, " ".join(groups)),
         )
-        cursor.execute("DELETE FROM receipts WHERE camera = ? AND sequence <= ?", (camera, sequence - RECEIPTS_KEPT))
+        cursor.execute(
+            "DELETE FROM receipts WHERE camera = ? AND sequence <= (SELECT sequence FROM receipts WHERE camera = ? "
+            "ORDER BY sequence DESC LIMIT 1 OFFSET ?)",
+            (camera, camera, RECEIPTS_KEPT),
+        )
     return Receipt(coded.camera_id, Outcome.CODED, coded.capture_time_us, sequence, size, coded.rate, groups)

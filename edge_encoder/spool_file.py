@@ -11,11 +11,13 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from shared.errors import FolderError
+from shared.errors import DiskFull, FolderError
 from shared.telemetry.logs import logger
 
 FRAME_OVERHEAD_BYTES = 160
@@ -85,6 +87,22 @@ def open_database(folder: Path, sync: str, now_us: int) -> Database:
     except BaseException:
         lock.close()
         raise
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
+    """Nothing of it stays if anything fails. Raises DiskFull."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+        yield cursor
+        cursor.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        raise DiskFull(f"the edge's disk takes nothing more ({error}); make room, and post again") from error
+    finally:
+        if connection.in_transaction:
+            connection.rollback()
+        cursor.close()
 
 
 def _opened(path: Path, sync: str, now_us: int, lock: TextIO) -> Database:

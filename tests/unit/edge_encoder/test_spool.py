@@ -64,6 +64,16 @@ def test_a_camera_that_comes_back_begins_above_whatever_another_edge_gave_it_mea
     assert given[-1] == given[-2] + 1
 
 
+def test_a_pause_forgets_no_receipt(tmp_path: Path) -> None:
+    now = [NOW]
+    spool = opened(tmp_path, lambda: now[0])
+    spool.append(DIGEST, [coded(number=number) for number in range(3)])
+    now[0] += 60
+    spool.append(DIGEST, [coded(number=3)])
+    assert [taken for _, taken in spool.receipts()] == [1_000_000, 1_000_001, 1_000_002, 1_000_003]
+    spool.close()
+
+
 def test_what_was_kept_comes_back_whole_and_in_order(spool: Spool) -> None:
     spool.append(DIGEST, [coded("a", 0), coded("b", 1, 7)])
     spool.append(OTHER, [coded("a", 2)])
