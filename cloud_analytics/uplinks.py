@@ -59,6 +59,7 @@ class Uplinks:
         self._of_edges: dict[str, Uplink] = {}
         self._connected: dict[Uplink, None] = {}
         self._cameras: dict[str, _Camera] = {}
+        self._stopping: TaxonError | None = None
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -67,7 +68,10 @@ class Uplinks:
         return edge_id in self._of_edges
 
     def join(self, edge_id: str) -> Uplink:
-        """A new connection; an older one of the same edge is ended. Raises Busy."""
+        """A new connection; an older one of the same edge is ended. Raises Busy, or the reason of `stop`."""
+        if self._stopping is not None:
+            # It was let in before the stop, and has said its Hello only now.
+            raise self._stopping
         older = self._of_edges.get(edge_id)
         if older is not None:
             log.warning("edge came again", edge=edge_id)
@@ -125,7 +129,8 @@ class Uplinks:
             self._empty.set()
 
     async def stop(self, reason: TaxonError) -> None:
-        """Asks all to end, and waits until they have."""
+        """Asks all to end, and waits until they have; takes no new ones."""
+        self._stopping = reason
         for uplink in tuple(self._connected):
             uplink.stop(reason)
         await self._empty.wait()

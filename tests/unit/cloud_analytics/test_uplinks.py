@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from cloud_analytics.uplink_outbox import Outbox
 from cloud_analytics.uplinks import QUIET_SECONDS, Uplinks
 from cloud_analytics.wishes import WantedGroups
-from shared.errors import Busy, CameraTaken, Superseded
+from shared.errors import Busy, CameraTaken, Draining, Superseded
 from shared.frames import Geometry
 from shared.packets import Packet
 from shared.uplink_messages import PacketReader, PacketWriter
@@ -172,3 +174,15 @@ async def test_an_edge_that_comes_again_takes_its_own_cameras_along() -> None:
     assert uplinks.connected("edge"), "the dead connection's end is not the living one's"
     uplinks.leave(again)
     await uplinks.stop(Superseded("edge"))
+
+
+@pytest.mark.asyncio
+async def test_an_edge_whose_hello_comes_after_the_stop_does_not_hold_it_up() -> None:
+    uplinks = Uplinks(2, metrics())
+    connected = uplinks.join("connected")
+    stop = asyncio.create_task(uplinks.stop(Draining()))
+    await asyncio.sleep(0)
+    with pytest.raises(Draining):
+        uplinks.join("late")
+    uplinks.leave(connected)
+    await asyncio.wait_for(stop, 5)
