@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,21 +18,43 @@ NEEDED = ("nyuv2/index.csv", "houses", "imagenet_samples/labels.csv")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """`taxon train [--stage NAME] [--data DIR] [--work DIR] [--device NAME] [--threads N]`."""
+    """`taxon train [--stage NAME] [--data DIR] [--work DIR] [--device NAME] [--threads N] ...`."""
     parser.add_argument(
         "--stage",
         choices=STAGES,
         default=STAGES[-1],
         help="the last stage to run; earlier ones run first where they are missing",
     )
+    for stage, steps in _steps(Recipe()).items():
+        parser.add_argument(
+            f"--{stage}-steps",
+            type=_positive,
+            metavar="N",
+            default=steps,
+            help=f"steps of the stage {stage} (default: %(default)s)",
+        )
     _add_common(parser)
 
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Train; stopped at any time, the same command goes on."""
     _set_threads(arguments.threads)
-    run(_data(arguments), arguments.work, arguments.stage, Recipe(), _device(arguments.device))
+    recipe = Recipe()
+    wanted = {
+        stage: replace(getattr(recipe, stage), steps=getattr(arguments, f"{stage}_steps")) for stage in _steps(recipe)
+    }
+    run(_data(arguments), arguments.work, arguments.stage, replace(recipe, **wanted), _device(arguments.device))
     return 0
+
+
+def _steps(recipe: Recipe) -> dict[str, int]:
+    return {"tasks": recipe.tasks.steps, "codec": recipe.codec.steps, "joint": recipe.joint.steps}
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:

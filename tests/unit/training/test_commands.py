@@ -10,6 +10,8 @@ pytest.importorskip("torch")
 pytest.importorskip("compressai")
 
 from taxon.main import REFUSED, main
+from training import commands
+from training.pipeline import Recipe
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -37,3 +39,16 @@ def test_an_export_before_training_names_the_missing_stage(tmp_path: Path, capsy
         capsys, "export", "-o", tmp_path / "new", "--work", tmp_path, "--geometry", "codec"
     )
     assert not (tmp_path / "new").exists()
+
+
+def test_each_stage_can_be_trained_for_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes: list[Recipe] = []
+    monkeypatch.setattr(commands, "run", lambda data, work, stage, recipe, device: recipes.append(recipe))
+    for name in commands.NEEDED:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert main(["train", "--data", str(tmp_path), "--tasks-steps", "7", "--joint-steps", "9", "--device", "cpu"]) == 0
+    (recipe,) = recipes
+    assert (recipe.tasks.steps, recipe.codec.steps, recipe.joint.steps) == (7, Recipe().codec.steps, 9)
+    assert recipe.joint.joint, "nothing else of a stage changes"
