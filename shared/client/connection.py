@@ -37,7 +37,7 @@ class Timeouts:
 
     connect: float = 10.0
     answer: float = 60.0
-    keepalive: float = float(KEEPALIVE_SECONDS)
+    keepalive: float = KEEPALIVE_SECONDS
     close: float = 5.0
     give_up: float | None = None
 

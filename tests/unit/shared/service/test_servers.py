@@ -15,7 +15,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry, Counter
 
 from shared.errors import Busy
-from shared.service.rpc import AddressInUse, RpcServer
+from shared.service import rpc
+from shared.service.rpc import AddressInUse, RpcServer, channel_options
 from shared.service.web import WebServer, web_app
 from shared.wire import results_pb2_grpc
 
@@ -64,6 +65,23 @@ async def test_reflection_lists_the_services() -> None:
         listed = {service.name async for answer in call for service in answer.list_services_response.service}
     await server.stop(1)
     assert {SERVICE, "grpc.health.v1.Health"} <= listed
+
+
+@pytest.mark.asyncio
+async def test_an_idle_stream_is_not_cut_off_for_its_keepalive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "KEEPALIVE_SECONDS", 1.0)  # gRPC pings no more often
+    pings = 7  # it would end with the fifth
+    server = rpc_server()
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=channel_options(1 << 20)) as channel:
+        watching = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""))
+        await watching.read()
+        silent = asyncio.create_task(watching.read())
+        await asyncio.wait({silent}, timeout=1.0 * pings)
+        assert not silent.done(), "the server ended a stream on which nothing but pings came"
+        silent.cancel()
+        await asyncio.gather(silent, return_exceptions=True)
+    await server.stop(1)
 
 
 @pytest.mark.asyncio
