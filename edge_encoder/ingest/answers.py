@@ -97,18 +97,20 @@ class ProblemAnswer(BaseModel):
     detail: str = Field(description="the reason and what to do about it, for people")
 
 
-_REFUSALS = {
+_REFUSALS: dict[int | str, str] = {
     400: "No picture, a bad camera id or a bad capture time",
     404: "A camera that this edge does not take",
     413: "The picture is too large",
     500: "The edge failed to code the frame",
     503: "The service is starting or stopping",
     504: "The frame had no turn in time",
+    "default": "Any other refusal",
 }
+# FastAPI would write a model under application/json; LATER brings the schema that is named here.
+_PROBLEM = {PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{ProblemAnswer.__name__}"}}}
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemAnswer, "description": text, "content": {PROBLEM_JSON: {}}}
-    for status, text in _REFUSALS.items()
+    status: {"description": text, "content": _PROBLEM} for status, text in _REFUSALS.items()
 }
 """For FastAPI's `responses`."""
 

@@ -25,6 +25,10 @@ class Bodies:
     async def read(self, request: Request) -> bytes:
         """A post's body; raises TooLarge before all of it is read, ImageError for none, Busy, DeadlinePassed."""
         limit = self._intake.largest_picture_bytes
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            raise self._counted(
+                ImageError("a form is no picture: send the file itself as the body (curl --data-binary @FILE)")
+            )
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > limit:
             raise self._intake.oversized(int(declared))

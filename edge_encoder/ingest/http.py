@@ -2,7 +2,7 @@
 
     200 coded, not wanted (a receipt)      429 superseded, over budget (a receipt), busy (a problem)      4xx, 5xx problems
 
-Law: a picture that is too large is refused before all of it is read; /docs asks no other machine for anything.
+Law: a picture that is too large is refused before all of it is read.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Request
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
-from swagger_ui_bundle import swagger_ui_path
 
 from edge_encoder.ingest.answers import LATER, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
 from edge_encoder.ingest.bodies import Bodies
 from edge_encoder.ingest.capture_time import capture_time_us
+from edge_encoder.ingest.docs import add_docs
 from edge_encoder.intake import Intake, posted_now
 from edge_encoder.types import Outcome
 from shared.errors import Busy, DeadlinePassed, RequestError, TooLarge
@@ -42,7 +40,7 @@ def edge_app(
     app = web_app("Taxon edge", "Camera frames in, feature bitstreams out.", ready, registry)
     bodies = Bodies(intake, most_reading_bytes)
     _add_frames(app, intake, bodies)
-    _add_docs(app)
+    add_docs(app)
 
     @app.get("/v1/cameras", tags=["cameras"], summary="The cameras and what became of their frames")
     async def cameras() -> CamerasAnswer:
@@ -92,18 +90,3 @@ def _time(intake: Intake, text: str) -> int:
     except RequestError as error:
         intake.refused(error)
         raise
-
-
-def _add_docs(app: FastAPI) -> None:
-    """Swagger's page from this installation; the files' own index is not used, since it names another server."""
-    app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), "docs-assets")
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title=app.title,
-            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
-            swagger_css_url="/docs/assets/swagger-ui.css",
-            swagger_favicon_url="/docs/assets/favicon-32x32.png",
-        )

@@ -12,11 +12,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from importlib.metadata import version
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.exceptions import HTTPException
 
 from shared.errors import TaxonError
 from shared.service.rpc import AddressInUse
@@ -28,7 +31,14 @@ IDLE_CONNECTION_SECONDS = 30
 
 def web_app(title: str, description: str, ready: Callable[[], str | None], registry: CollectorRegistry) -> FastAPI:
     """An app with the common routes. ready: None when the service is ready, else what it waits for."""
-    app = FastAPI(title=title, description=description, version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=version("taxon"),
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
 
     @app.get("/healthz", tags=["health"], summary="Whether the process works")
     async def healthz() -> dict[str, str]:
@@ -48,6 +58,15 @@ def web_app(title: str, description: str, ready: Callable[[], str | None], regis
     @app.exception_handler(TaxonError)
     async def refused(_: Request, error: TaxonError) -> JSONResponse:
         return JSONResponse(problem(error), status_of(error).http, media_type=PROBLEM_JSON)
+
+    @app.exception_handler(HTTPException)
+    async def not_here(request: Request, error: HTTPException) -> JSONResponse:
+        answer = {
+            "title": HTTPStatus(error.status_code).name,
+            "status": error.status_code,
+            "detail": f"{request.method} {request.url.path}: {error.detail}",
+        }
+        return JSONResponse(answer, error.status_code, error.headers, PROBLEM_JSON)
 
     return app
 

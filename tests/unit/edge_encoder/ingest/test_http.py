@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -169,9 +171,28 @@ async def test_the_pages_about_it_need_no_other_machine(tmp_path: Path, tiny_bun
             assert asset in page
             assert (await client.get(f"/docs/assets/{asset}")).status_code == 200
         described = (await client.get("/openapi.json")).json()
+        shown = (await client.get("/docs/openapi.json")).json()
+        assert (await client.get("/")).headers["location"] == "/docs"
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).json() == {"status": "ready"}
     post = described["paths"]["/v1/cameras/{camera_id}/frames"]["post"]
     assert set(post["requestBody"]["content"]) == {"image/jpeg", "image/png", "image/webp"}
     assert {"200", "400", "404", "413", "429", "503", "504"} <= set(post["responses"])
-    assert "application/problem+json" in post["responses"]["413"]["content"]
+    assert list(post["responses"]["413"]["content"]) == ["application/problem+json"]
+    assert "422" not in post["responses"], "an answer that is never given"
+    assert (described["openapi"][:3], shown["openapi"][:3]) == ("3.1", "3.0")
+    assert shown["paths"].keys() == described["paths"].keys()
+    assert '"null"' not in json.dumps(shown)
+    assert described["info"]["version"] == version("taxon")
+
+
+@pytest.mark.asyncio
+async def test_what_is_not_there_is_a_problem_too(tmp_path: Path, tiny_bundle_directory: Path) -> None:
+    async with running_edge(tmp_path, tiny_bundle_directory) as (_, client):
+        answers = [await client.get("/v1/nowhere"), await client.get(FRAMES)]
+        form = await client.post(FRAMES, files={"file": picture()})
+    assert [one.headers["content-type"] for one in answers] == ["application/problem+json"] * 2
+    assert answers[0].json() == {"title": "NOT_FOUND", "status": 404, "detail": "GET /v1/nowhere: Not Found"}
+    assert (answers[1].json()["title"], answers[1].headers["allow"]) == ("METHOD_NOT_ALLOWED", "POST")
+    assert form.status_code == 400
+    assert "send the file itself as the body" in form.json()["detail"]
