@@ -10,11 +10,10 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.service.settings import ServiceSettings
+from shared.service.settings import Address, ServiceSettings
 
 MEBIBYTE = 1 << 20
 SHIPPED_BUNDLES = Path(__file__).resolve().parents[1] / "models"
-_ADDRESS = r"^.+:\d{1,5}$"
 
 
 class CloudSettings(ServiceSettings):
@@ -24,8 +23,8 @@ class CloudSettings(ServiceSettings):
         env_prefix="TAXON_CLOUD_", extra="forbid", frozen=True, cli_kebab_case=True, cli_implicit_flags=True
     )
 
-    rpc: str = Field("127.0.0.1:50061", pattern=_ADDRESS, description="host:port for gRPC")
-    http: str = Field("127.0.0.1:8090", pattern=_ADDRESS, description="host:port for the wall, health and metrics")
+    rpc: Address = Field("127.0.0.1:50061", description="address to listen on for gRPC")
+    http: Address = Field("127.0.0.1:8090", description="address to listen on for the wall, health and metrics")
     bundles: Path = Field(SHIPPED_BUNDLES, description="folder of model bundles, <name>/<version>/ each")
     bundle_scan_seconds: float = Field(2.0, gt=0, le=3600, description="how often to look for new bundles and heads")
     data: Path = Field(Path("cloud-data"), description="folder of the journal")

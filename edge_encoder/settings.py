@@ -16,9 +16,8 @@ from edge_encoder.frame_queue import QueuePolicy
 from edge_encoder.rate_control import Budget
 from edge_encoder.spool import SpoolSync
 from shared.packets import checked_name
-from shared.service.settings import ServiceSettings
+from shared.service.settings import Address, ServiceSettings
 
-Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):[0-9]{1,5}$")]
 CameraId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Kilobits = Annotated[float, Field(gt=0, le=1e6)]
 
@@ -67,7 +66,9 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
         description="operating point, the highest with a budget; default: the bundle's, with a budget any",
     )
     budget_kbps: Kilobits | None = Field(None, description="bit budget of each camera, kbit/s; default: none")
-    budgets_kbps: dict[CameraId, Kilobits] = Field({}, description="bit budgets of single cameras, kbit/s: NAME=NUMBER")
+    budgets_kbps: dict[CameraId, Kilobits] = Field(
+        {}, description="bit budgets of single cameras, kbit/s: NAME=NUMBER,NAME=NUMBER"
+    )
     burst_seconds: float = Field(2.0, gt=0, le=3600, description="so many seconds of its budget may be spent at once")
     pinned_groups: list[str] = Field([], description="task groups that are coded whether or not somebody wants them")
 

@@ -16,6 +16,7 @@
     |  |- WrongBundle                 written with another bundle
     |- CodingFailed                   a frame that could not be coded, for a fault of the edge
     |- FolderError(path, reason)      a data folder that cannot be used
+    |- SettingsRefused                a service's setting that is unknown or cannot be
     |- Refused(reason, message, code) what a client asked a service for, and was not given
     |- Unreachable(target, ...)       a service that a client gave up calling
     |- RequestError                   what a service refuses of what it is asked
@@ -115,6 +116,10 @@ class FolderError(TaxonError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
+
+
+class SettingsRefused(TaxonError):
+    """A service's setting that is unknown or cannot be."""
 
 
 class BitstreamError(TaxonError):

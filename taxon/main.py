@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from shared.errors import TaxonError, UnknownName
+from shared.errors import SettingsRefused, TaxonError, UnknownName
 from taxon.commands import COMMANDS, Command
 from taxon.errors import UsageError
 
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parsed = build_parser(arguments).parse_args(arguments)
             status = parsed.run(parsed)
         sys.stdout.flush()
-    except (UsageError, UnknownName) as error:
+    except (UsageError, UnknownName, SettingsRefused) as error:
         return _refuse(error, USAGE)
     except TaxonError as error:
         return _refuse(error, REFUSED)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cloud_analytics.service import CloudService
 from cloud_analytics.settings import CloudSettings
 from shared.service.lifecycle import run_service
-from shared.service.settings import load_settings
+from shared.service.settings import load_settings, warn_of_unknown_variables
 from shared.telemetry.logs import configure_logs
 
 
@@ -15,4 +15,5 @@ def run(argv: Sequence[str]) -> int:
     """Until a signal comes; the exit status. Raises TaxonError where it cannot start."""
     settings = load_settings(CloudSettings, "taxon cloud", argv)
     configure_logs("cloud", settings.log_level, settings.log_format)
+    warn_of_unknown_variables(CloudSettings, "taxon cloud")
     return run_service(lambda: CloudService(settings))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edge_encoder.service import EdgeService
 from edge_encoder.settings import EdgeSettings
 from shared.service.lifecycle import run_service
-from shared.service.settings import load_settings
+from shared.service.settings import load_settings, warn_of_unknown_variables
 from shared.telemetry.logs import configure_logs
 from taxon.defaults import bundle_directory
 
@@ -16,5 +16,6 @@ def run(argv: Sequence[str]) -> int:
     """The exit status. argv: what follows `taxon edge`. Raises TaxonError when it cannot start."""
     settings = load_settings(EdgeSettings, "taxon edge", argv)
     configure_logs("edge", settings.log_level, settings.log_format)
+    warn_of_unknown_variables(EdgeSettings, "taxon edge")
     directory = bundle_directory(settings.bundle)
     return run_service(lambda: EdgeService(settings, directory))

@@ -6,7 +6,8 @@ import pytest
 
 from edge_encoder.rate_control import SMALLEST_BURST_BITS, Budget
 from edge_encoder.settings import EdgeSettings, SourceSetting
-from shared.service.settings import SettingsRefused, load_settings
+from shared.errors import SettingsRefused
+from shared.service.settings import load_settings
 
 
 def settings(*argv: str) -> EdgeSettings:
