@@ -35,7 +35,7 @@ class CloudSettings(ServiceSettings):
     decode_threads: int = Field(2, ge=1, le=64, description="threads for entropy decoding, and as many for rendering")
     receive_queue_frames: int = Field(256, ge=1, description="frames between the journal and the bus, of all edges")
     credit_frames: int = Field(
-        64, ge=1, le=100_000, description="frames of an edge that wait for their results at most"
+        32, ge=1, le=100_000, description="frames of an edge that wait for their results at most"
     )
     ack_interval_seconds: float = Field(5.0, ge=0, le=60, description="how long an acknowledgement may wait for others")
     ack_frames: int = Field(64, ge=1, description="so many frames are acknowledged without waiting")
