@@ -48,7 +48,7 @@ from shared.telemetry.logs import logger
 from shared.wire.results_pb2_grpc import add_ResultsServiceServicer_to_server
 from shared.wire.uplink_pb2_grpc import add_UplinkServiceServicer_to_server
 
-log = logger("cloud.service")
+log = logger("cloud")
 CALLS_GRACE_SECONDS = 1.0
 CALLS_BESIDE_STREAMS = 100
 
@@ -99,7 +99,13 @@ class CloudService:
         self._scanning = asyncio.create_task(self._scan(parts.wishes), name="bundles")
         self._gate.open()
         await parts.rpc.set_ready(True)
-        log.info("ready", rpc_port=self.rpc_port, http_port=self.http_port, seconds=round(time.monotonic() - began, 2))
+        log.info(
+            "ready",
+            rpc=self.rpc_port,
+            http=self.http_port,
+            wall=parts.web.url,
+            seconds=round(time.monotonic() - began, 2),
+        )
 
     async def failed(self) -> BaseException:
         """See `Service`."""

@@ -76,7 +76,14 @@ class EdgeService:
         self._run(self._keep_house(), "housekeeping")
         self._intake.open()
         await self._rpc.set_ready(True)
-        log.info("ready", http=self.http_port, rpc=self.rpc_port, cloud=self._settings.cloud, bundle=bundle.id)
+        log.info(
+            "ready",
+            rpc=self.rpc_port,
+            http=self.http_port,
+            docs=f"{self._web.url}docs",
+            cloud=self._settings.cloud,
+            bundle=bundle.id,
+        )
         self._players = [self._run(player.run(), "source") for player in self._sources()]
 
     async def failed(self) -> BaseException:
@@ -125,7 +132,7 @@ class EdgeService:
 
     def _encoder(self, bundle: Bundle) -> Encoder:
         providers = choose_providers(self._settings.providers, self._settings.engine_cache, bundle)
-        log.info("networks", providers=provider_names(providers), threads=self._settings.threads)
+        log.info("networks open", bundle=bundle.id, providers=provider_names(providers), threads=self._settings.threads)
         return Encoder(bundle, providers, self._settings.threads)
 
     def _build(self, bundle: Bundle, encoder: Encoder, recalled: _Recalled) -> None:

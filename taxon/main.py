@@ -25,6 +25,10 @@ from taxon.errors import UsageError
 
 OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+# gRPC's C core writes lines of its own to stderr, beside our logs; what they tell reaches us as errors of calls. It reads this when it is
+# first imported; whoever looks for a fault in it sets another value.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 
 class OneLineParser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, like every other error of this command."""

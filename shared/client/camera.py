@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.client.connection import Broken, Patience, Timeouts, connected, failure, open_channel
+from shared.client.connection import Broken, Patience, Timeouts, failure, open_channel
 from shared.client.messages import receipt_of, refusal_of, timestamp
 from shared.client.types import CameraFrame, Outcome, Picture, Receipt
 from shared.client.window import Window
@@ -77,10 +77,11 @@ class CameraClient:
         patience = Patience(self._target, self._timeouts.give_up)
         while True:
             try:
-                await connected(self._channel, patience.left(self._timeouts.connect))
+                await patience.connected(self._channel, self._timeouts.connect)
                 answer = await self._stub.PostFrame(
                     request, timeout=patience.left(self._timeouts.answer), metadata=metadata
                 )
+                patience.succeeded()
                 return receipt_of(answer.receipt)
             except Broken as error:
                 await self._pause(patience, str(error))
@@ -141,7 +142,7 @@ class CameraClient:
         """Answers over one connection until the window ends; raises Broken or Refused."""
         if await window.oldest() is None:
             return
-        await connected(self._channel, patience.left(self._timeouts.connect))
+        await patience.connected(self._channel, self._timeouts.connect)
         call = self._stub.StreamFrames(window.from_oldest())
         try:
             while (request := await window.oldest()) is not None:

@@ -3,12 +3,13 @@
     attempt --broken--> Patience.pause --jittered, doubling--> next attempt ... --give_up_seconds--> Unreachable
             --refused--> Refused
 
-Law: what another attempt may repair is repeated; what it cannot is raised at once.
+Law: what another attempt may repair is repeated, and told once when it lasts; what it cannot is raised at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -20,10 +21,15 @@ from shared.errors import Refused, TaxonError, Unreachable
 from shared.service.rpc import KEEPALIVE_SECONDS, channel_options
 from shared.service.statuses import reason_of
 
+log = logging.getLogger("taxon.client")
+
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+TOLD_SECONDS = 2.0
+"""So long a service may be away without a word about it."""
 
 _TEMPORARY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 _UNKNOWN_BREAK = "Stream removed"
+_NOT_THIS_ONE = "another service is at this address: cameras post to an edge's gRPC port, subscribers ask a cloud's"
 
 
 @dataclass(frozen=True)
@@ -53,21 +59,14 @@ def open_channel(target: str, timeouts: Timeouts, largest_message_bytes: int) ->
     return grpc.aio.insecure_channel(target, options=[*common, keepalive])
 
 
-async def connected(channel: grpc.aio.Channel, seconds: float) -> None:
-    """Waits for the connection; raises Broken."""
-    try:
-        async with asyncio.timeout(seconds):
-            await channel.channel_ready()
-    except TimeoutError as error:
-        raise Broken("no connection") from error
-
-
 def failure(error: grpc.aio.AioRpcError) -> Broken | Refused:
     """What a failed call means."""
     code, message, reason = error.code(), error.details() or "", reason_of(error)
     # Our services give a reason with every refusal. INTERNAL without one is gRPC's own word for a stream that was cut: by a peer
     # that died (RST_STREAM), or under a message that was just being written.
     cut = code == grpc.StatusCode.INTERNAL and reason == code.name
+    if code == grpc.StatusCode.UNIMPLEMENTED:
+        return Refused(reason, f"{_NOT_THIS_ONE} ({message})", code.name)
     if code in _TEMPORARY or cut or _UNKNOWN_BREAK in message:
         return Broken(message or code.name)
     return Refused(reason, message, code.name)
@@ -93,11 +92,27 @@ class Patience:
         self._draw = draw
         self._pause = FIRST_PAUSE_SECONDS
         self._failing_since: float | None = clock()
+        self._told = False
 
     def succeeded(self) -> None:
         """The service did something: the next failure is a first one."""
+        if self._told:
+            log.warning("%s answers", self._target)
         self._pause = FIRST_PAUSE_SECONDS
         self._failing_since = None
+        self._told = False
+
+    async def connected(self, channel: grpc.aio.Channel, seconds: float) -> None:
+        """Waits for the connection, so long or to the end of the patience; raises Broken."""
+        loop = asyncio.get_running_loop()
+        telling = loop.call_later(TOLD_SECONDS, self._tell, "no connection")
+        try:
+            async with asyncio.timeout(self.left(seconds)):
+                await channel.channel_ready()
+        except TimeoutError as error:
+            raise Broken("no connection") from error
+        finally:
+            telling.cancel()
 
     def left(self, seconds: float) -> float:
         """These seconds, or what is left until the end of the patience."""
@@ -113,6 +128,14 @@ class Patience:
         failing = now - self._failing_since
         if self._give_up_seconds is not None and failing >= self._give_up_seconds:
             raise Unreachable(self._target, failing, why)
+        if failing >= TOLD_SECONDS:
+            self._tell(why)
         pause = self._pause * (0.5 + self._draw() / 2)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
         return self.left(pause)
+
+    def _tell(self, why: str) -> None:
+        """Once, until the service answers again."""
+        if not self._told:
+            log.warning("%s: %s; trying on", self._target, why)
+        self._told = True

@@ -24,7 +24,7 @@ from typing import Self
 
 import grpc
 
-from shared.client.connection import Broken, Patience, Timeouts, connected, failure, open_channel
+from shared.client.connection import Broken, Patience, Timeouts, failure, open_channel
 from shared.client.messages import result_of, subscribe_request
 from shared.client.types import Result, Wish
 from shared.errors import Refused, TaxonError
@@ -179,7 +179,7 @@ class Subscriber:
 
     async def _one_call(self, patience: Patience) -> None:
         """One connection to its end; raises Broken, Refused or BadRequest."""
-        await connected(self._channel, patience.left(self._timeouts.connect))
+        await patience.connected(self._channel, self._timeouts.connect)
         call = self._call = self._stub.Subscribe()
         try:
             async with asyncio.timeout(patience.left(self._timeouts.answer)):

@@ -91,7 +91,9 @@ class RpcServer:
             # gRPC complains, at the interpreter's end, of a server that was neither started nor stopped.
             await self._server.start()
             await self._server.stop(None)
-            raise AddressInUse(f"cannot listen for gRPC on {self._address}; is another service there?") from error
+            raise AddressInUse(
+                f"cannot listen for gRPC on {self._address}: is another service there, or the host none of this machine's?"
+            ) from error
         await self._server.start()
 
     async def set_ready(self, ready: bool) -> None:

@@ -94,6 +94,12 @@ class WebServer:
         )
         self._serving: asyncio.Task[None] | None = None
 
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
+        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+
     async def start(self) -> None:
         """Returns when it listens; raises AddressInUse."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

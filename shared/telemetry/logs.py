@@ -17,9 +17,12 @@ import structlog
 
 LogFormat = Literal["auto", "json", "text"]
 
+_TALKATIVE = ("uvicorn.error",)
+"""Libraries that tell of their own start, stop and of every strange byte from outside; ours tell of what matters."""
+
 
 def configure_logs(service: str, level: str = "info", form: LogFormat = "auto", stream: TextIO | None = None) -> None:
-    """Once, when a service starts. Lines go to stderr; the standard library's records (gRPC, uvicorn) join them."""
+    """Once, when a service starts. Lines go to stderr; the standard library's records (asyncio, uvicorn) join them."""
     out = sys.stderr if stream is None else stream
     as_text = out.isatty() if form == "auto" else form == "text"
     shared: list[Any] = [
@@ -51,6 +54,8 @@ def configure_logs(service: str, level: str = "info", form: LogFormat = "auto", 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.ERROR, root.level))
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -28,6 +28,8 @@ from taxon.live.tally import Tally, receipt_document
 DEFAULT_EDGE = "127.0.0.1:50051"
 LAST_ANSWERS_SECONDS = 10.0
 """How long a stopping camera waits for the answers to its last frames."""
+NO_ANSWER_SECONDS = 1.0
+"""The same where no frame was answered yet."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +90,12 @@ async def _play(arguments: argparse.Namespace, tally: Tally, stop: Stop) -> None
     with open_source(arguments.source, fps=arguments.fps, loop=arguments.loop) as source:
         async with CameraClient(arguments.to, tally.camera_id, timeouts) as camera:
             receipts = camera.stream(until(play(source), stop), arguments.in_flight)
-            await finish(_count(receipts, arguments, tally, stop), stop, LAST_ANSWERS_SECONDS)
+            # An edge that never answered will hardly begin to now.
+            await finish(
+                _count(receipts, arguments, tally, stop),
+                stop,
+                lambda: LAST_ANSWERS_SECONDS if tally.posted else NO_ANSWER_SECONDS,
+            )
 
 
 async def _count(
@@ -107,7 +114,8 @@ async def _show(tally: Tally) -> None:
     try:
         while True:
             await asyncio.sleep(1)
-            print(f"\r{tally.line()}\x1b[K", end="", file=sys.stderr, flush=True)
+            # The cursor goes back to the line's beginning, so that a log line writes over it.
+            print(f"\r{tally.line()}\x1b[K\r", end="", file=sys.stderr, flush=True)
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 

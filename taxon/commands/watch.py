@@ -25,6 +25,7 @@ from taxon.live.table import line, summary
 from taxon.live.watching import OBJECT, SCENE, Watching
 
 DEFAULT_CLOUD = "127.0.0.1:50061"
+ASKED_AGAIN_SECONDS = 3.0
 LAST_SECONDS = 7.0
 """How long a stopping watcher takes to unsubscribe, at most."""
 
@@ -59,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if (arguments.png or arguments.tensors or arguments.longest_side) and arguments.save is None:
         raise UsageError("--png, --tensors and --longest-side are about files: add --save DIR")
-    configure_logs("watch", "warning", "text")
+    # At a terminal the table itself says that the link is down, and a line would tear it apart.
+    configure_logs("watch", "error" if sys.stdout.isatty() else "warning", "text")
     return run_live(_watched(arguments))
 
 
@@ -68,7 +70,7 @@ async def _watched(arguments: argparse.Namespace) -> int:
     stop.on_signals()
     await finish(_watch(arguments, watching, stop), stop, LAST_SECONDS)
     if not watching.frames:
-        raise CommandError(f"no result came from {arguments.cloud}; is a camera playing?")
+        raise CommandError(f"no result came from {arguments.cloud}; does a cloud run there, and does a camera play?")
     return 0
 
 
@@ -102,7 +104,8 @@ async def _tasks(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 async def all_tasks(cloud: str, give_up_seconds: float | None) -> tuple[str, ...]:
     """Every task that the cloud offers, once it answers; raises Unreachable after `give_up_seconds`, None waits on."""
-    timeouts = Timeouts() if give_up_seconds is None else Timeouts(answer=give_up_seconds)
+    timeouts = Timeouts(answer=ASKED_AGAIN_SECONDS if give_up_seconds is None else give_up_seconds)
+    told = False
     async with CloudClient(cloud, timeouts) as client:
         while True:
             try:
@@ -110,6 +113,9 @@ async def all_tasks(cloud: str, give_up_seconds: float | None) -> tuple[str, ...
             except Unreachable:
                 if give_up_seconds is not None:
                     raise
+                if not told:
+                    print(f"taxon: {cloud}: no cloud answers yet; trying on", file=sys.stderr, flush=True)
+                told = True
 
 
 async def _end_after(seconds: float | None, results: Subscriber, stop: Stop) -> None:

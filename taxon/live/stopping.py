@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -86,13 +86,14 @@ async def until(items: AsyncIterator[Item], stop: Stop) -> AsyncGenerator[Item, 
             await items.aclose()
 
 
-async def finish(work: Coroutine[None, None, None], stop: Stop, grace_seconds: float) -> None:
-    """Does the work; once the command is to end, the work has `grace_seconds` to come to its own end."""
+async def finish(work: Coroutine[None, None, None], stop: Stop, grace_seconds: float | Callable[[], float]) -> None:
+    """Does the work; once the command is to end, the work has `grace_seconds`, as they are then, to come to its own end."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            await asyncio.wait({working}, timeout=grace_seconds)
+            grace = grace_seconds() if callable(grace_seconds) else grace_seconds
+            await asyncio.wait({working}, timeout=grace)
     finally:
         stopping.cancel()
         working.cancel()

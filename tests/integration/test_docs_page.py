@@ -20,15 +20,11 @@ async def test_the_page_shows_the_routes_and_their_answers(tmp_path: Path, tiny_
         await page.goto(f"{client.base_url}")
         post = page.locator(".opblock-post", has_text="/v1/cameras/{camera_id}/frames")
         await post.locator("button.opblock-summary-control").click()
-        await (
-            post.locator(".response", has_text="What became of a frame")
-            .or_(post.locator(".responses-table"))
-            .first.wait_for()
-        )
+        await post.locator(".responses-table").first.wait_for()
         words = await post.inner_text()
         errors = await page.locator(".errors-wrapper, .loading-container .failed-config").count()
         await page.close()
-    assert "X-Capture-Time" in words or "x-capture-time" in words
+    assert "x-capture-time" in words
     assert "A camera that this edge does not take" in words
     assert not errors, "the page complains of the description"
     assert [url for url in requests if not url.startswith((f"{client.base_url}", "data:"))] == []

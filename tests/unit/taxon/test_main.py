@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +127,13 @@ def test_services_and_their_commands_import_neither_torch_nor_matplotlib():
     program = f"import sys, {', '.join(modules)}; print(sorted({{'torch', 'matplotlib', 'scipy', 'onnx'}} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_grpc_writes_no_lines_of_its_own_unless_it_is_asked_to() -> None:
+    script = "import os, taxon.main; print(os.environ['GRPC_VERBOSITY'])"
+    plain = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
+    for environment, verbosity in ((plain, "NONE"), (plain | {"GRPC_VERBOSITY": "debug"}, "debug")):
+        told = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        assert told.stdout.split() == [verbosity]

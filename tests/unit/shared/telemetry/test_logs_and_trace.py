@@ -42,6 +42,15 @@ def test_an_event_is_one_line_of_json(stream: io.StringIO) -> None:
     assert (ours["logger"], foreign["event"], foreign["logger"]) == ("edge.uplink", "foreign 3", "uvicorn")
 
 
+def test_what_the_web_server_tells_of_itself_is_left_out(stream: io.StringIO) -> None:
+    configure_logs("edge", stream=stream)
+    logging.getLogger("uvicorn.error").info("Started server process")
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    assert stream.getvalue() == ""
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application")
+    assert "Exception in ASGI application" in stream.getvalue()
+
+
 def test_an_exception_stays_on_its_line(stream: io.StringIO) -> None:
     configure_logs("edge", form="json", stream=stream)
     try:

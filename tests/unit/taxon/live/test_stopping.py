@@ -57,6 +57,7 @@ async def test_work_may_finish_after_the_wish_and_is_cut_after_the_grace() -> No
     async with asyncio.timeout(5):
         await finish(work(0.05), stop, 2.0)
         await finish(work(3600), stop, 0.05)
+        await finish(work(3600), stop, lambda: 0.05)
     assert done == [0.05]
 
 
