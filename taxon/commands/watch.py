@@ -89,7 +89,8 @@ async def _watch(arguments: argparse.Namespace, watching: Watching, stop: Stop) 
         finally:
             timing.cancel()
             await asyncio.gather(timing, return_exceptions=True)
-            print(summary(watching.views()) or "no results", file=sys.stderr)
+            if watching.frames:
+                print(summary(watching.views()), file=sys.stderr)
             if results.lost:
                 print(f"{results.lost} results were lost on the way: this watcher was too slow", file=sys.stderr)
 

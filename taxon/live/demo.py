@@ -36,6 +36,7 @@ LINK_SECONDS = 30.0
 LAST_RESULTS_SECONDS = 20.0
 LINE_SECONDS = 5.0
 IN_FLIGHT = 2
+TABLE_TASKS = ("class_scene", "class_object")
 THUMBNAIL_PIXELS = 64
 """Of the dense results that are fetched here; the wall asks for its own."""
 
@@ -78,6 +79,10 @@ class Demo:
                 await _while_alive(children, starting, READY_SECONDS)
                 if not self._stop.wanted:
                     print(f"The wall: {self._plan.wall}", flush=True)
+                    if self._plan.seconds is None:
+                        print(
+                            "Its switches subscribe: without a wall, or with normals, reshading and curvature off, no geometry is coded."
+                        )
                     await _while_alive(children, self._play(children), None)
 
     async def _start(self, children: Children, data: Path) -> None:
@@ -90,9 +95,8 @@ class Demo:
         await asyncio.gather(until_ready(places.wall), until_ready(places.edge_http))
 
     async def _play(self, children: Children) -> None:
-        """Subscribes to everything, plays the cameras, and waits for what is still on its way."""
-        async with CloudClient(self._plan.places.cloud, Timeouts(answer=LINK_SECONDS)) as cloud:
-            wish = Wish(tasks=await cloud.task_names(), encoding=Encoding.PNG, longest_side_pixels=THUMBNAIL_PIXELS)
+        """Subscribes, plays the cameras, and waits for what is still on its way."""
+        wish = Wish(tasks=await self._tasks(), encoding=Encoding.PNG, longest_side_pixels=THUMBNAIL_PIXELS)
         async with Subscriber(self._plan.places.cloud, wish) as results:
             async with asyncio.timeout(LINK_SECONDS):
                 await results.subscribed()
@@ -107,6 +111,16 @@ class Demo:
                 await asyncio.gather(taking, return_exceptions=True)
             if not taking.cancelled():
                 taking.result()
+
+    async def _tasks(self) -> tuple[str, ...]:
+        """What is subscribed to here: everything for a run that ends with figures, else what the table shows.
+
+        Everything would leave the wall's switches without effect: what one subscriber wants is coded for all.
+        """
+        if self._plan.seconds is None:
+            return TABLE_TASKS
+        async with CloudClient(self._plan.places.cloud, Timeouts(answer=LINK_SECONDS)) as cloud:
+            return await cloud.task_names()
 
     async def _take(self, results: Subscriber) -> None:
         async for result in results:
