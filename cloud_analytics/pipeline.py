@@ -24,6 +24,7 @@ from cloud_analytics.wishes import Wishes
 from shared.errors import TaxonError
 from shared.packets import Packet
 from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.trace import traceparent
 
 log = logger("cloud.pipeline")
 PRUNE_SECONDS = 5.0
@@ -168,6 +169,14 @@ class Pipeline:
             if analysed.error:
                 self._complain(analysed)
             await self._bus.publish(analysed)
+            packet = one.received.packet
+            log.debug(
+                "frame published",
+                camera=packet.camera_id,
+                sequence=packet.sequence,
+                coded_bytes=len(packet.bitstream),
+                traceparent=traceparent(packet.trace_context),
+            )
             self._metrics.stage_seconds.labels("to_bus").observe(time.monotonic() - one.since)
             while self._awaited and self._awaited[0][0] <= self._bus.published:
                 _, future = self._awaited.popleft()

@@ -19,12 +19,13 @@ from cloud_analytics.results.types import FrameOutput, Lost
 from cloud_analytics.subscription import Subscription
 from cloud_analytics.subscriptions import Subscriptions
 from shared.errors import BadRequest, TaxonError, TooLarge
-from shared.telemetry.logs import logger
+from shared.telemetry.logs import OncePer, logger
 from shared.wire import results_pb2
 
 log = logger("cloud.results")
 NAME = results_pb2.DESCRIPTOR.services_by_name["ResultsService"].full_name
 FIRST_REQUEST_SECONDS = 10.0
+REFUSALS_TOLD_SECONDS = 60.0
 BREAK_SHOWS_SECONDS = 0.2
 """How long after the end of the requests a broken connection has shown itself."""
 
@@ -40,6 +41,7 @@ class ResultsService:
         self._subscriptions = subscriptions
         self._gate = gate
         self._largest = largest_message_bytes
+        self._tells: dict[type[TaxonError], OncePer] = {}
 
     async def Subscribe(self, request_iterator: AsyncIterator[results_pb2.SubscribeRequest], context: Context) -> None:
         """One subscriber, until it or this service ends it."""
@@ -49,8 +51,14 @@ class ResultsService:
             if first is not None:
                 await self._serve(await self._subscriptions.subscribe(wish_of(first)), context)
         except TaxonError as error:
-            log.info("subscriber refused", peer=context.peer(), reason=str(error))
+            self._tell(context.peer(), error)
             await self._gate.refuse(context, error)
+
+    def _tell(self, peer: str, error: TaxonError) -> None:
+        """A line now and then for each kind of refusal: clients that wait for a camera ask every few seconds."""
+        times = self._tells.setdefault(type(error), OncePer(REFUSALS_TOLD_SECONDS)).held_back()
+        if times is not None:
+            log.info("subscriber refused", peer=peer, reason=str(error), times=times)
 
     async def ListCameras(
         self, request: results_pb2.ListCamerasRequest, context: ListContext

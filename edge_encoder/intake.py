@@ -3,7 +3,7 @@
     Posted --checks, wish, repeated?--> FrameQueue --pipeline--> Receipt
 
 Law: a frame that is taken is answered with a receipt or an error within the deadline; one that is refused leaves no trace
-but a counter.
+but a counter, and a log line a minute for each reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ from edge_encoder.wishes import Wishes
 from shared.errors import BadRequest, DeadlinePassed, Draining, NotReady, TaxonError, TooLarge
 from shared.packets import MICROSECONDS
 from shared.service.statuses import status_of
+from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.trace import traceparent
 
+log = logger("edge.intake")
+REFUSALS_TOLD_SECONDS = 60.0
 LATEST_CAPTURE_TIME_US = 253_402_300_800 * MICROSECONDS
 """The end of the year 9999: the last that the wire's timestamps can say."""
 
@@ -48,6 +52,7 @@ class Intake:
         self._wishes = wishes
         self._repeats = repeats
         self._metrics = metrics
+        self._tells: dict[str, OncePer] = {}
         self._refusing: type[Draining | NotReady] | None = NotReady
         self.closing = asyncio.Event()
         """Set when frames are no longer taken, for doors that keep streams open."""
@@ -77,7 +82,7 @@ class Intake:
 
     def check(self, camera_id: str) -> None:
         """What can be refused before the picture is there; raises a RequestError."""
-        with self._counting_refusals():
+        with self._counting_refusals(camera_id):
             if self._refusing is not None:
                 raise self._refusing()
             self.cameras.check(camera_id)
@@ -88,16 +93,21 @@ class Intake:
         self.refused(error)
         return error
 
-    def refused(self, error: TaxonError) -> None:
-        """Counts a refusal that a door found by itself."""
-        self._metrics.refusals.labels(status_of(error).reason).inc()
+    def refused(self, error: TaxonError, camera_id: str = "") -> None:
+        """Counts a refusal, also one that a door found by itself, and tells of it now and then. camera_id: empty where it is not known."""
+        reason = status_of(error).reason
+        self._metrics.refusals.labels(reason).inc()
+        if isinstance(error, Draining | NotReady):
+            return
+        if (times := self._tells.setdefault(reason, OncePer(REFUSALS_TOLD_SECONDS)).held_back()) is not None:
+            log.warning("frames refused", reason=reason, camera=camera_id[:64], error=str(error), frames=times)
 
     def post(self, posted: Posted) -> asyncio.Task[Receipt]:
         """Takes a frame at once, so that frames keep the order of these calls; the task is its answer.
 
         The task raises a RequestError, ImageError or DeadlinePassed; so does this, for what is refused at once.
         """
-        with self._counting_refusals():
+        with self._counting_refusals(posted.camera_id):
             answer = self._taken(posted)
         self._open += 1
         self._idle.clear()
@@ -128,9 +138,17 @@ class Intake:
             raise BadRequest("the capture time must lie between 1970 and 9999")
 
     async def _answered(self, posted: Posted, answer: Waiting | Receipt) -> Receipt:
-        with self._counting_refusals():
+        with self._counting_refusals(posted.camera_id):
             receipt = answer if isinstance(answer, Receipt) else await self._outcome(posted, answer)
         self.cameras.note(receipt)
+        log.debug(
+            "frame answered",
+            camera=receipt.camera_id,
+            sequence=receipt.sequence,
+            outcome=receipt.outcome,
+            coded_bytes=receipt.coded_bytes,
+            traceparent=traceparent(posted.trace_context),
+        )
         return receipt
 
     async def _outcome(self, posted: Posted, waiting: Waiting) -> Receipt:
@@ -151,11 +169,11 @@ class Intake:
             self._idle.set()
 
     @contextmanager
-    def _counting_refusals(self) -> Iterator[None]:
+    def _counting_refusals(self, camera_id: str) -> Iterator[None]:
         try:
             yield
         except TaxonError as error:
-            self.refused(error)
+            self.refused(error, camera_id)
             raise
 
 

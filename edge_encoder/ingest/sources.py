@@ -16,9 +16,8 @@ from edge_encoder.metrics import EdgeMetrics
 from edge_encoder.settings import SourceSetting
 from edge_encoder.types import Posted, Receipt
 from shared.errors import Draining, SourceError, TaxonError
-from shared.service.statuses import status_of
 from shared.sources import open_source, play
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import logger
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
@@ -38,7 +37,6 @@ class SourcePlayer:
         self._metrics = metrics
         self._most_open = most_open
         self._open: set[asyncio.Task[Receipt]] = set()
-        self._warns = OncePer(60.0)
         self._played = 0
 
     async def run(self) -> None:
@@ -75,19 +73,12 @@ class SourcePlayer:
             task = self._intake.post(posted)
         except Draining:
             raise
-        except TaxonError as error:
-            self._refused(error)
-            return
+        except TaxonError:
+            return  # told by the intake, as that of any camera
         self._open.add(task)
         task.add_done_callback(self._answered)
 
     def _answered(self, task: asyncio.Task[Receipt]) -> None:
         self._open.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, TaxonError):
-            self._refused(error)
-
-    def _refused(self, error: TaxonError) -> None:
-        if (times := self._warns.held_back()) is not None:
-            reason = status_of(error).reason
-            log.warning("frames refused", camera=self._setting.camera_id, reason=reason, error=str(error), frames=times)
+        if not task.cancelled():
+            task.exception()  # taken, or asyncio would complain; the intake has counted and told it

@@ -92,7 +92,8 @@ class RpcServer:
             await self._server.start()
             await self._server.stop(None)
             raise AddressInUse(
-                f"cannot listen for gRPC on {self._address}: is another service there, or the host none of this machine's?"
+                f"cannot listen for gRPC on {self._address}: is another service there, or the host none of this machine's? "
+                "Name another address with --rpc"
             ) from error
         await self._server.start()
 

@@ -109,7 +109,9 @@ class WebServer:
             listening.bind((self._host, self._wanted))
         except OSError as error:
             listening.close()
-            raise AddressInUse(f"cannot listen for HTTP on {self._host}:{self._wanted} ({error.strerror})") from error
+            raise AddressInUse(
+                f"cannot listen for HTTP on {self._host}:{self._wanted} ({error.strerror}); name another address with --http"
+            ) from error
         self.port = listening.getsockname()[1]
         self._serving = asyncio.create_task(self._server.serve([listening]), name="http")
         while not self._server.started and not self._serving.done():

@@ -17,7 +17,7 @@ import structlog
 
 LogFormat = Literal["auto", "json", "text"]
 
-_TALKATIVE = ("uvicorn.error",)
+_TALKATIVE = ("uvicorn.error", "grpc", "asyncio")
 """Libraries that tell of their own start, stop and of every strange byte from outside; ours tell of what matters."""
 
 
@@ -55,7 +55,7 @@ def configure_logs(service: str, level: str = "info", form: LogFormat = "auto", 
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.ERROR, root.level))
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

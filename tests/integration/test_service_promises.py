@@ -5,6 +5,8 @@ subscribers, a bit budget, a cloud that is updated in mid-stream.
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +22,7 @@ from tests.services import ServiceProcess, running
 
 SEMANTIC, GEOMETRY = ("class_scene",), ("reshading",)
 SUBSCRIBERS = 200
+ROOT = Path(__file__).resolve().parents[2]
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -185,3 +188,37 @@ async def test_a_cloud_that_is_stopped_and_started_again_loses_nothing(
         receipts = await playing
         assert {receipt.outcome for receipt in receipts} == {Outcome.CODED}, "the wish holds while the cloud is away"
         assert [result.sequence for result in await taking] == [receipt.sequence for receipt in receipts]
+
+
+@pytest.mark.asyncio
+async def test_the_readmes_python_prints_a_receipt_and_its_result(tmp_path: Path, tiny_bundle_directory: Path) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "photo.jpg").write_bytes(picture())
+    async with services(tmp_path, tiny_bundle_directory) as (cloud, edge):
+        program = program.replace("127.0.0.1:50061", cloud.rpc).replace("127.0.0.1:50051", edge.rpc)
+        assert cloud.rpc in program
+        assert edge.rpc in program
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-u", "-c", program), cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(30):
+                receipt, result = [(await process.stdout.readline()).decode() for _ in range(2)]
+        finally:
+            process.kill()
+            await process.wait()
+    assert "Outcome.CODED" in receipt
+    assert result.startswith("hall ")
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_waits_for_a_camera_does_not_fill_the_clouds_log(
+    tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
+    async with services(tmp_path, tiny_bundle_directory) as (cloud, _):
+        async with Subscriber(cloud.rpc, Wish(cameras=("attic",), tasks=SEMANTIC)):
+            await asyncio.sleep(3)
+        told = [line for line in cloud.log.read_text().splitlines() if "subscriber refused" in line]
+    assert len(told) == 1
+    assert "unknown camera attic" in told[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
@@ -196,3 +197,24 @@ async def test_what_is_not_there_is_a_problem_too(tmp_path: Path, tiny_bundle_di
     assert (answers[1].json()["title"], answers[1].headers["allow"]) == ("METHOD_NOT_ALLOWED", "POST")
     assert form.status_code == 400
     assert "send the file itself as the body" in form.json()["detail"]
+
+
+@pytest.mark.asyncio
+async def test_refusals_are_told_once_a_minute_for_each_reason_and_frames_when_asked_for(
+    tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
+    with capture_logs() as logs:
+        async with running_edge(tmp_path, tiny_bundle_directory) as (_, client):
+            for _ in range(3):
+                await client.post(FRAMES, content=b"no picture")
+            await client.post("/v1/cameras/a%20b/frames", content=picture())
+            receipt = (await client.post(FRAMES, content=picture(), headers={"traceparent": TRACE})).json()
+    refusals = [(one["reason"], one["camera"], one["log_level"]) for one in logs if one["event"] == "frames refused"]
+    assert refusals == [("NOT_A_PICTURE", "kitchen", "warning"), ("BAD_NAME", "a b", "warning")]
+    (answered,) = [one for one in logs if one["event"] == "frame answered"]
+    assert answered["log_level"] == "debug"
+    assert (answered["camera"], answered["sequence"], answered["traceparent"]) == (
+        "kitchen",
+        receipt["sequence"],
+        TRACE,
+    )

@@ -42,10 +42,11 @@ def test_an_event_is_one_line_of_json(stream: io.StringIO) -> None:
     assert (ours["logger"], foreign["event"], foreign["logger"]) == ("edge.uplink", "foreign 3", "uvicorn")
 
 
-def test_what_the_web_server_tells_of_itself_is_left_out(stream: io.StringIO) -> None:
-    configure_logs("edge", stream=stream)
+def test_what_libraries_tell_of_themselves_is_left_out(stream: io.StringIO) -> None:
+    configure_logs("edge", "debug", stream=stream)
     logging.getLogger("uvicorn.error").info("Started server process")
     logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    logging.getLogger("grpc._cython.cygrpc").debug("Loaded running loop")
     assert stream.getvalue() == ""
     logging.getLogger("uvicorn.error").error("Exception in ASGI application")
     assert "Exception in ASGI application" in stream.getvalue()
