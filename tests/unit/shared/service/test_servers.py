@@ -117,7 +117,9 @@ async def test_the_common_routes() -> None:
         assert (answer.status_code, answer.json()) == (503, {"status": "not ready: the networks are warming up"})
         waits[0] = None
         assert (await client.get("/readyz")).status_code == 200
-        assert "taxon_test_total 3.0" in (await client.get("/metrics")).text
+        metrics = (await client.get("/metrics")).text
+        assert "taxon_test_total 3.0" in metrics
+        assert "taxon_test_created" not in metrics
         refused = await client.get("/busy")
         assert (refused.status_code, refused.headers["content-type"]) == (429, "application/problem+json")
         assert refused.json()["detail"] == "the queue is full"
