@@ -26,7 +26,7 @@ from shared.service.rpc import AddressInUse
 from shared.service.statuses import problem, status_of
 
 # A second series for each counter, with the time of its beginning, which nobody draws.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 PROBLEM_JSON = "application/problem+json"
 IDLE_CONNECTION_SECONDS = 30
