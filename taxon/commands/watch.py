@@ -50,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--longest-side", type=count, default=0, metavar="N", help="of dense results in pixels (default: the network's)"
     )
-    parser.add_argument("--seconds", type=positive, metavar="N", help="end so long after the subscription began")
+    parser.add_argument(
+        "--seconds", type=positive, metavar="N", help="end so long after the subscription began, or so long without one"
+    )
     parser.add_argument("--frames", type=count, metavar="N", help="end after so many results")
     parser.add_argument(
         "--give-up", type=positive, metavar="N", help="end after so many seconds without a cloud (default: never)"
@@ -120,8 +122,13 @@ async def all_tasks(cloud: str, give_up_seconds: float | None) -> tuple[str, ...
 
 
 async def _end_after(seconds: float | None, results: Subscriber, stop: Stop) -> None:
-    await results.subscribed()
-    stop.after(seconds)
+    """Ends after so many seconds of subscription, or as many of waiting for one: an unknown camera may never come."""
+    try:
+        await asyncio.wait_for(results.subscribed(), seconds)
+    except TimeoutError:
+        stop.after(0.001)
+    else:
+        stop.after(seconds)
 
 
 async def _take(results: Subscriber, watching: Watching, arguments: argparse.Namespace, stop: Stop) -> None:
