@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from edge_encoder.intake import LATEST_CAPTURE_TIME_US, Intake, posted_now
 from edge_encoder.types import Outcome, Posted, Receipt
-from shared.errors import BadRequest, Draining, ImageError, TaxonError
+from shared.errors import BadRequest, Draining, ImageError, NotReady, TaxonError
 from shared.packets import MICROSECONDS
 from shared.service.statuses import abort, rpc_message
 from shared.telemetry.trace import HEADER, packed
@@ -92,6 +92,9 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
                 answers.put_nowait(self._intake.post(self._posted(request, request.traceparent or traceparent)))
             except TaxonError as error:
                 answers.put_nowait(error)
+                if isinstance(error, Draining | NotReady):
+                    # The camera will send this frame again; taking the ones behind it now would turn their order around.
+                    return
             await room.acquire()
 
     def _posted(self, request: FrameRequest, traceparent: str) -> Posted:

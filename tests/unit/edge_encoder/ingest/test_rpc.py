@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from edge_encoder.service import EdgeService
 from shared.bundle import Bundle
+from shared.errors import NotReady
 from shared.service.statuses import reason_of
 from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc
 from tests.recording_cloud import RecordingCloud
@@ -153,3 +154,21 @@ async def test_health_follows_readiness(tmp_path: Path, tiny_bundle_directory: P
         for name in ("", "taxon.v1.IngestService"):
             answer = await health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.asyncio
+async def test_a_frame_that_came_too_early_ends_the_stream_so_that_none_behind_it_overtakes(
+    tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
+    async with running_edge(tmp_path, tiny_bundle_directory) as (edge, _), channel_to(edge) as channel:
+        intake = edge._intake
+        intake._refusing = NotReady
+        call = ingest_pb2_grpc.IngestServiceStub(channel).StreamFrames()
+        await call.write(ingest_pb2.StreamFramesRequest(camera_id="hall", picture=picture()))
+        first = await call.read()
+        assert isinstance(first, ingest_pb2.StreamFramesResponse)
+        assert first.refusal.code == grpc.StatusCode.UNAVAILABLE.value[0]
+        intake.open()
+        assert await asyncio.wait_for(call.read(), 10) is grpc.aio.EOF
+        # A frame that was on its way behind the first is not taken.
+        assert not any(camera.coded for camera in intake.cameras.counts())
