@@ -83,7 +83,7 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
     """The reason that a service gave for refusing, or the status code's name where it gave none."""
     try:
         status = rpc_status.from_call(cast(grpc.Call, error))
-    except (ValueError, NotImplementedError):
+    except ValueError:  # a status that contradicts the call
         status = None
     for detail in status.details if status is not None else ():
         info = error_details_pb2.ErrorInfo()
