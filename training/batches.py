@@ -5,9 +5,10 @@ Law: batch k depends on the seed and k alone, so that a resumed run sees the bat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 from training.views import GEOMETRY_CHANNELS, KNOWN_GEOMETRY, KNOWN_MOSAIC, KNOWN_SEGMENTATION, KNOWN_TEACHER, ViewSet
 
 PREFETCH = 3
+
+AnyBatch = TypeVar("AnyBatch")
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,17 @@ def load(views: ViewSet, indices: np.ndarray) -> Batch:
     )
 
 
-def batches(shares: list[Share], seed: int, first: int, last: int) -> Iterator[tuple[int, Batch]]:
-    """Batches `first` .. `last` - 1, read ahead by a thread."""
+def stream(shares: list[Share], seed: int) -> Callable[[int, int], Iterator[tuple[int, Batch]]]:
+    """The batches that training.loop asks for, read ahead by a thread."""
+    return lambda first, last: read_ahead(lambda step: batch_at(shares, seed, step), first, last)
+
+
+def read_ahead(make: Callable[[int], AnyBatch], first: int, last: int) -> Iterator[tuple[int, AnyBatch]]:
+    """`make`(first) .. `make`(last - 1) with their numbers, made ahead by a thread."""
     with ThreadPoolExecutor(1) as pool:
-        waiting = [pool.submit(batch_at, shares, seed, step) for step in range(first, min(first + PREFETCH, last))]
+        waiting = [pool.submit(make, step) for step in range(first, min(first + PREFETCH, last))]
         for step in range(first, last):
             batch = waiting.pop(0).result()
             if step + PREFETCH < last:
-                waiting.append(pool.submit(batch_at, shares, seed, step + PREFETCH))
+                waiting.append(pool.submit(make, step + PREFETCH))
             yield step, batch

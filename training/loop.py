@@ -6,24 +6,31 @@ Law: stopped after any checkpoint and started again, a stage goes on as if it ha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from training import checkpoint
-from training.batches import Batch, Share, batches
 
 CHECKPOINT_EVERY_STEPS = 100
 SHOW_EVERY_STEPS = 20
 GRADIENT_LIMIT = 5.0
 STEP_SEEDS = 1_000_003
 
+
+class Movable(Protocol):
+    """A batch, as the loop sees it."""
+
+    def to(self, device: str) -> Self: ...
+
+
 Network = TypeVar("Network", bound=nn.Module)
+AnyBatch = TypeVar("AnyBatch", bound=Movable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +47,9 @@ class LoopSettings:
 def train(
     networks: Network,
     parameters: list[dict[str, Any]],
-    losses_of: Callable[[int, Batch], dict[str, Tensor]],
+    losses_of: Callable[[int, AnyBatch], dict[str, Tensor]],
     weight_of: Callable[[str], float],
-    shares: list[Share],
+    batches: Callable[[int, int], Iterator[tuple[int, AnyBatch]]],
     settings: LoopSettings,
     path: Path,
     device: str,
@@ -50,6 +57,7 @@ def train(
     """Train `networks` (modes and frozen parts as they are) or resume from `path`; returns their moving average.
 
     parameters: the optimiser's groups, with their learning rates. losses_of: losses by name of a step's batch. weight_of: a loss's weight.
+    batches: the batches of the steps `first` .. `last` - 1, with their numbers.
     """
     optimiser = torch.optim.AdamW(parameters, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -66,7 +74,7 @@ def train(
         schedule.load_state_dict(state["schedule"])
         first = state["step"]
     progress = tqdm(
-        batches(shares, settings.seed, first, settings.steps), initial=first, total=settings.steps, desc=path.stem
+        batches(first, settings.steps), initial=first, total=settings.steps, desc=path.stem, mininterval=2.0
     )
     shown: dict[str, float] = {}
     for step, cpu_batch in progress:

@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from training.batches import Batch, Share
+from training.batches import Batch, Share, stream
 from training.loop import STEP_SEEDS, LoopSettings, train
 from training.losses import WEIGHTS, soft_loss
 from training.networks.backbone import ImageNetBranch, pretrained_lite0
@@ -189,4 +189,4 @@ def train_codec(
         return codec_losses(networks, reference, batch, rates, settings.joint)
 
     path = work / ("joint.pt" if settings.joint else "codec.pt")
-    return train(networks, parameters, losses_of, weight_of, shares, settings, path, device)
+    return train(networks, parameters, losses_of, weight_of, stream(shares, settings.seed), settings, path, device)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training.batches import Batch, Share
+from training.batches import Batch, Share, stream
 from training.loop import LoopSettings, train
 from training.losses import WEIGHTS, dense_loss, scene_loss, soft_loss
 from training.networks.backbone import pretrained_lite0
@@ -75,7 +75,7 @@ def train_tasks(rooms: Share, houses: Share, settings: TaskTraining, work: Path,
         groups,
         lambda step, batch: batch_losses(networks, batch),
         weights.__getitem__,
-        [rooms, houses],
+        stream([rooms, houses], settings.seed),
         settings,
         work / "tasks.pt",
         device,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from training import loop
-from training.batches import Batch, Share, batch_at, batches
+from training import train_tasks as stage
+from training.batches import Batch, Share, batch_at, stream
 from training.train_tasks import TaskTraining, train_tasks
 from training.views import FIELDS, ViewSet
 
@@ -51,8 +52,8 @@ def shares(tmp_path_factory: pytest.TempPathFactory) -> list[Share]:
 
 
 def test_a_batch_depends_on_seed_and_step_alone(shares: list[Share]) -> None:
-    first = dict(batches(shares, 7, 0, 5))
-    again = dict(batches(shares, 7, 3, 5))
+    first = dict(stream(shares, 7)(0, 5))
+    again = dict(stream(shares, 7)(3, 5))
     assert torch.equal(first[4].f8, again[4].f8)
     assert torch.equal(first[3].scene, batch_at(shares, 7, 3).scene)
     assert not torch.equal(first[3].f8, first[4].f8)
@@ -67,14 +68,17 @@ def test_a_stopped_run_goes_on_where_it_was(
     stopped.mkdir()
     expected = train_tasks(*shares, SETTINGS, straight, "cpu").state_dict()
 
-    def until_two(*arguments: object) -> Iterator[tuple[int, Batch]]:
-        for step, batch in batches(*arguments):  # type: ignore[arg-type]
-            if step == 2:
-                raise KeyboardInterrupt
-            yield step, batch
+    def until_two(shares: list[Share], seed: int) -> Callable[[int, int], Iterator[tuple[int, Batch]]]:
+        def batches(first: int, last: int) -> Iterator[tuple[int, Batch]]:
+            for step, batch in stream(shares, seed)(first, last):
+                if step == 2:
+                    raise KeyboardInterrupt
+                yield step, batch
+
+        return batches
 
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(loop, "batches", until_two)
+        interrupted.setattr(stage, "stream", until_two)
         with pytest.raises(KeyboardInterrupt):
             train_tasks(*shares, SETTINGS, stopped, "cpu")
     found = train_tasks(*shares, SETTINGS, stopped, "cpu").state_dict()

@@ -40,7 +40,11 @@ START_SIDE_GAIN = 3.0
 
 @dataclass(frozen=True)
 class CodecSpec:
-    """Sizes of a group's codec. `vector_scene` and `vector_object` are 0 where the group has no such task."""
+    """Sizes of a group's codec.
+
+    `vector_scene` and `vector_object` are 0 where the group has no such task, or has its feature with spatial dimensions. `channels` is 0
+    where no feature has any.
+    """
 
     tasks: tuple[str, ...]
     channels: int
@@ -63,7 +67,8 @@ class CodecSpec:
     @property
     def dense_tasks(self) -> tuple[str, ...]:
         """Tasks whose features have spatial dimensions."""
-        return tuple(task for task in self.tasks if task not in ("class_scene", "class_object"))
+        vectors = {"class_scene": self.vector_scene, "class_object": self.vector_object}
+        return tuple(task for task in self.tasks if not vectors.get(task))
 
 
 SPECS = {
@@ -94,22 +99,29 @@ class GroupEncoder(nn.Module):
         super().__init__()
         self.spec = spec
         self.peripheral = nn.ModuleDict({task: conv(DENSE_CHANNELS, PERIPHERAL_CHANNELS) for task in spec.dense_tasks})
-        self.transform = nn.Sequential(
-            conv(PERIPHERAL_CHANNELS * len(spec.dense_tasks), 96), SeparableResidual(96), conv(96, WIDTH, 3, 2),
-            SeparableResidual(WIDTH), SeparableResidual(WIDTH), nn.Conv2d(WIDTH, spec.channels, 1),
-        )  # fmt: skip
-        if spec.vector:
+        if spec.channels:
+            self.transform = nn.Sequential(
+                conv(PERIPHERAL_CHANNELS * len(spec.dense_tasks), 96), SeparableResidual(96), conv(96, WIDTH, 3, 2),
+                SeparableResidual(WIDTH), SeparableResidual(WIDTH), nn.Conv2d(WIDTH, spec.channels, 1),
+            )  # fmt: skip
+        if spec.vector_scene:
             self.scene = nn.Linear(SCENE_FEATURES, spec.vector_scene)
+        if spec.vector_object:
             self.object = nn.Linear(OBJECT_FEATURES, spec.vector_object, bias=False)
             nn.init.eye_(self.object.weight)
 
     def forward(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        spatial = self.transform(
-            torch.cat([self.peripheral[task](features[task]) for task in self.spec.dense_tasks], 1)
-        )
-        if not self.spec.vector:
-            return spatial, spatial.flatten(1)[:, :0]
-        return spatial, torch.cat([self.scene(features["class_scene"]), self.object(features["class_object"])], 1)
+        spec = self.spec
+        vectors = []
+        if spec.vector_scene:
+            vectors.append(self.scene(features["class_scene"]))
+        if spec.vector_object:
+            vectors.append(self.object(features["class_object"]))
+        if spec.channels:
+            spatial = self.transform(torch.cat([self.peripheral[task](features[task]) for task in spec.dense_tasks], 1))
+        else:
+            spatial = vectors[0].new_zeros(len(vectors[0]), 0, spec.height, spec.width)
+        return spatial, torch.cat(vectors, 1) if vectors else spatial.flatten(1)[:, :0]
 
 
 class GroupDecoder(nn.Module):
@@ -118,33 +130,43 @@ class GroupDecoder(nn.Module):
     def __init__(self, spec: CodecSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.inlet = nn.Conv2d(spec.channels, WIDTH, 1)
         self.rate_bias = nn.Parameter(torch.zeros(spec.rates, WIDTH))
-        self.deep = nn.Sequential(SeparableResidual(WIDTH), SeparableResidual(WIDTH))
-        self.shallow = nn.Sequential(upsample(WIDTH, 96), SeparableResidual(96))
+        if spec.channels:
+            self.inlet = nn.Conv2d(spec.channels, WIDTH, 1)
+            self.deep = nn.Sequential(SeparableResidual(WIDTH), SeparableResidual(WIDTH))
+            self.shallow = nn.Sequential(upsample(WIDTH, 96), SeparableResidual(96))
         self.split = nn.ModuleDict(
             {
                 task: nn.Sequential(SeparableResidual(96, 1), nn.Conv2d(96, DENSE_CHANNELS, 1))
                 for task in spec.dense_tasks
             }
         )
-        if spec.vector:
+        if spec.vector_scene:
             self.scene = nn.Sequential(
                 nn.Linear(spec.vector_scene + WIDTH, 128), nn.ReLU(), nn.Linear(128, SCENE_FEATURES)
             )
+        if spec.vector_object:
             self.object = nn.Linear(spec.vector_object, OBJECT_FEATURES)
             nn.init.eye_(self.object.weight)
             nn.init.zeros_(self.object.bias)
 
     def forward(self, spatial: Tensor, vector: Tensor, rate: Tensor) -> dict[str, Tensor]:
-        deep = self.deep(self.inlet(spatial) + self.rate_bias[rate][:, :, None, None])
-        shallow = self.shallow(deep)
+        deep, shallow = self.maps(spatial, rate)
         features = {task: self.split[task](shallow) for task in self.spec.dense_tasks}
-        if self.spec.vector:
-            scene, objects = vector.split([self.spec.vector_scene, self.spec.vector_object], 1)
+        scene, objects = vector.split([self.spec.vector_scene, self.spec.vector_object], 1)
+        if self.spec.vector_scene:
             features["class_scene"] = self.scene(torch.cat([scene, deep.mean((2, 3))], 1))
+        if self.spec.vector_object:
             features["class_object"] = self.object(objects)
         return features
+
+    def maps(self, spatial: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """What all tasks share: [N, 128, h, w] and [N, 96, 2h, 2w]; of a latent without spatial dimensions, the bias of the rate alone."""
+        bias = at_rate(self.rate_bias, rate)[:, :, None, None]
+        if not self.spec.channels:
+            return bias, bias[:, :0]
+        deep = self.deep(self.inlet(spatial) + bias)
+        return deep, self.shallow(deep)
 
 
 class HyperAnalysis(nn.Module):
@@ -166,8 +188,18 @@ class HyperAnalysis(nn.Module):
     def forward(self, spatial: Tensor, vector: Tensor, rate: Tensor) -> Tensor:
         coordinates = self.coordinates.expand(spatial.shape[0], -1, -1, -1)
         pooled = self.spatial(torch.cat([spatial, coordinates], 1)).mean((2, 3))
-        hidden = self.hidden(torch.cat([pooled, vector], 1)) + self.rate_bias[rate]
+        hidden = self.hidden(torch.cat([pooled, vector], 1)) + at_rate(self.rate_bias, rate)
         return self.side(torch.relu(hidden))
+
+
+def at_rate(table: Tensor, rate: Tensor) -> Tensor:
+    """Rows of `table` [R, ...] at the operating points `rate` [N]; a real-valued rate lies between two rows, linearly."""
+    if not rate.is_floating_point():
+        return table[rate]
+    below = rate.floor().clamp(0, len(table) - 1)
+    share = (rate - below).clamp(0, 1).view(-1, *(1,) * (table.dim() - 1))
+    upper = (below.long() + 1).clamp_max(len(table) - 1)
+    return torch.lerp(table[below.long()], table[upper], share)
 
 
 class RateLinear(nn.Module):
@@ -180,7 +212,7 @@ class RateLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(rates, outputs))
 
     def forward(self, x: Tensor, rate: Tensor) -> Tensor:
-        bias = self.bias[rate]
+        bias = at_rate(self.bias, rate)
         return F.linear(x, self.weight) + (bias if x.dim() == 2 else bias[:, None])
 
 
@@ -191,17 +223,21 @@ class HyperSynthesis(nn.Module):
         super().__init__()
         self.spec = spec
         self.trunk = RateLinear(spec.side_information, spec.trunk, spec.rates)
+        if spec.channels:
+            self._build_spatial(spec)
+        if spec.vector:
+            self.vector_hidden = RateLinear(spec.trunk, spec.prediction, spec.rates)
+            self.vector_output = RateLinear(spec.prediction, 2 * spec.vector, spec.rates)
+            with torch.no_grad():
+                self.vector_output.bias[:, spec.vector :] = START_INDEX
+
+    def _build_spatial(self, spec: CodecSpec) -> None:
         self.coefficients = RateLinear(spec.trunk, spec.sequences * spec.codebook_size, spec.rates)
         self.codebook = nn.Parameter(torch.randn(spec.codebook_size, spec.height, spec.width) * 0.5)
         self.hidden = RateLinear(spec.sequences, spec.prediction, spec.rates)
         self.output = RateLinear(spec.prediction, 2 * spec.channels, spec.rates)
         with torch.no_grad():
             self.output.bias[:, spec.channels :] = START_INDEX
-        if spec.vector:
-            self.vector_hidden = RateLinear(spec.trunk, spec.prediction, spec.rates)
-            self.vector_output = RateLinear(spec.prediction, 2 * spec.vector, spec.rates)
-            with torch.no_grad():
-                self.vector_output.bias[:, spec.vector :] = START_INDEX
 
     def resampled_codebook(self, height: int, width: int) -> Tensor:
         """The codebook for a latent of another size [tau, height, width]: bilinear, half-pixel centres."""
@@ -213,16 +249,24 @@ class HyperSynthesis(nn.Module):
         """v [N, V] -> mu [N, K] and scale index [N, K] (real-valued), K = C*height*width + vector."""
         spec = self.spec
         trunk = torch.relu(self.trunk(v, rate))
-        a = self.coefficients(trunk, rate).view(-1, spec.sequences, spec.codebook_size)
-        hyperprior = a @ self.resampled_codebook(height, width).flatten(1)
-        hidden = torch.relu(self.hidden(hyperprior.transpose(1, 2), rate))
-        mean, scale = self.output(hidden, rate).transpose(1, 2).split(spec.channels, 1)
-        means, scales = [mean.flatten(1)], [scale.flatten(1)]
+        means, scales = [], []
+        if spec.channels:
+            mean, scale = self._spatial(trunk, rate, height, width)
+            means.append(mean)
+            scales.append(scale)
         if spec.vector:
             mean, scale = self.vector_output(torch.relu(self.vector_hidden(trunk, rate)), rate).split(spec.vector, 1)
             means.append(mean)
             scales.append(scale)
         return torch.cat(means, 1), torch.cat(scales, 1) * INDEX_UNIT
+
+    def _spatial(self, trunk: Tensor, rate: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        spec = self.spec
+        a = self.coefficients(trunk, rate).view(-1, spec.sequences, spec.codebook_size)
+        hyperprior = a @ self.resampled_codebook(height, width).flatten(1)
+        hidden = torch.relu(self.hidden(hyperprior.transpose(1, 2), rate))
+        mean, scale = self.output(hidden, rate).transpose(1, 2).split(spec.channels, 1)
+        return mean.flatten(1), scale.flatten(1)
 
 
 def _log_gains(limits: tuple[float, float], rates: int, elements: int) -> Tensor:
@@ -255,13 +299,22 @@ class GroupCodec(nn.Module):
 
     def quantised(self, features: Mapping[str, Tensor], rate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """y * gain before rounding [N, K], z [N, K] and v [N, V] after it (straight-through gradients)."""
+        scaled = self.scaled(features, rate)
+        z = quantize_ste(scaled)
+        return scaled, z, self.side_information(z, rate)
+
+    def scaled(self, features: Mapping[str, Tensor], rate: Tensor) -> Tensor:
+        """y * gain [N, K]: what is rounded to z."""
         spatial, vector = self.encoder(features)
-        scaled = torch.cat(
+        return torch.cat(
             [(spatial * self._spatial(self.log_gain, rate)).flatten(1), vector * self._vector(self.log_gain, rate)], 1
         )
-        z = quantize_ste(scaled)
-        side = self.hyper_analysis(*self.dequantised(z, rate), rate) * self.log_side_gain[rate].exp()
-        return scaled, z, quantize_ste(side)
+
+    def side_information(self, z: Tensor, rate: Tensor) -> Tensor:
+        """z [N, K] -> v [N, V], rounded (straight-through gradients)."""
+        return quantize_ste(
+            self.hyper_analysis(*self.dequantised(z, rate), rate) * at_rate(self.log_side_gain, rate).exp()
+        )
 
     def dequantised(self, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
         """z [N, K] -> spatial [N, C, h, w] and vector [N, K_v] latents at the network's scale."""
@@ -281,20 +334,32 @@ class GroupCodec(nn.Module):
 
     def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> Coded:
         """Code and decode with a differentiable estimate of the bits (uniform noise for the rate, rounding for the distortion)."""
-        scaled, z, v = self.quantised(features, rate)
-        mean, index = self.hyper_synthesis(v, rate, self.spec.height, self.spec.width)
-        side_noisy = v if not self.training else v + torch.empty_like(v).uniform_(-0.5, 0.5)
-        side = self._bits(side_noisy, self.scale(self.side_scale[rate] * INDEX_UNIT), None)
-        noisy = z if not self.training else scaled + torch.empty_like(scaled).uniform_(-0.5, 0.5)
-        main = self._bits(noisy, self.scale(index), mean)
-        return Coded(self.decode(z, rate), main + side, side)
+        scaled = self.scaled(features, rate)
+        z = quantize_ste(scaled)
+        bits, side_bits = self.bits(scaled, z, rate)
+        return Coded(self.decode(z, rate), bits, side_bits)
+
+    def bits(self, scaled: Tensor, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """Bits of z and v together, and of v alone, each [N] (eq. 6); with uniform noise for the rounding while training."""
+        v = self.side_information(z, rate)
+        mean, index = self.prediction(v, z, rate)
+        side = self._bits(self._noisy(v, v), self.scale(at_rate(self.side_scale, rate) * INDEX_UNIT), None)
+        return self._bits(self._noisy(scaled, z), self.scale(index), mean) + side, side
+
+    def prediction(self, v: Tensor, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and scale index of every z_k [N, K]; this codec's depend on v alone."""
+        del z
+        return self.hyper_synthesis(v, rate, self.spec.height, self.spec.width)
+
+    def _noisy(self, values: Tensor, rounded: Tensor) -> Tensor:
+        return values + torch.empty_like(values).uniform_(-0.5, 0.5) if self.training else rounded
 
     def _bits(self, values: Tensor, scales: Tensor, means: Tensor | None) -> Tensor:
         likelihood = self.entropy.likelihood_lower_bound(self.entropy._likelihood(values, scales, means))
         return -likelihood.log2().sum(1)
 
     def _spatial(self, gains: Tensor, rate: Tensor) -> Tensor:
-        return gains[rate, : self.spec.channels].exp()[:, :, None, None]
+        return at_rate(gains, rate)[:, : self.spec.channels].exp()[:, :, None, None]
 
     def _vector(self, gains: Tensor, rate: Tensor) -> Tensor:
-        return gains[rate, self.spec.channels :].exp()
+        return at_rate(gains, rate)[:, self.spec.channels :].exp()
