@@ -34,7 +34,7 @@ def dense_loss(task: str, raw: Tensor, batch: Batch) -> Tensor:
     known = batch.has_geometry
     if not bool(known.any()):
         return raw.sum() * 0.0
-    target = _thinned(batch.geometry[known], raw)
+    target = thinned(batch.geometry[known], raw)
     result = dense_result(task, raw[known])
     if task == "normal":
         return angular_error(result, F.normalize(target[:, :3], dim=1)).mean()
@@ -47,7 +47,7 @@ def segmentation_loss(raw: Tensor, batch: Batch) -> Tensor:
     known = batch.has_segmentation
     if not bool(known.any()):
         return raw.sum() * 0.0
-    return F.cross_entropy(raw[known], _thinned(batch.segmentation[known], raw), ignore_index=IGNORE)
+    return F.cross_entropy(raw[known], thinned(batch.segmentation[known], raw), ignore_index=IGNORE)
 
 
 def angular_error(result: Tensor, target: Tensor) -> Tensor:
@@ -67,7 +67,8 @@ def soft_loss(logits: Tensor, probabilities: Tensor) -> Tensor:
     return (probabilities * (log_teacher - log_student)).sum(1).mean()
 
 
-def _thinned(target: Tensor, raw: Tensor) -> Tensor:
+def thinned(target: Tensor, raw: Tensor) -> Tensor:
+    """One pixel of every block of `target` [..., H, W], so that it has the size of `raw` [..., h, w]; the same corner of all blocks."""
     step = target.shape[-1] // raw.shape[-1]
     row, column = torch.randint(0, step, (2,)).tolist()
     return target[..., row::step, column::step]

@@ -61,6 +61,11 @@ class Nyuv2:
         label = np.asarray(Image.open(self.root / "label40" / f"{self.entries[index].index}.png"))
         return Image.fromarray(self._to_13[label])
 
+    def segmentation40(self, index: int) -> Image.Image:
+        """40-class ids 0..39 (255 = unlabelled) at full size."""
+        label = np.asarray(Image.open(self.root / "label40" / f"{self.entries[index].index}.png"))
+        return Image.fromarray(np.where(label > 0, label - 1, IGNORE).astype(np.uint8))
+
     def depth_metres(self, index: int) -> npt.NDArray[np.float64]:
         """Depth [426, 560] in metres, in steps of 3.9 cm."""
         raw = np.asarray(Image.open(self.root / "depth" / f"{self.entries[index].index}.png"), np.float64)

@@ -273,35 +273,25 @@ def _log_gains(limits: tuple[float, float], rates: int, elements: int) -> Tensor
     return torch.linspace(math.log(limits[0]), math.log(limits[1]), rates)[:, None].expand(-1, elements)
 
 
-class GroupCodec(nn.Module):
-    """Everything between h_t and h^_t of one group."""
+class TransformCodec(nn.Module):
+    """E, D and the quantisation gains of one group; a subclass says how z is priced (paper 3.1: any q(z) may stand there)."""
 
     def __init__(self, spec: CodecSpec) -> None:
         super().__init__()
         self.spec = spec
         self.encoder = GroupEncoder(spec)
         self.decoder = GroupDecoder(spec)
-        self.hyper_analysis = HyperAnalysis(spec)
-        self.hyper_synthesis = HyperSynthesis(spec)
         plain, objects = spec.channels + spec.vector_scene, spec.vector_object
         start = torch.cat(
             [_log_gains(START_GAINS, spec.rates, plain), _log_gains(START_OBJECT_GAINS, spec.rates, objects)], 1
         )
         self.log_gain = nn.Parameter(start)
         self.log_inverse_gain = nn.Parameter(-start.clone())
-        self.log_side_gain = nn.Parameter(torch.full((spec.rates, spec.side_information), math.log(START_SIDE_GAIN)))
-        self.side_scale = nn.Parameter(torch.full((spec.rates, spec.side_information), START_INDEX))
         self.entropy = GaussianConditional(None)
         self.index_bound = LowerBound(0.0)
         scales = torch.as_tensor(gaussian_scales())
         self.log_scale_start = float(scales[0].log())
         self.log_scale_step = float((scales[-1] / scales[0]).log() / (len(scales) - 1))
-
-    def quantised(self, features: Mapping[str, Tensor], rate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """y * gain before rounding [N, K], z [N, K] and v [N, V] after it (straight-through gradients)."""
-        scaled = self.scaled(features, rate)
-        z = quantize_ste(scaled)
-        return scaled, z, self.side_information(z, rate)
 
     def scaled(self, features: Mapping[str, Tensor], rate: Tensor) -> Tensor:
         """y * gain [N, K]: what is rounded to z."""
@@ -310,16 +300,10 @@ class GroupCodec(nn.Module):
             [(spatial * self._spatial(self.log_gain, rate)).flatten(1), vector * self._vector(self.log_gain, rate)], 1
         )
 
-    def side_information(self, z: Tensor, rate: Tensor) -> Tensor:
-        """z [N, K] -> v [N, V], rounded (straight-through gradients)."""
-        return quantize_ste(
-            self.hyper_analysis(*self.dequantised(z, rate), rate) * at_rate(self.log_side_gain, rate).exp()
-        )
-
     def dequantised(self, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
         """z [N, K] -> spatial [N, C, h, w] and vector [N, K_v] latents at the network's scale."""
         size = self.spec.channels * self.spec.height * self.spec.width
-        spatial = z[:, :size].view(-1, self.spec.channels, self.spec.height, self.spec.width)
+        spatial = z[:, :size].view(len(z), self.spec.channels, self.spec.height, self.spec.width)
         vector = z[:, size:] * self._vector(self.log_inverse_gain, rate)
         return spatial * self._spatial(self.log_inverse_gain, rate), vector
 
@@ -340,16 +324,8 @@ class GroupCodec(nn.Module):
         return Coded(self.decode(z, rate), bits, side_bits)
 
     def bits(self, scaled: Tensor, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
-        """Bits of z and v together, and of v alone, each [N] (eq. 6); with uniform noise for the rounding while training."""
-        v = self.side_information(z, rate)
-        mean, index = self.prediction(v, z, rate)
-        side = self._bits(self._noisy(v, v), self.scale(at_rate(self.side_scale, rate) * INDEX_UNIT), None)
-        return self._bits(self._noisy(scaled, z), self.scale(index), mean) + side, side
-
-    def prediction(self, v: Tensor, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
-        """mu and scale index of every z_k [N, K]; this codec's depend on v alone."""
-        del z
-        return self.hyper_synthesis(v, rate, self.spec.height, self.spec.width)
+        """Bits of z with its side information, and of the side information alone, each [N] (eq. 6); with uniform noise while training."""
+        raise NotImplementedError
 
     def _noisy(self, values: Tensor, rounded: Tensor) -> Tensor:
         return values + torch.empty_like(values).uniform_(-0.5, 0.5) if self.training else rounded
@@ -363,3 +339,38 @@ class GroupCodec(nn.Module):
 
     def _vector(self, gains: Tensor, rate: Tensor) -> Tensor:
         return at_rate(gains, rate)[:, self.spec.channels :].exp()
+
+
+class GroupCodec(TransformCodec):
+    """Everything between h_t and h^_t of one group, with the codebook hyperprior."""
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__(spec)
+        self.hyper_analysis = HyperAnalysis(spec)
+        self.hyper_synthesis = HyperSynthesis(spec)
+        self.log_side_gain = nn.Parameter(torch.full((spec.rates, spec.side_information), math.log(START_SIDE_GAIN)))
+        self.side_scale = nn.Parameter(torch.full((spec.rates, spec.side_information), START_INDEX))
+
+    def quantised(self, features: Mapping[str, Tensor], rate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """y * gain before rounding [N, K], z [N, K] and v [N, V] after it (straight-through gradients)."""
+        scaled = self.scaled(features, rate)
+        z = quantize_ste(scaled)
+        return scaled, z, self.side_information(z, rate)
+
+    def side_information(self, z: Tensor, rate: Tensor) -> Tensor:
+        """z [N, K] -> v [N, V], rounded (straight-through gradients)."""
+        return quantize_ste(
+            self.hyper_analysis(*self.dequantised(z, rate), rate) * at_rate(self.log_side_gain, rate).exp()
+        )
+
+    def prediction(self, v: Tensor, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and scale index of every z_k [N, K]; this codec's depend on v alone."""
+        del z
+        return self.hyper_synthesis(v, rate, self.spec.height, self.spec.width)
+
+    def bits(self, scaled: Tensor, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """Bits of z and v together, and of v alone, each [N] (eq. 6); with uniform noise for the rounding while training."""
+        v = self.side_information(z, rate)
+        mean, index = self.prediction(v, z, rate)
+        side = self._bits(self._noisy(v, v), self.scale(at_rate(self.side_scale, rate) * INDEX_UNIT), None)
+        return self._bits(self._noisy(scaled, z), self.scale(index), mean) + side, side

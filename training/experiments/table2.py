@@ -1,0 +1,76 @@
+"""Table 2: the plateau bit-rate R_p (eq. 4) of every task, found by search, against IDFC's (paper 4.3).
+
+The threshold of a task is its control group's figure on validation frames (mean over seeds) less the tolerance, for both methods: the
+control is what the feature can do through this transform without any rate.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from training.experiments.baselines import idfc_point
+from training.experiments.measure import Point, measure, original_figures
+from training.experiments.plateau import Plateau, search, threshold
+from training.experiments.runs import PRICES, Run, trained_codec
+from training.experiments.setup import Setup
+from training.experiments.table1 import mean_figure, plateau_json
+
+COARSEST_QP, FINEST_QP = 51, 0
+
+
+def runs(setup: Setup) -> list[Run]:
+    """Control and codebook of every task alone; the control with every seed, since it sets the threshold."""
+    controls = [
+        Run.of("control", task, seed=seed, steps=setup.steps)
+        for task in setup.suite.seen
+        for seed in range(setup.seeds if setup.suite.tasks[task].kind == "class" else 1)
+    ]
+    return controls + [Run.of("codebook", task, steps=setup.steps) for task in setup.suite.seen]
+
+
+def collect(setup: Setup) -> dict[str, Any]:
+    """The experiment's results file."""
+    setup.results(runs(setup))
+    return setup.described() | {"tasks": {task: _task(setup, task) for task in setup.suite.seen}}
+
+
+def control_figure(setup: Setup, task: str, split: str = "validation") -> float:
+    """What the control group reaches: mean over the seeds that `runs` gives it."""
+    wanted = [run for run in runs(setup) if run.scheme == "control" and run.tasks == (task,)]
+    points = [getattr(result, split)[0] for result in setup.results(wanted)]
+    return mean_figure(points, task, setup.suite.tasks[task].figure)
+
+
+def plateau_search(setup: Setup, task: str) -> tuple[Plateau, Plateau]:
+    """The plateaus of the codebook hyperprior and of IDFC."""
+    suite, device = setup.suite, setup.device
+    limit = threshold(suite.tasks[task], control_figure(setup, task))
+    codec = trained_codec(suite, Run.of("codebook", task, steps=setup.steps), device)
+
+    def ours(split: str, rate: float) -> Point:
+        return measure(codec, suite, split, (task,), rate, device, coded=True)
+
+    def idfc(split: str, qp: float) -> Point:
+        return idfc_point(suite, task, split, int(qp), device)
+
+    return (
+        search(ours, suite.tasks[task], limit, 0.0, len(PRICES) - 1.0),
+        search(idfc, suite.tasks[task], limit, COARSEST_QP, FINEST_QP, whole=True),
+    )
+
+
+def _task(setup: Setup, task: str) -> dict[str, Any]:
+    suite = setup.suite
+    ours, idfc = plateau_search(setup, task)
+    original = partial(original_figures, suite, task_names=(task,), device=setup.device)
+    return {
+        "figure": suite.tasks[task].figure,
+        "higher_is_better": suite.tasks[task].higher_is_better,
+        "original": {split: original(split)[task] for split in ("validation", "test")},
+        "control": {split: control_figure(setup, task, split) for split in ("validation", "test")},
+        "plateau_threshold": threshold(suite.tasks[task], control_figure(setup, task)),
+        "codebook": plateau_json(ours),
+        "idfc": plateau_json(idfc),
+        "rate_ratio": ours.test.bpp / idfc.test.bpp,
+    }

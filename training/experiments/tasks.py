@@ -1,0 +1,82 @@
+"""The tasks of the experiments: what each puts out, what trains it (L_d of eq. 8) and which figure judges it.
+
+raw output of the head --result--> values --figures--> the task's figure
+                       `--task_loss----------------> L_d
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from shared.metrics import IGNORE
+from training.losses import LABEL_SMOOTHING, angular_error, soft_loss, thinned
+from training.networks.task import dense_result
+
+Kind = Literal["class", "segmentation", "normal", "values"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of a suite.
+
+    outputs: channels of the raw result, or classes. weight: lambda_t of eq. 8. figure: the name of what judges it, as
+    training.experiments.measure gives it. value_range: lowest and highest label of a task of kind "values".
+    background: classes that non-background accuracy leaves out. seen: whether a codec is trained for it.
+    """
+
+    name: str
+    kind: Kind
+    outputs: int
+    weight: float
+    figure: str
+    higher_is_better: bool
+    value_range: tuple[float, float] = (0.0, 1.0)
+    background: tuple[int, ...] = ()
+    seen: bool = True
+
+    @property
+    def label_channels(self) -> int:
+        """Channels of the label where it has any, else 0."""
+        return {"normal": 3, "values": self.outputs}.get(self.kind, 0)
+
+    def better(self, a: float, b: float) -> bool:
+        """Whether the figure `a` is better than `b`."""
+        return a > b if self.higher_is_better else a < b
+
+
+def result(task: Task, raw: Tensor) -> Tensor:
+    """Raw output [N, C, h, w] (or logits [N, C]) -> the task's values, resolution kept."""
+    return F.softplus(raw) if task.name == "depth" else dense_result(task.name, raw)
+
+
+def task_loss(task: Task, raw: Tensor, label: Tensor) -> Tensor:
+    """Mean loss of a batch; zero (with gradient) where no frame has the label.
+
+    label: int64 [N] (-1 unknown) of a class; int64 [N, h, w] (255 unknown) of a segmentation; float32 [N, C, h, w] otherwise, NaN unknown.
+    """
+    if task.kind == "class":
+        if not bool((label >= 0).any()):
+            return raw.sum() * 0.0
+        return F.cross_entropy(raw, label, ignore_index=-1, label_smoothing=LABEL_SMOOTHING)
+    target = thinned(label, raw)
+    if task.kind == "segmentation":
+        return F.cross_entropy(raw, target, ignore_index=IGNORE)
+    values = result(task, raw)
+    known = ~target.isnan().any(1)
+    if not bool(known.any()):
+        return raw.sum() * 0.0
+    if task.kind == "normal":
+        return angular_error(values, F.normalize(torch.nan_to_num(target), dim=1))[known].mean()
+    return (values - target).abs().mean(1)[known].mean()
+
+
+def mimic_loss(task: Task, raw: Tensor, original: Tensor) -> Tensor:
+    """How far a raw result is from the original network's: KL divergence in nats of classes, mean absolute difference otherwise."""
+    if task.kind in ("class", "segmentation"):
+        return soft_loss(raw, original.softmax(1))
+    return (result(task, raw) - result(task, original)).abs().mean()
