@@ -28,22 +28,22 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     for stage, steps in _steps(Recipe()).items():
         parser.add_argument(
             f"--{stage}-steps",
-            type=_positive,
+            type=positive,
             metavar="N",
             default=steps,
             help=f"steps of the stage {stage} (default: %(default)s)",
         )
-    _add_common(parser)
+    add_common(parser)
 
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Train; stopped at any time, the same command goes on."""
-    _set_threads(arguments.threads)
+    set_threads(arguments.threads)
     recipe = Recipe()
     wanted = {
         stage: replace(getattr(recipe, stage), steps=getattr(arguments, f"{stage}_steps")) for stage in _steps(recipe)
     }
-    run(_data(arguments), arguments.work, arguments.stage, replace(recipe, **wanted), _device(arguments.device))
+    run(data_folder(arguments), arguments.work, arguments.stage, replace(recipe, **wanted), device_of(arguments.device))
     return 0
 
 
@@ -51,7 +51,8 @@ def _steps(recipe: Recipe) -> dict[str, int]:
     return {"tasks": recipe.tasks.steps, "codec": recipe.codec.steps, "joint": recipe.joint.steps}
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
@@ -75,12 +76,12 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measured", type=Path, help="report of taxon evaluate on a bundle of the same networks, kept in the manifest"
     )
-    _add_common(parser)
+    add_common(parser)
 
 
 def run_export(arguments: argparse.Namespace) -> int:
     """Write a bundle from the work folder."""
-    _set_threads(arguments.threads)
+    set_threads(arguments.threads)
     digest = export_bundle(
         arguments.work,
         arguments.output,
@@ -93,7 +94,8 @@ def run_export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """`--data`, `--work`, `--device` and `--threads`."""
     parser.add_argument(
         "--data", type=Path, help="folder with nyuv2/, houses/, imagenet_samples/ and teachers/ (default: TAXON_DATA)"
     )
@@ -106,7 +108,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _data(arguments: argparse.Namespace) -> Path:
+def data_folder(arguments: argparse.Namespace) -> Path:
+    """The data folder of `--data` or TAXON_DATA; raises DataError where something in it is missing."""
     data = arguments.data or Path(os.environ.get("TAXON_DATA", ""))
     for needed in NEEDED:
         if not (data / needed).exists():
@@ -114,13 +117,15 @@ def _data(arguments: argparse.Namespace) -> Path:
     return Path(data)
 
 
-def _device(name: str) -> str:
+def device_of(name: str) -> str:
+    """torch's name of the device; `auto` is a GPU where there is one."""
     if name != "auto":
         return name
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _set_threads(threads: int) -> None:
+def set_threads(threads: int) -> None:
+    """Of torch's operators; 0 leaves torch its own choice."""
     # the smallest gradients of clipped activations are denormal numbers, which CPUs compute many times slower
     torch.set_flush_denormal(True)
     if threads:

@@ -79,5 +79,11 @@ _COMMANDS = (
         "add_export_arguments",
         "run_export",
     ),
+    Command(
+        "experiment",
+        "run one of the paper's experiments again (needs the train extra)",
+        "training.experiments.commands",
+        "train",
+    ),
 )
 COMMANDS = {command.name: command for command in _COMMANDS}

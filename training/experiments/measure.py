@@ -27,6 +27,7 @@ from shared.metrics import (
     rounded,
 )
 from training.experiments.coding import CodebookCoder, HyperpriorCoder, coder_of
+from training.experiments.rounding import optimised_rounding
 from training.experiments.suite import Suite
 from training.experiments.tasks import Task, result
 from training.networks.codec import GroupCodec, TransformCodec
@@ -147,10 +148,12 @@ def measure(
     device: str,
     coded: bool = False,
     decode: Decode | None = None,
+    optimise_rounding: bool = False,
 ) -> Point:
     """One operating point of a codec. `coded`: make, decode and count real bytes, and judge what they decode to.
 
     decode: z [N, K], rate [N] -> {task: h^_t}, where it is not the codec's own (an external decoder, paper 3.2).
+    optimise_rounding: as training.experiments.rounding does it, which only real bytes show.
     """
     codec.eval()
     frames = suite.split(split)
@@ -167,7 +170,7 @@ def measure(
         side += float(result.side_bits.sum())
         decoded: Mapping[str, Tensor] = result.features
         if coder is not None:
-            z, size = _coded(codec, coder, features, rates)
+            z, size = _coded(codec, coder, features, rates, optimise_rounding)
             payload += size
             decoded = (decode or codec.decode)(z, rates)
         elif decode is not None:
@@ -185,14 +188,21 @@ def _rates(rate: float, count: int, device: str) -> Tensor:
 
 
 def _coded(
-    codec: TransformCodec, coder: CodebookCoder | HyperpriorCoder, features: Mapping[str, Tensor], rates: Tensor
+    codec: TransformCodec,
+    coder: CodebookCoder | HyperpriorCoder,
+    features: Mapping[str, Tensor],
+    rates: Tensor,
+    optimise_rounding: bool,
 ) -> tuple[Tensor, int]:
     scaled = codec.scaled(features, rates)
     if isinstance(coder, HyperpriorCoder):
         done = [coder.code(row.cpu()) for row in scaled]
     else:
         assert isinstance(codec, GroupCodec)
-        z = scaled.round()
-        v = codec.side_information(z, rates)
+        if optimise_rounding:
+            z, v = optimised_rounding(codec, scaled, rates)
+        else:
+            z = scaled.round()
+            v = codec.side_information(z, rates)
         done = [coder.code(row.cpu(), side.cpu()) for row, side in zip(z, v, strict=True)]
     return torch.stack([one.z for one in done]).to(rates.device), sum(one.payload_bytes for one in done)

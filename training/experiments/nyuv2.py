@@ -4,7 +4,8 @@
     NYUv2 frames ----------------> validation (95 frames of train, held out), test (327): labels at 256x256
 
 The object class of a room frame is what the teacher (EfficientNet-Lite2) sees in it, as Taskonomy's own labels were made. Depth and
-40-class segmentation are unseen tasks: no codec is trained for them; their original networks are trained here, on the necks.
+40-class segmentation are unseen tasks: no codec is trained for them; their original networks are trained here, on the necks, and so is
+a second network for the scene, whose feature has spatial dimensions.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ from training.experiments.tasks import Task, task_loss
 from training.loop import LoopSettings, train
 from training.losses import WEIGHTS
 from training.networks.backbone import ImageNetBranch, ImageNetTeacher, Trunk, pretrained_lite0, pretrained_lite2
+from training.networks.layers import conv
 from training.networks.rooms import GROUPS, TaskNetworks
 from training.networks.task import (
+    DENSE_CHANNELS,
     DENSE_OUTPUTS,
     OBJECT_CLASSES,
     OBJECT_FEATURES,
@@ -60,7 +63,8 @@ from training.views import (
 
 BATCH = 20
 DEPTH_METRES = (0.0, 10.0)
-NECK_OF = {"depth": "geometry", "segment_40": "semantic"}
+NECK_OF = {"depth": "geometry", "segment_40": "semantic", "class_scene_spatial": "semantic"}
+LABEL_OF = {"class_scene_spatial": "class_scene"}
 VECTORS = {"class_scene": SCENE_FEATURES, "class_object": OBJECT_FEATURES}
 
 TASKS = {
@@ -77,6 +81,8 @@ TASKS = {
         Task("principal_curvature", "values", 2, WEIGHTS["principal_curvature"], "l1", False, (-1.0, 1.0)),
         Task("depth", "values", 1, 0.5, "l1", False, DEPTH_METRES, seen=False),
         Task("segment_40", "segmentation", 40, 1.0, "miou", True, seen=False),
+        # the scene class again, from a feature with spatial dimensions
+        Task("class_scene_spatial", "class", SCENE_CLASSES, WEIGHTS["class_scene"], "top1", True, seen=False),
     )
 }  # fmt: skip
 
@@ -92,6 +98,18 @@ class UnseenTraining(LoopSettings):
     learning_rate: float = 2e-3
 
 
+class SpatialClassHead(nn.Module):
+    """h_t [N, 8, 16, 16] -> logits [N, classes]."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(conv(DENSE_CHANNELS, 64), conv(64, 64, 3, 2))
+        self.classifier = nn.Linear(64, classes)
+
+    def forward(self, feature: Tensor) -> Tensor:
+        return self.classifier(self.layers(feature).mean((2, 3)))
+
+
 class OriginalNetworks(nn.Module):
     """Picture uint8 [N, 256, 256, 3] -> features h_t, necks, and raw results of every task: nothing is coded."""
 
@@ -101,7 +119,8 @@ class OriginalNetworks(nn.Module):
         self.trunk, self.imagenet = Trunk(pretrained), ImageNetBranch(pretrained)
         self.tasks = tasks
         self.unseen_features = nn.ModuleDict({task: FeatureNet() for task in NECK_OF})
-        self.unseen_heads = nn.ModuleDict({task: DenseHead(TASKS[task].outputs) for task in NECK_OF})
+        heads = {task: DenseHead if TASKS[task].kind != "class" else SpatialClassHead for task in NECK_OF}
+        self.unseen_heads = nn.ModuleDict({task: head(TASKS[task].outputs) for task, head in heads.items()})
 
     def of_trunk(self, f8: Tensor, f16: Tensor, f32: Tensor, pooled: Tensor) -> dict[str, Tensor]:
         """Trunk's and branch's features -> {task: h_t} of the seen tasks and {"neck <group>": [N, 96, 16, 16]}."""
@@ -126,6 +145,19 @@ class OriginalNetworks(nn.Module):
         return found
 
 
+@dataclass(frozen=True)
+class OpenNyuv2:
+    """Opens the suite; the arguments are those of nyuv2_suite."""
+
+    data: Path
+    work: Path
+    device: str
+    with_unseen: bool
+
+    def __call__(self) -> Suite:
+        return nyuv2_suite(self.data, self.work, self.device, self.with_unseen)
+
+
 def nyuv2_suite(data: Path, work: Path, device: str, with_unseen: bool = True) -> Suite:
     """Open the suite, writing features and, `with_unseen`, training the unseen tasks' original networks where they are missing.
 
@@ -146,6 +178,10 @@ def nyuv2_suite(data: Path, work: Path, device: str, with_unseen: bool = True) -
     if with_unseen:
         _train_unseen(originals, sets["fit"], folder, UnseenTraining(), device)
         heads |= dict(originals.unseen_heads.items())
+        sets = {
+            split: frames.with_arrays_of(_unseen_features(folder / f"{split}-unseen", frames, originals, device))
+            for split, frames in sets.items()
+        }
     fused = nn.ModuleDict({name: fuse(head.eval()) for name, head in heads.items()})
     return Suite(
         "nyuv2", folder, TASKS, GROUPS, VECTORS, fused.requires_grad_(False).to(device), sets["fit"], sets["validation"], sets["test"],
@@ -277,6 +313,22 @@ def _put_features(writer: FeatureWriter, first: int, features: dict[str, Tensor]
         writer.put(name if name.startswith("neck ") else f"feature_{name}", first, values.cpu().numpy())
 
 
+@torch.inference_mode()
+def _unseen_features(folder: Path, frames: FeatureSet, originals: OriginalNetworks, device: str) -> FeatureSet:
+    """h_t of the unseen tasks, of frames whose necks are kept already."""
+    if (folder / COMPLETE).exists():
+        return FeatureSet(folder)
+    writer = FeatureWriter(folder, len(frames))
+    for first in tqdm(range(0, len(frames), BATCH), desc=folder.name):
+        at = slice(first, first + BATCH)
+        for task, group in NECK_OF.items():
+            neck = torch.from_numpy(np.asarray(frames.arrays[f"neck {group}"][at])).to(device).float()
+            writer.put(f"feature_{task}", first, originals.unseen_features[task](neck).cpu().numpy())
+        for task, label in LABEL_OF.items():
+            writer.put(f"label_{task}", first, np.asarray(frames.arrays[f"label_{label}"][at]))
+    return writer.finish()
+
+
 def _train_unseen(
     originals: OriginalNetworks, fit: FeatureSet, folder: Path, settings: UnseenTraining, device: str
 ) -> None:
@@ -291,7 +343,8 @@ def _train_unseen(
                 np.random.default_rng([settings.seed, step]).choice(len(fit), settings.batch, replace=False)
             )
             neck = torch.from_numpy(np.ascontiguousarray(fit.arrays[f"neck {group}"][chosen])).float()
-            return FeatureBatch({"neck": neck}, fit.batch(chosen, (), (task,)).labels, {})
+            label = LABEL_OF.get(task, task)
+            return FeatureBatch({"neck": neck}, {task: fit.batch(chosen, (), (label,)).labels[label]}, {})
 
         def losses(
             step: int, part: FeatureBatch, task: str = task, network: nn.Sequential = network

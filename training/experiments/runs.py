@@ -56,6 +56,7 @@ class Run:
     scheme: a name of training.experiments.schemes. tasks: whose features go in. supervised: whose losses train it (others only ride along,
     the paper's Binary+). changes: fields of CodecSpec that differ from the usual size, in order. mimic: a task's loss is also the distance
     to the original network's own result, so that frames without labels teach and few labelled ones are not learned by heart.
+    validation_only: a run to choose by, which never sees test frames.
     """
 
     scheme: str
@@ -65,6 +66,7 @@ class Run:
     steps: int = RunTraining.steps
     changes: tuple[tuple[str, int], ...] = ()
     mimic: bool = True
+    validation_only: bool = False
 
     @classmethod
     def of(
@@ -85,6 +87,7 @@ class Run:
                 *plus,
                 *changed,
                 *([] if self.mimic else ["labels-only"]),
+                *(["validation"] if self.validation_only else []),
                 f"{self.steps}steps",
                 f"seed{self.seed}",
             ]
@@ -183,7 +186,10 @@ def result_of(suite: Suite, run: Run, device: str) -> RunResult:
                 run,
                 sum(p.numel() for p in codec.parameters()),
                 tuple(measure(codec, suite, "validation", judged, rate, device) for rate in rates),
-                tuple(measure(codec, suite, "test", judged, rate, device, coded=has_rate) for rate in rates),
+                tuple(
+                    measure(codec, suite, "test", judged, rate, device, coded=has_rate)
+                    for rate in (() if run.validation_only else rates)
+                ),
             )
             _write(path, made)
             _shrink(path.with_suffix(".pt"))
@@ -202,7 +208,7 @@ def read_result(path: Path) -> RunResult:
     fields = dict(data["run"])
     run = Run(
         fields["scheme"], tuple(fields["tasks"]), tuple(fields["supervised"]), fields["seed"], fields["steps"],
-        tuple((name, value) for name, value in fields["changes"]), fields["mimic"],
+        tuple((name, value) for name, value in fields["changes"]), fields["mimic"], fields["validation_only"],
     )  # fmt: skip
     validation, test = (tuple(Point(**point) for point in data[split]) for split in ("validation", "test"))
     return RunResult(run, data["parameters"], validation, test)

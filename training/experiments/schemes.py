@@ -2,6 +2,7 @@
 
 control      y itself goes to D: no rounding, no rate ("a transform network with an identical structure, no bit-rate constraint")
 codebook     the paper's: v by global pooling, mu and sigma from the codebook (training.networks.codec.GroupCodec)
+static       the codebook's networks with v held at zero: no side information, a mu and a sigma for every position and channel
 context      codebook, and mu and sigma of a channel group corrected by the groups decoded before it (ours)
 hyperprior   spatial hyper-latent, mu and sigma by convolutions (Minnen et al. 2018), through CompressAI's layers
 scale        the same without mu: Balle et al. 2018, the paper's [1, 3]
@@ -37,6 +38,13 @@ class ControlCodec(TransformCodec):
         return Coded(self.decode(y, rate), none, none)
 
 
+class StaticCodec(GroupCodec):
+    """Codebook hyperprior that is told nothing: v is zero. What a hyperprior of any kind can gain is measured against this."""
+
+    def side_information(self, z: Tensor, rate: Tensor) -> Tensor:
+        return z.new_zeros(len(z), self.spec.side_information)
+
+
 class ContextCodec(GroupCodec):
     """Codebook hyperprior with context across channel groups: what is said of z_k depends on v and on the groups before k's own.
 
@@ -53,7 +61,8 @@ class ContextCodec(GroupCodec):
         if not self.spec.channels:
             return mean, index
         size = self.spec.channels * self.spec.height * self.spec.width
-        spatial = z[:, :size].view(len(z), self.spec.channels, self.spec.height, self.spec.width)
+        # without the gradient to z: the encoder shall not bend it towards what is easy to predict from rounded neighbours
+        spatial = z[:, :size].detach().view(len(z), self.spec.channels, self.spec.height, self.spec.width)
         correction = self.context(spatial, mean[:, :size].view_as(spatial), rate)
         mean_change, index_change = (part.flatten(1) for part in correction.split(self.spec.channels, 1))
         rest = mean.shape[1] - size
@@ -203,5 +212,7 @@ def make_codec(scheme: str, spec: CodecSpec) -> TransformCodec:
     """A fresh codec of the named scheme."""
     if scheme == "scale":
         return HyperpriorCodec(spec, with_mean=False)
-    kinds = {"control": ControlCodec, "codebook": GroupCodec, "context": ContextCodec, "hyperprior": HyperpriorCodec}
+    kinds: dict[str, type[TransformCodec]] = {
+        "control": ControlCodec, "codebook": GroupCodec, "static": StaticCodec, "context": ContextCodec, "hyperprior": HyperpriorCodec,
+    }  # fmt: skip
     return kinds[scheme](spec)

@@ -26,8 +26,8 @@ OpenSuite = Callable[[], Suite]
 class Setup:
     """Settings of an experiment.
 
-    open_suite: opens the suite again in a worker process (it can be pickled and hashed). seeds: how many of each run that is repeated. steps: of every run.
-    workers: training processes at a time.
+    open_suite: opens the suite again in a worker process (it can be pickled and hashed). seeds: how many of each run that is repeated.
+    steps: of every run. workers: training processes at a time.
     """
 
     suite: Suite

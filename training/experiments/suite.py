@@ -7,6 +7,7 @@ A codec's training reads features and runs heads, nothing else; the pictures are
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,14 @@ class FeatureSet:
 
     def __len__(self) -> int:
         return self.count
+
+    def with_arrays_of(self, other: FeatureSet) -> FeatureSet:
+        """These frames with `other`'s arrays beside their own; raises ValueError unless both are of as many frames."""
+        if len(other) != len(self):
+            raise ValueError(f"feature sets of {len(self)} and {len(other)} frames are not of the same frames")
+        joined = copy.copy(self)
+        joined.arrays = self.arrays | other.arrays
+        return joined
 
     def batch(self, indices: npt.NDArray[np.int64], features: Sequence[str], labels: Sequence[str]) -> FeatureBatch:
         """The features and labels of the named tasks; a task without labels here has none in the batch."""

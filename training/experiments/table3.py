@@ -7,6 +7,7 @@ each r, the sum of its codecs' rates and the mean over the tasks of performance 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -16,7 +17,7 @@ from training.experiments.plateau import TOLERANCE
 from training.experiments.runs import Run, RunResult
 from training.experiments.setup import Setup
 
-PAIR_STEPS_SHARE = 0.5
+PAIR_STEPS_SHARE = 0.375
 
 Groups = tuple[tuple[str, ...], ...]
 
@@ -42,7 +43,7 @@ def pair_runs(setup: Setup) -> list[Run]:
     steps = int(setup.steps * PAIR_STEPS_SHARE)
     groups: list[tuple[str, ...]] = [(task,) for task in setup.suite.seen]
     groups += list(combinations(setup.suite.seen, 2))
-    return [Run.of("codebook", *group, steps=steps) for group in groups]
+    return [replace(Run.of("codebook", *group, steps=steps), validation_only=True) for group in groups]
 
 
 def collect(setup: Setup) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def collect(setup: Setup) -> dict[str, Any]:
     found["rate_ratio"] = {
         f"{ours} / customized": mean_rate_ratio(curves[ours], curves["customized"]) for ours in ("trinity", "hex")
     }
-    found["pairs"] = pairs(setup, originals["test"])
+    found["pairs"] = pairs(setup, originals["validation"])
     return found
 
 
@@ -93,12 +94,15 @@ def curve_of(
 
 
 def pairs(setup: Setup, originals: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """Rate of each pair coded together, relative to the two apart at equal mean performance; and the best grouping by these."""
+    """Rate of each pair coded together, relative to the two apart at equal mean performance; and the best grouping by these.
+
+    On validation frames and by cross-entropy: this is a choice.
+    """
     by_group = {result.run.tasks: result for result in setup.results(pair_runs(setup))}
     ratios: dict[str, float | None] = {}
     for a, b in combinations(setup.suite.seen, 2):
         together, apart = (
-            Curve.of([(at["bpp"], at["relative"]) for at in curve_of(setup, parts, originals, "test")], True)
+            Curve.of([(at["bpp"], at["relative"]) for at in curve_of(setup, parts, originals, "validation")], True)
             for parts in ([by_group[a, b]], [by_group[a,], by_group[b,]])
         )
         ratios[f"{a}+{b}"] = mean_rate_ratio(together, apart)

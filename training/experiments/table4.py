@@ -1,8 +1,7 @@
 """Table 4: unseen tasks from a frozen bitstream against pictures at equal performance (paper 4.5).
 
-Binary: a codec trained for two tasks of a group serves the third. Binary+: the third task's feature goes in as well, unsupervised. Beyond the
-paper: depth and 40-class segmentation, which no group was trained for, from the Trinity streams;
-and AVIF, WebP and JPEG beside HEVC intra.
+Binary: a codec trained for two tasks of a group serves the third. Binary+: the third task's feature goes in as well, unsupervised.
+Beyond the paper: depth and 40-class segmentation, which no group was trained for, from the Trinity streams; and AVIF, WebP and JPEG.
 """
 
 from __future__ import annotations

@@ -1,0 +1,131 @@
+"""`taxon experiment NAME`: arguments, and the calls behind them.
+
+NAME --collect--> docs/results/NAME.json --report--> NAME.md, NAME*.png, NAME*.svg
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.commands import add_common, data_folder, device_of, positive, set_threads
+from training.experiments import rd, summary, table1, table2, table3, table4
+from training.experiments.nyuv2 import OpenNyuv2
+from training.experiments.runs import RunTraining
+from training.experiments.setup import OpenSuite, Setup
+
+DEFAULT_OUTPUT = Path("docs/results")
+DEFAULT_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """collect: makes the results file's content. needs_unseen: whether the original networks of the unseen tasks are needed."""
+
+    collect: Callable[[Setup], dict[str, Any]]
+    needs_unseen: bool = False
+
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    "table1": Experiment(table1.collect),
+    "table2": Experiment(table2.collect),
+    "table3": Experiment(table3.collect),
+    "table4": Experiment(table4.collect, needs_unseen=True),
+    "rd": Experiment(rd.collect, needs_unseen=True),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`taxon experiment NAME [--data DIR] [--work DIR] [--device NAME] [--seeds N] [--workers N] ...`."""
+    parser.add_argument(
+        "name",
+        choices=(*EXPERIMENTS, "all", "summary"),
+        help="a table of the paper, the curves, all of them, or the claims",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=positive,
+        default=DEFAULT_SEEDS,
+        help="repetitions where the table has them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--steps", type=positive, default=RunTraining.steps, help="training steps of every codec (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=positive, default=1, help="codecs trained at a time (default: %(default)s)")
+    parser.add_argument(
+        "--suite",
+        choices=("nyuv2", "taskonomy"),
+        default="nyuv2",
+        help="data set and task networks (default: %(default)s)",
+    )
+    parser.add_argument("--weights", type=Path, help="folder of the published hourglass networks (--suite taskonomy)")
+    parser.add_argument(
+        "--output", type=Path, default=DEFAULT_OUTPUT, help="folder of the results (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--report-only",
+        action="store_true",
+        help="draw tables and figures again from the results files, without measuring",
+    )
+    add_common(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run an experiment; stopped at any time, the same command goes on. Returns the exit status."""
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    if arguments.name == "summary":
+        print(summary.table(summary.write_claims(arguments.output)))
+        return 0
+    set_threads(arguments.threads)
+    names = tuple(EXPERIMENTS) if arguments.name == "all" else (arguments.name,)
+    for name in names:
+        path = arguments.output / f"{name}.json"
+        if not arguments.report_only:
+            found = {
+                "experiment": name,
+                "command": _command(arguments, name),
+                **EXPERIMENTS[name].collect(_setup(arguments, name)),
+            }
+            path.write_text(json.dumps(found, indent=1) + "\n")
+        for written in report(name, path):
+            print(written)
+    return 0
+
+
+def report(name: str, results: Path) -> list[Path]:
+    """Write Markdown and figures beside a results file; returns what was written."""
+    found = json.loads(results.read_text())
+    module: Any = importlib.import_module(f"training.experiments.report.{name}")
+    text = results.with_suffix(".md")
+    text.write_text(module.markdown(found))
+    return [results, text, *module.figures(found, results.parent)]
+
+
+def _setup(arguments: argparse.Namespace, name: str) -> Setup:
+    opener = _opener(arguments, EXPERIMENTS[name].needs_unseen)
+    suite = opener()
+    setup = Setup(suite, opener, device_of(arguments.device), arguments.seeds, arguments.steps, arguments.workers)
+    described = setup.described()
+    print(f"{name}: {suite.name}, networks {suite.networks_sha256[:12]}, frames {described['frames']}")
+    print(f"seeds {described['seeds']}, {arguments.steps} steps, {setup.workers} at a time")
+    return setup
+
+
+def _opener(arguments: argparse.Namespace, with_unseen: bool) -> OpenSuite:
+    device = device_of(arguments.device)
+    return OpenNyuv2(data_folder(arguments), arguments.work, device, with_unseen)
+
+
+def _command(arguments: argparse.Namespace, name: str) -> str:
+    """The command that makes this results file, without what only says where things are."""
+    words = ["taxon", "experiment", name, "--seeds", str(arguments.seeds)]
+    if arguments.steps != RunTraining.steps:
+        words += ["--steps", str(arguments.steps)]
+    if arguments.suite != "nyuv2":
+        words += ["--suite", arguments.suite]
+    return " ".join(words)

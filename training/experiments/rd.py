@@ -1,0 +1,107 @@
+"""Rate-performance curves of every task under every scheme, where the bits go, and what the codec's sizes are worth (paper 3.1).
+
+curves      every task alone: codebook, hyperprior, IDFC, with all operating points, and the original and the control beside them
+split       share of side information (v, or the hyper-latent) in the bits
+ablations   codebook size tau, sequences n, length of v, context, rate-distortion-optimised rounding, spatial features for classes
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from training.experiments.baselines import IDFC_QPS, idfc_point
+from training.experiments.curves import mean_rate_ratio
+from training.experiments.measure import original_figures
+from training.experiments.runs import Run, RunResult
+from training.experiments.setup import Setup
+from training.experiments.table1 import curve_on_test
+
+CURVE_SCHEMES = ("codebook", "hyperprior")
+ABLATED = "segment_semantic"
+SIZES: dict[str, tuple[int, ...]] = {"codebook_size": (1, 64), "sequences": (4,), "side_information": (4,)}
+SPATIAL_TWIN = {"class_scene": "class_scene_spatial"}
+
+
+def curve_runs(setup: Setup) -> list[Run]:
+    """Every task alone, under every scheme that is trained."""
+    return [
+        Run.of(scheme, task, steps=setup.steps) for task in setup.suite.seen for scheme in ("control", *CURVE_SCHEMES)
+    ]
+
+
+def ablation_runs(setup: Setup) -> dict[str, Run]:
+    """The segmentation codec with one size changed, with context, and trained on labels alone; "as it is" first."""
+    steps = setup.steps
+    found = {"as it is": Run.of("codebook", ABLATED, steps=steps)}
+    for name, values in SIZES.items():
+        for value in values:
+            found[f"{name}={value}"] = replace(found["as it is"], changes=((name, value),))
+    found["context"] = Run.of("context", ABLATED, steps=steps)
+    found["labels only"] = Run.of("codebook", ABLATED, steps=steps, mimic=False)
+    return found
+
+
+def spatial_runs(setup: Setup) -> dict[str, Run]:
+    """Class tasks whose feature can be had with spatial dimensions as well."""
+    return {
+        task: Run.of("codebook", twin, steps=setup.steps)
+        for task, twin in SPATIAL_TWIN.items()
+        if twin in setup.suite.tasks
+    }
+
+
+def runs(setup: Setup) -> list[Run]:
+    """All of them."""
+    return [*curve_runs(setup), *ablation_runs(setup).values(), *spatial_runs(setup).values()]
+
+
+def collect(setup: Setup) -> dict[str, Any]:
+    """The experiment's results file."""
+    suite = setup.suite
+    by_run = {result.run: result for result in setup.results(runs(setup))}
+    tasks: dict[str, Any] = {}
+    for name in suite.seen:
+        task = suite.tasks[name]
+        of = {scheme: by_run[Run.of(scheme, name, steps=setup.steps)] for scheme in ("control", *CURVE_SCHEMES)}
+        tasks[name] = {
+            "figure": task.figure,
+            "higher_is_better": task.higher_is_better,
+            "original": original_figures(suite, "test", (name,), setup.device)[name],
+            "control": of["control"].test[0].as_json(),
+            "curves": {scheme: [point.as_json() for point in of[scheme].test] for scheme in CURVE_SCHEMES},
+            "idfc": [idfc_point(suite, name, "test", qp, setup.device).as_json() for qp in IDFC_QPS],
+            "rate_ratio": {
+                "codebook / hyperprior": mean_rate_ratio(
+                    curve_on_test(of["codebook"], name, task.figure, task.higher_is_better),
+                    curve_on_test(of["hyperprior"], name, task.figure, task.higher_is_better),
+                )
+            },
+        }
+    return setup.described() | {
+        "tasks": tasks,
+        "ablations": {name: _ablation(setup, by_run, run) for name, run in ablation_runs(setup).items()},
+        "spatial": {
+            task: {
+                "vector": _points(by_run[Run.of("codebook", task, steps=setup.steps)]),
+                "spatial": _points(by_run[run]),
+                "original": {
+                    name: original_figures(suite, "test", (name,), setup.device)[name]
+                    for name in (task, SPATIAL_TWIN[task])
+                },
+            }
+            for task, run in spatial_runs(setup).items()
+        },
+    }
+
+
+def _ablation(setup: Setup, by_run: dict[Run, RunResult], run: Run) -> dict[str, Any]:
+    figure = setup.suite.tasks[ABLATED].figure
+    base = by_run[Run.of("codebook", ABLATED, steps=setup.steps)]
+    return _points(by_run[run]) | {
+        "rate_ratio": mean_rate_ratio(curve_on_test(by_run[run], ABLATED, figure), curve_on_test(base, ABLATED, figure))
+    }
+
+
+def _points(result: RunResult) -> dict[str, Any]:
+    return {"parameters": result.parameters, "test": [point.as_json() for point in result.test]}

@@ -1,0 +1,110 @@
+"""The claims in one table, from the results files alone: the paper's figure, ours, and whether it holds."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from training.datasets.frame import DataError
+
+CLAIMS_FILE = "claims.json"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, a ratio of rates: less is better. ours: None where the results file has no figure (its curves do not overlap)."""
+
+    what: str
+    paper: str
+    at_least: float
+    aim: float
+    ours: float | None
+    holds: bool
+    detail: Mapping[str, float | None]
+
+
+def claims(folder: Path) -> list[Claim]:
+    """Read from table1.json to table4.json of `folder`; raises DataError where one is missing."""
+    return [
+        _claim("rate against CompressAI's hyperprior (table 1)", "0.52", 0.60, 0.35, _hyperprior(_read(folder, "table1"))),
+        _claim("rate against IDFC at its plateau (table 2)", "0.50 to 0.65; 0.14 on reshading", 0.40, 0.20, _idfc(_read(folder, "table2"))),
+        _claim("Trinity against Customized, total rate (table 3)", "0.83", 0.85, 0.70, _trinity(_read(folder, "table3"))),
+        _claim(
+            "rate against an HEVC-intra picture at equal unseen-task performance (table 4)", "0.36", 0.30, 0.10,
+            _pictures(_read(folder, "table4")),
+        ),
+    ]  # fmt: skip
+
+
+def write_claims(folder: Path) -> list[Claim]:
+    """The claims, also written to `folder`/claims.json."""
+    found = claims(folder)
+    (folder / CLAIMS_FILE).write_text(json.dumps([asdict(claim) for claim in found], indent=1) + "\n")
+    return found
+
+
+def table(found: Iterable[Claim]) -> str:
+    """Markdown."""
+    lines = ["| what | the paper | at least | aim | ours | holds |", "|---|---|---|---|---|---|"]
+    for claim in found:
+        ours = "none" if claim.ours is None else f"{claim.ours:.2f} x"
+        holds = "yes" if claim.holds else "no"
+        lines.append(
+            f"| {claim.what} | {claim.paper} x | {claim.at_least:.2f} x | {claim.aim:.2f} x | {ours} | {holds} |"
+        )
+        lines += [
+            f"| &nbsp;&nbsp;{name} | | | | {'none' if value is None else f'{value:.2f} x'} | |"
+            for name, value in claim.detail.items()
+        ]
+    return "\n".join(lines)
+
+
+def geometric_mean(values: Iterable[float | None]) -> float | None:
+    """Of the values that are there; None of none."""
+    logs = [math.log(value) for value in values if value is not None]
+    return math.exp(sum(logs) / len(logs)) if logs else None
+
+
+def _claim(
+    what: str, paper: str, at_least: float, aim: float, found: tuple[float | None, dict[str, float | None]]
+) -> Claim:
+    ours, detail = found
+    return Claim(what, paper, at_least, aim, ours, ours is not None and ours <= at_least, detail)
+
+
+def _hyperprior(results: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:
+    detail = {name: geometric_mean(values) for name, values in results["rate_ratio"].items()}
+    return detail["codebook / hyperprior"], detail
+
+
+def _idfc(results: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:
+    detail: dict[str, float | None] = {task: entry["rate_ratio"] for task, entry in results["tasks"].items()}
+    return geometric_mean(detail.values()), detail
+
+
+def _trinity(results: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:
+    return results["rate_ratio"]["trinity / customized"], {
+        "hex / customized": results["rate_ratio"]["hex / customized"]
+    }
+
+
+def _pictures(results: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:
+    reference: Callable[[Mapping[str, Any]], float | None] = lambda entry: entry["rate_ratio"]["hevc-intra"]  # noqa: E731
+    detail = {
+        f"{task}, {name}": reference(entry)
+        for task, found in results["unseen"].items()
+        for name, entry in found["representations"].items()
+    }
+    paper = [value for name, value in detail.items() if name.endswith("binary+")]
+    return geometric_mean(paper), detail
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / f"{name}.json"
+    if not path.exists():
+        raise DataError(f"{path} is missing: run taxon experiment {name} first")
+    return dict(json.loads(path.read_text()))
