@@ -1,0 +1,1 @@
+"""Experiments: what the feature codec is compared with, and the comparisons."""
