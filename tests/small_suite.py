@@ -83,7 +83,7 @@ def _features(folder: Path, frames: int, seed: int, heads: nn.ModuleDict) -> Fea
         return FeatureSet(folder)
     writer = FeatureWriter(folder, frames)
     rng = np.random.default_rng(seed)
-    for name, task in TASKS.items():
+    for name in TASKS:
         if name in VECTORS:
             feature = rng.normal(0, 1, (frames, VECTORS[name])).astype(np.float32)
         else:

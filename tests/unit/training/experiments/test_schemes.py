@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training.experiments.schemes import CONTEXT_GROUPS, ChannelContext, make_codec
-from training.networks.codec import Coded, CodecSpec
+from training.networks.codec import CodecSpec, Coded
 from training.networks.task import OBJECT_FEATURES, SCENE_FEATURES
 
 SPATIAL = CodecSpec(("segment_semantic",), channels=24, side_information=8, rates=3)
