@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from shared.tasks import SEGMENTATION_BACKGROUND
@@ -79,7 +80,7 @@ TASKS = {
         Task("normal", "normal", 3, WEIGHTS["normal"], "mean_angular_error_degrees", False),
         Task("reshading", "values", 1, WEIGHTS["reshading"], "l1", False),
         Task("principal_curvature", "values", 2, WEIGHTS["principal_curvature"], "l1", False, (-1.0, 1.0)),
-        Task("depth", "values", 1, 0.5, "l1", False, DEPTH_METRES, seen=False),
+        Task("depth", "values", 1, 0.5, "l1", False, DEPTH_METRES, seen=False, values_of=F.softplus),
         Task("segment_40", "segmentation", 40, 1.0, "miou", True, seen=False),
         # the scene class again, from a feature with spatial dimensions
         Task("class_scene_spatial", "class", SCENE_CLASSES, WEIGHTS["class_scene"], "top1", True, seen=False),

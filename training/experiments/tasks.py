@@ -6,6 +6,7 @@ raw output of the head --result--> values --figures--> the task's figure
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +27,8 @@ class Task:
 
     outputs: channels of the raw result, or classes. weight: lambda_t of eq. 8. figure: the name of what judges it, as
     training.experiments.measure gives it. value_range: lowest and highest label of a task of kind "values".
-    background: classes that non-background accuracy leaves out. seen: whether a codec is trained for it.
+    background: classes that non-background accuracy leaves out. seen: whether a codec is trained for it. values_of: turns the head's raw
+    output into the label's values, where that is not dense_result of training.networks.task.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Task:
     value_range: tuple[float, float] = (0.0, 1.0)
     background: tuple[int, ...] = ()
     seen: bool = True
+    values_of: Callable[[Tensor], Tensor] | None = None
 
     @property
     def label_channels(self) -> int:
@@ -51,7 +54,7 @@ class Task:
 
 def result(task: Task, raw: Tensor) -> Tensor:
     """Raw output [N, C, h, w] (or logits [N, C]) -> the task's values, resolution kept."""
-    return F.softplus(raw) if task.name == "depth" else dense_result(task.name, raw)
+    return task.values_of(raw) if task.values_of is not None else dense_result(task.name, raw)
 
 
 def task_loss(task: Task, raw: Tensor, label: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ SCENE = Task("class_scene", "class", 4, 1.0, "top1", True)
 SEGMENT = Task("segment_semantic", "segmentation", 3, 1.0, "miou", True)
 NORMAL = Task("normal", "normal", 3, 1.0, "mean_angular_error_degrees", False)
 SHADING = Task("reshading", "values", 1, 1.0, "l1", False)
-DEPTH = Task("depth", "values", 1, 1.0, "l1", False, (0.0, 10.0))
+DEPTH = Task("depth", "values", 1, 1.0, "l1", False, (0.0, 10.0), values_of=torch.nn.functional.softplus)
 
 
 def test_frames_without_the_label_count_nothing_and_still_have_a_gradient() -> None:
