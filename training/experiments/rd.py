@@ -37,6 +37,8 @@ def ablation_runs(setup: Setup) -> dict[str, Run]:
     for name, values in SIZES.items():
         for value in values:
             found[f"{name}={value}"] = replace(found["as it is"], changes=((name, value),))
+    found["no side information"] = Run.of("positions", ABLATED, steps=steps)
+    found["one Gaussian a channel"] = Run.of("channels", ABLATED, steps=steps)
     found["context"] = Run.of("context", ABLATED, steps=steps)
     found["labels only"] = Run.of("codebook", ABLATED, steps=steps, mimic=False)
     return found

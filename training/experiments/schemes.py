@@ -2,7 +2,8 @@
 
 control      y itself goes to D: no rounding, no rate ("a transform network with an identical structure, no bit-rate constraint")
 codebook     the paper's: v by global pooling, mu and sigma from the codebook (training.networks.codec.GroupCodec)
-static       the codebook's networks with v held at zero: no side information, a mu and a sigma for every position and channel
+positions    no side information: the codebook's networks on a constant give every position and channel a mu and a sigma, always the same
+channels     no side information and no positions: a mu and a sigma for every channel
 context      codebook, and mu and sigma of a channel group corrected by the groups decoded before it (ours)
 hyperprior   spatial hyper-latent, mu and sigma by convolutions (Minnen et al. 2018), through CompressAI's layers
 scale        the same without mu: Balle et al. 2018, the paper's [1, 3]
@@ -22,7 +23,16 @@ from compressai.ops import quantize_ste
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks.codec import INDEX_UNIT, SCALES, CodecSpec, Coded, GroupCodec, TransformCodec, at_rate
+from training.networks.codec import (
+    INDEX_UNIT,
+    SCALES,
+    START_INDEX,
+    CodecSpec,
+    Coded,
+    GroupCodec,
+    TransformCodec,
+    at_rate,
+)
 
 HYPER_WIDTH, HYPER_CHANNELS, HYPER_VECTOR = 48, 16, 8
 CONTEXT_GROUPS, CONTEXT_WIDTH = 4, 24
@@ -38,11 +48,35 @@ class ControlCodec(TransformCodec):
         return Coded(self.decode(y, rate), none, none)
 
 
-class StaticCodec(GroupCodec):
-    """Codebook hyperprior that is told nothing: v is zero. What a hyperprior of any kind can gain is measured against this."""
+class PositionsCodec(GroupCodec):
+    """Codebook hyperprior that is told nothing: v is zero, and mu and sigma are those of a constant in its place.
+
+    What a hyperprior of any kind gains is measured against this and against ChannelsCodec.
+    """
 
     def side_information(self, z: Tensor, rate: Tensor) -> Tensor:
         return z.new_zeros(len(z), self.spec.side_information)
+
+    def prediction(self, v: Tensor, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        return super().prediction(torch.ones_like(v), z, rate)
+
+
+class ChannelsCodec(PositionsCodec):
+    """One mu and one sigma for each channel and operating point, wherever in the picture."""
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__(spec)
+        self.channel_mean = nn.Parameter(torch.zeros(spec.rates, spec.channels + spec.vector))
+        self.channel_index = nn.Parameter(torch.full((spec.rates, spec.channels + spec.vector), START_INDEX))
+
+    def prediction(self, v: Tensor, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        mean, index = (self._spread(at_rate(table, rate)) for table in (self.channel_mean, self.channel_index))
+        return mean, index * INDEX_UNIT
+
+    def _spread(self, values: Tensor) -> Tensor:
+        """[N, C + K_v] -> [N, K]."""
+        spatial, vector = values.split([self.spec.channels, self.spec.vector], 1)
+        return torch.cat([spatial.repeat_interleave(self.spec.height * self.spec.width, 1), vector], 1)
 
 
 class ContextCodec(GroupCodec):
@@ -213,6 +247,11 @@ def make_codec(scheme: str, spec: CodecSpec) -> TransformCodec:
     if scheme == "scale":
         return HyperpriorCodec(spec, with_mean=False)
     kinds: dict[str, type[TransformCodec]] = {
-        "control": ControlCodec, "codebook": GroupCodec, "static": StaticCodec, "context": ContextCodec, "hyperprior": HyperpriorCodec,
-    }  # fmt: skip
+        "control": ControlCodec,
+        "codebook": GroupCodec,
+        "positions": PositionsCodec,
+        "channels": ChannelsCodec,
+        "context": ContextCodec,
+        "hyperprior": HyperpriorCodec,
+    }
     return kinds[scheme](spec)

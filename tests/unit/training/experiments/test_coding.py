@@ -31,7 +31,7 @@ def codec_and_latent(scheme: str, rate: float) -> tuple[GroupCodec | HyperpriorC
         return codec, codec.scaled(features, rates), rates
 
 
-@pytest.mark.parametrize("scheme", ["codebook", "static", "context"])
+@pytest.mark.parametrize("scheme", ["codebook", "positions", "channels", "context"])
 @pytest.mark.parametrize("rate", [0, 0.4, 1])
 def test_a_codebook_latent_takes_what_the_model_says_and_comes_back(scheme: str, rate: float) -> None:
     codec, scaled, rates = codec_and_latent(scheme, rate)

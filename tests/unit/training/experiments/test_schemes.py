@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training.experiments.schemes import CONTEXT_GROUPS, ChannelContext, make_codec
-from training.networks.codec import CodecSpec, Coded
+from training.networks.codec import CodecSpec, Coded, GroupCodec
 from training.networks.task import OBJECT_FEATURES, SCENE_FEATURES
 
 SPATIAL = CodecSpec(("segment_semantic",), channels=24, side_information=8, rates=3)
@@ -23,7 +23,7 @@ def features(spec: CodecSpec) -> dict[str, torch.Tensor]:
     return {task: torch.randn(2, *FEATURES[task]) for task in spec.tasks}
 
 
-@pytest.mark.parametrize("scheme", ["control", "codebook", "static", "context", "hyperprior", "scale"])
+@pytest.mark.parametrize("scheme", ["control", "codebook", "positions", "channels", "context", "hyperprior", "scale"])
 @pytest.mark.parametrize("spec", [SPATIAL, MIXED, VECTOR], ids=["spatial", "mixed", "vector"])
 def test_every_scheme_gives_every_feature_back_in_its_shape_and_learns(scheme: str, spec: CodecSpec) -> None:
     torch.manual_seed(4)
@@ -60,10 +60,18 @@ def test_channel_context_sees_earlier_groups_only() -> None:
             assert not torch.allclose(before[:, later], after[:, later])
 
 
-def test_the_static_codec_sends_no_side_information() -> None:
-    codec = make_codec("static", SPATIAL).eval()
-    z = codec.scaled(features(SPATIAL), RATES).round()
-    assert not codec.side_information(z, RATES).any()  # type: ignore[operator]
+@pytest.mark.parametrize("scheme", ["positions", "channels"])
+def test_without_side_information_every_frame_is_predicted_alike(scheme: str) -> None:
+    codec = make_codec(scheme, MIXED).eval()
+    assert isinstance(codec, GroupCodec)
+    rate = torch.tensor([1, 1])
+    z = codec.scaled(features(MIXED), rate).round()
+    v = codec.side_information(z, rate)
+    assert not v.any()
+    mean, index = codec.prediction(v, z, rate)
+    assert torch.equal(mean[0], mean[1])
+    spatial = index[0, : 16 * 64].view(16, 64)
+    assert (spatial.std(1) > 0).any() == (scheme == "positions")
 
 
 def test_the_scale_hyperprior_has_no_mean() -> None:
