@@ -99,6 +99,13 @@ def test_splits_are_by_building_and_views_in_numerical_order(world: Path) -> Non
     assert {view.building for view in Taskonomy(world, "test").views} == {"mcdade"}
 
 
+def test_views_are_ordered_by_number_whatever_the_folders_order(one_view: Path) -> None:
+    for point in range(40):
+        (one_view / "mcdade" / "rgb" / f"point_{point}_view_0_domain_rgb.png").touch()
+    (one_view / "mcdade" / "rgb" / "point_3_view_equirectangular_domain_rgb.png").touch()
+    assert [view.point for view in Taskonomy(one_view, "test").views] == list(range(40))
+
+
 @pytest.mark.parametrize("layout", LAYOUTS[1:])
 def test_every_published_layout_gives_the_same_frames(world: Path, tmp_path: Path, layout: str) -> None:
     other = Taskonomy(write_world(tmp_path / "other", layout), "val")
