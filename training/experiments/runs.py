@@ -23,7 +23,7 @@ from torch import Tensor
 from training import checkpoint
 from training.batches import read_ahead
 from training.experiments.measure import Point, measure
-from training.experiments.schemes import HyperpriorCodec, fit_quantiles, make_codec
+from training.experiments.schemes import HyperpriorCodec, build_tables, make_codec
 from training.experiments.suite import FeatureBatch, Suite
 from training.experiments.tasks import mimic_loss, task_loss
 from training.loop import STEP_SEEDS, LoopSettings, train
@@ -163,7 +163,7 @@ def train_run(suite: Suite, run: Run, device: str) -> TransformCodec:
         codec, parameters, losses, lambda name: weights.get(name, 1.0), partial(read_ahead, batch), settings, path, device
     )  # fmt: skip
     if isinstance(trained, HyperpriorCodec):
-        fit_quantiles(trained)
+        build_tables(trained)
     return trained.eval()
 
 

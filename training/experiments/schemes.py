@@ -167,7 +167,7 @@ class HyperpriorCodec(TransformCodec):
             )
             self.vector_bottlenecks = nn.ModuleList([EntropyBottleneck(HYPER_VECTOR) for _ in range(spec.rates)])
         for name, parameter in self.named_parameters():
-            # the quantiles serve the coder alone: they are fitted after training (fit_quantiles)
+            # the quantiles serve the coder alone: they are searched after training (build_tables)
             parameter.requires_grad_(not name.endswith("quantiles"))
 
     def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> Coded:
@@ -215,18 +215,11 @@ class HyperpriorCodec(TransformCodec):
         return mean, self.scale(scale * INDEX_UNIT + SCALE_INDEX_START)
 
 
-def fit_quantiles(codec: HyperpriorCodec, steps: int = 1500) -> None:
-    """Fit the bottlenecks' quantiles, which bound CompressAI's CDF tables, and build the tables."""
+def build_tables(codec: HyperpriorCodec) -> None:
+    """Build CompressAI's CDF tables from the trained densities (their bounds, the quantiles, are searched, not trained)."""
     for bottleneck in codec.modules():
         if isinstance(bottleneck, EntropyBottleneck):
-            bottleneck.quantiles.requires_grad_(True)
-            optimiser = torch.optim.Adam([bottleneck.quantiles], lr=2e-2)
-            for _ in range(steps):
-                optimiser.zero_grad()
-                bottleneck.loss().backward()
-                optimiser.step()
-            bottleneck.quantiles.requires_grad_(False)
-            bottleneck.update(force=True)
+            bottleneck.update(force=True, update_quantiles=True)
     codec.gaussian.update()
 
 
