@@ -1,0 +1,105 @@
+"""Table 1's report says what the results file says, also of what was missed, and draws the same bytes twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.datasets.frame import DataError
+from training.experiments.report import table1 as report
+
+Results = dict[str, Any]
+Make = Callable[..., Results]
+
+
+def row(text: str, name: str, which: int = 0) -> list[str]:
+    """The cells of the `which`-th table row that begins with `name`."""
+    rows = [line for line in text.splitlines() if line.startswith(f"| {name}")]
+    assert rows, f"no row begins with {name!r}"
+    return [cell.strip() for cell in rows[which].strip("|").split("|")]
+
+
+def test_one_seed_has_values_without_a_spread(table1: Make) -> None:
+    text = report.markdown(table1(seeds=1))
+    cells = row(text, "Codebook hyperprior (the paper's)")
+    # fourth operating point: 550 bits and 0.4 bytes of the coder
+    assert cells[1:3] == ["69.2", "0.0084"]
+    assert "±" not in text
+
+
+def test_three_seeds_have_mean_and_standard_deviation(table1: Make) -> None:
+    cells = row(report.markdown(table1(seeds=3)), "Codebook hyperprior (the paper's)")
+    # 550 bits x 1.0, 1.1, 1.2 / 8 and 0.4: mean 76.025, deviation 6.875
+    assert cells[1] == "76.0 ± 6.9"
+    assert cells[6].endswith(" %")
+    assert " ± 0.1" in cells[6]
+
+
+def test_the_papers_rows_stand_below_ours_as_they_are_printed(table1: Make) -> None:
+    text = report.markdown(table1())
+    lines = text.splitlines()
+    below = lines[next(i for i, line in enumerate(lines) if line.startswith("| Codebook hyperprior (the paper")) + 1]
+    assert below == "| *the paper* | *106.5* | *0.013* | *0.77* | *93.58 %* | *81.35 %* | *29.35 %* |"
+
+
+def test_a_scheme_that_never_reaches_its_plateau_is_marked_and_said(table1: Make) -> None:
+    text = report.markdown(table1(missed=("scale",)))
+    assert row(text, "Hyperprior, scale only (Ballé 2018) \\*")[1]
+    assert "3 of 3 seeds do not reach the plateau" in text
+    assert "do not reach" not in report.markdown(table1())
+
+
+def test_curves_without_a_common_range_have_no_ratio(table1: Make) -> None:
+    cells = row(report.markdown(table1(apart=True)), "codebook / mean and scale")
+    assert cells[1:5] == ["no common range"] * 4
+
+
+def test_the_coders_own_bytes_are_what_was_coded_beyond_the_cross_entropy(table1: Make) -> None:
+    text = report.markdown(table1(seeds=1))
+    assert row(text, "Hyperprior, mean and scale", 1)[1:] == ["137.5", "143.5", "6.0", "6.0", "6.0"]
+
+
+def test_ratios_of_cross_entropy_alone_leave_the_coder_out(table1: Make) -> None:
+    cells = row(report.markdown(table1(seeds=1)), "codebook / mean and scale")
+    # the coded ratio is the file's; the models' bits are 1 : 2 at every figure
+    assert cells[1:] == ["0.40 x", "0.40 x", "0.50 x"]
+
+
+def test_idfc_is_shown_at_the_cheapest_qp_that_is_good_enough_on_validation(table1: Make) -> None:
+    found = table1()
+    assert row(report.markdown(found), "IDFC, at the plateau")[0] == "IDFC, at the plateau (QP 31)"
+    found["plateau_threshold"] = 0.9
+    assert row(report.markdown(found), "IDFC, at its best")[0] == "IDFC, at its best (QP 16)"
+
+
+def test_a_scheme_that_the_paper_does_not_know_takes_part(table1: Make) -> None:
+    found = table1()
+    found["schemes"]["static"] = found["schemes"]["codebook"]
+    assert row(report.markdown(found), "Codebook's networks without side information")
+
+
+def test_the_data_set_is_the_files_own(table1: Make) -> None:
+    text = report.markdown(table1(suite="taskonomy"))
+    assert "327 test frames of Taskonomy" in text
+    assert "NYU" not in text
+
+
+def test_a_file_of_another_version_is_refused(table1: Make) -> None:
+    found = table1()
+    del found["schemes"]
+    with pytest.raises(DataError, match="run taxon experiment table1 again"):
+        report.markdown(found)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_figures_are_the_same_bytes_every_time(table1: Make, tmp_path: Path, seeds: int) -> None:
+    (tmp_path / "again").mkdir()
+    first = report.figures(table1(seeds=seeds, missed=("scale",)), tmp_path)
+    second = report.figures(table1(seeds=seeds, missed=("scale",)), tmp_path / "again")
+    assert [path.name for path in first] == ["table1.png", "table1.svg"]
+    for a, b in zip(first, second, strict=True):
+        assert len(a.read_bytes()) > 10_000
+        assert a.read_bytes() == b.read_bytes()
