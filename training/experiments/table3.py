@@ -17,7 +17,7 @@ from training.experiments.plateau import TOLERANCE
 from training.experiments.runs import Run, RunResult
 from training.experiments.setup import Setup
 
-PAIR_STEPS_SHARE = 0.25
+PAIR_STEPS_SHARE = 0.5
 
 Groups = tuple[tuple[str, ...], ...]
 
