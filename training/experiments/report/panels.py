@@ -69,11 +69,11 @@ def draw_panel(
     """Draw everything but the labels' places, which `name_lines` finds when all panels of the figure are drawn."""
     for line in lines:
         x, y = [bpp for bpp, _ in line.points], [value * quantity.factor for _, value in line.points]
-        style = "--" if line.dashed else "-"
+        style, width = ("--", 1.4) if line.dashed else ("-", 2.0)
         if line.label is None:
             axes.plot(x, y, style, color=line.colour, linewidth=0.8, alpha=0.45, zorder=2)
         else:
-            axes.plot(x, y, style, color=line.colour, linewidth=2.0, marker="o", markersize=3.5, zorder=3)
+            axes.plot(x, y, style, color=line.colour, linewidth=width, marker="o", markersize=3.5, zorder=3)
     for mark in marks:
         axes.scatter(
             mark.bpp, mark.value * quantity.factor, s=80, facecolors="none", edgecolors=mark.colour, linewidths=1.5, zorder=4

@@ -22,7 +22,7 @@ from training.experiments.report.names import BYTES_OF_BPP
 
 WIDTH_INCHES = 9.0
 DPI = 200
-# highest / lowest from which on 2 and 5 have no room between the powers of ten
+# highest / lowest from which on 2 and 5 have no room between the powers of ten, but 3 has
 LONG_RANGE = 150
 INK, QUIET, GRID = "#222222", "#6b6b6b", "#e6e6e6"
 
@@ -101,7 +101,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 
 def rate_axis(axes: Axes, label: str = "bits per pixel (256x256)") -> None:
-    """A logarithmic x axis with plain numbers at 1, 2 and 5, or at 1 alone where it is long."""
+    """A logarithmic x axis with plain numbers at 1, 2 and 5, or at 1 and 3 where it is long."""
     axes.set_xscale("log")
     _plain_ticks(axes, *axes.get_xlim())
     axes.grid(False, axis="x")
@@ -119,7 +119,7 @@ def byte_axis(axes: Axes) -> None:
 
 
 def _plain_ticks(axes: Axes | SecondaryAxis, low: float, high: float) -> None:
-    subs = (1.0, 2.0, 5.0) if high / low < LONG_RANGE else (1.0,)
+    subs = (1.0, 2.0, 5.0) if high / low < LONG_RANGE else (1.0, 3.0)
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

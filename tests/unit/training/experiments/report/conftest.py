@@ -133,3 +133,49 @@ def table1_results(seeds: int = 3, missed: Sequence[str] = (), apart: bool = Fal
 def table1() -> Callable[..., Results]:
     """Makes table1.json."""
     return table1_results
+
+
+def picture_curve(codec: str, tasks: Sequence[str]) -> list[Results]:
+    """A picture codec: every task judged at each of five qualities."""
+    dear = PICTURE_BYTES[codec]
+    return [
+        point(quality, 8 * size * dear, 0.0, {task: values(task, 8 * size, 6000.0) for task in tasks}, side=0.0)
+        for quality, size in enumerate((350.0, 600.0, 1100.0, 2000.0, 4000.0))
+    ]
+
+
+def table4_results(suite: str = "nyuv2", beyond: bool = True) -> Results:
+    """table4.json; `beyond`: with the tasks that the paper has not."""
+    groups = {"semantic": SEEN[:3], "geometry": SEEN[3:]}
+    plan = [("class_object", "semantic", ("binary", "binary+")), ("reshading", "geometry", ("binary", "binary+"))]
+    plan += [("depth", "geometry", ("trinity",)), ("segment_40", "semantic", ("trinity",))] if beyond else []
+    tasks = [task for task, *_ in plan]
+    unseen = {}
+    for task, group, names in plan:
+        representations = {}
+        for i, name in enumerate(names):
+            supervised = [other for other in groups[group] if other != task]
+            points = curve(task, 2.0 + 0.2 * i, 300.0, 0.4, TOPS[task] * (0.97 if higher(task) else 1.04))
+            ratios = {"hevc-intra": 0.2, "avif": 0.1, "webp": 0.15, "jpeg": None}
+            representations[name] = {
+                "coded_tasks": groups[group] if name != "binary" else supervised,
+                "supervised_tasks": groups[group] if name == "trinity" else supervised,
+                "validation": points,
+                "test": points,
+                "rate_ratio": ratios,
+            }
+        unseen[task] = {
+            "figure": FIGURES.get(task, "l1"),
+            "higher_is_better": higher(task),
+            "original": values(task, math.inf, 1.0),
+            "representations": representations,
+        }
+    return as_read(
+        made(1, suite) | {"unseen": unseen, "pictures": {codec: picture_curve(codec, tasks) for codec in PICTURE_BYTES}}
+    )
+
+
+@pytest.fixture
+def table4() -> Callable[..., Results]:
+    """Makes table4.json."""
+    return table4_results
