@@ -54,7 +54,7 @@ def idfc_point(suite: Suite, task: str, split: str, qp: int, device: str) -> Poi
         size = payload / len(frames)
         return Point(qp, 8 * size, 0.0, size, figures)
 
-    return _kept(suite.folder / "baselines" / f"idfc_{task}_{split}_{qp}.json", make)
+    return kept(suite.folder / "baselines" / f"idfc_{task}_{split}_{qp}.json", make)
 
 
 def picture_point(suite: Suite, codec: PictureCodec, quality: int, split: str, device: str) -> Point:
@@ -65,13 +65,13 @@ def picture_point(suite: Suite, codec: PictureCodec, quality: int, split: str, d
         return codec.decode(coded.data), coded.payload_bytes
 
     path = suite.folder / "baselines" / f"picture_{codec.name}_{split}_{quality}.json"
-    return _kept(path, lambda: _analysed(suite, split, quality, code, f"{codec.name} {quality} {split}", device))
+    return kept(path, lambda: _analysed(suite, split, quality, code, f"{codec.name} {quality} {split}", device))
 
 
 def uncompressed_picture_point(suite: Suite, split: str, device: str) -> Point:
     """The original networks on the pictures as they are, counted as three bytes a pixel."""
     path = suite.folder / "baselines" / f"picture_uncompressed_{split}.json"
-    return _kept(
+    return kept(
         path, lambda: _analysed(suite, split, 0, lambda picture: (picture, picture.size), f"pictures {split}", device)
     )
 
@@ -115,8 +115,8 @@ def _range_of(folder: Path, task: str, features: Callable[[], npt.NDArray[np.flo
     return FeatureRange(**json.loads(path.read_text()))
 
 
-def _kept(path: Path, make: Callable[[], Point]) -> Point:
-    """Read what was measured before, or measure it now."""
+def kept(path: Path, make: Callable[[], Point]) -> Point:
+    """Read what was measured before, or measure it now; two processes that want the same point wait for each other."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():

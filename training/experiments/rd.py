@@ -7,13 +7,15 @@ ablations   codebook size tau, sequences n, length of v, context, rate-distortio
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from training.experiments.baselines import IDFC_QPS, idfc_point
-from training.experiments.curves import mean_rate_ratio
-from training.experiments.measure import original_figures
-from training.experiments.runs import Run, RunResult
+from training.experiments.baselines import IDFC_QPS, idfc_point, kept
+from training.experiments.curves import Curve, mean_rate_ratio
+from training.experiments.measure import Point, measure, original_figures
+from training.experiments.runs import PRICES, Run, RunResult, trained_codec
 from training.experiments.setup import Setup
 from training.experiments.table1 import curve_on_test
 
@@ -82,7 +84,15 @@ def collect(setup: Setup) -> dict[str, Any]:
         }
     return setup.described() | {
         "tasks": tasks,
-        "ablations": {name: _ablation(setup, by_run, run) for name, run in ablation_runs(setup).items()},
+        "ablations": {
+            **{
+                name: _ablation(setup, by_run, by_run[run].test, by_run[run].parameters)
+                for name, run in ablation_runs(setup).items()
+            },
+            "optimised rounding": _ablation(
+                setup, by_run, rounding_points(setup), by_run[ablation_runs(setup)["as it is"]].parameters
+            ),
+        },
         "spatial": {
             task: {
                 "vector": _points(by_run[Run.of("codebook", task, steps=setup.steps)]),
@@ -97,11 +107,31 @@ def collect(setup: Setup) -> dict[str, Any]:
     }
 
 
-def _ablation(setup: Setup, by_run: dict[Run, RunResult], run: Run) -> dict[str, Any]:
-    figure = setup.suite.tasks[ABLATED].figure
-    base = by_run[Run.of("codebook", ABLATED, steps=setup.steps)]
-    return _points(by_run[run]) | {
-        "rate_ratio": mean_rate_ratio(curve_on_test(by_run[run], ABLATED, figure), curve_on_test(base, ABLATED, figure))
+def rounding_points(setup: Setup) -> list[Point]:
+    """The ablated codec as it is, with the encoder rounding as training.experiments.rounding says: real bytes on test frames."""
+    run = Run.of("codebook", ABLATED, steps=setup.steps)
+    codec = trained_codec(setup.suite, run, setup.device)
+    folder = setup.suite.folder / "baselines"
+
+    def make(rate: int) -> Point:
+        return measure(codec, setup.suite, "test", (ABLATED,), rate, setup.device, coded=True, optimise_rounding=True)
+
+    return [kept(folder / f"rounding_{run.key}_{rate}.json", partial(make, rate)) for rate in range(len(PRICES))]
+
+
+def _ablation(
+    setup: Setup, by_run: Mapping[Run, RunResult], points: Sequence[Point], parameters: int
+) -> dict[str, Any]:
+    task = setup.suite.tasks[ABLATED]
+    base = by_run[Run.of("codebook", ABLATED, steps=setup.steps)].test
+    curves = [
+        Curve.of([(point.bpp, point.figures[ABLATED][task.figure]) for point in found], task.higher_is_better)
+        for found in (points, base)
+    ]
+    return {
+        "parameters": parameters,
+        "test": [point.as_json() for point in points],
+        "rate_ratio": mean_rate_ratio(curves[0], curves[1]),
     }
 
 
