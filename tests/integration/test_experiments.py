@@ -84,11 +84,8 @@ def test_test_frames_are_never_chosen_by(setup: Setup, results: Path) -> None:
     assert all(not json.loads(path.read_text())["test"] for path in chosen_by)
 
 
-def test_the_plateau_of_idfc_is_its_coarsest_setting_where_the_limit_is_low(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(table2, "control_figure", lambda *_: 1e-6)
-    _, idfc = table2.plateau_search(setup, "segment_semantic")
+def test_the_plateau_of_idfc_is_its_coarsest_setting_where_the_limit_is_low(setup: Setup) -> None:
+    _, idfc = table2.plateau_search(setup, "segment_semantic", 1e-6)
     assert idfc.setting == table2.COARSEST_QP
 
 

@@ -3,8 +3,8 @@
     search         real operating points: bisection over what an encoder may choose (a rate between two trained ones, a QP)
     interpolated   between the trained operating points of a run, for schemes that have no others
 
-"As well" is within TOLERANCE of the figure without compression: one number for every task and scheme, the same 3 % by which a release's tasks
-may fall behind their uncompressed networks.
+"As well" is within TOLERANCE of the figure without compression: one number for every task and scheme, the same
+3 % by which a release's tasks may fall behind their uncompressed networks.
 """
 
 from __future__ import annotations

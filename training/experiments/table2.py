@@ -1,7 +1,8 @@
 """Table 2: the plateau bit-rate R_p (eq. 4) of every task, found by search, against IDFC's (paper 4.3).
 
 The threshold of a task is its control group's figure on validation frames (mean over seeds) less the tolerance, for both methods: the
-control is what the feature can do through this transform without any rate.
+control is what the feature can do through this transform without any rate. Where one of the two does not get there at all, rates are
+compared at the best figure that both reach.
 """
 
 from __future__ import annotations
@@ -42,10 +43,9 @@ def control_figure(setup: Setup, task: str, split: str = "validation") -> float:
     return mean_figure(points, task, setup.suite.tasks[task].figure)
 
 
-def plateau_search(setup: Setup, task: str) -> tuple[Plateau, Plateau]:
-    """The plateaus of the codebook hyperprior and of IDFC."""
+def plateau_search(setup: Setup, task: str, limit: float) -> tuple[Plateau, Plateau]:
+    """Where the codebook hyperprior and IDFC come to `limit`."""
     suite, device = setup.suite, setup.device
-    limit = threshold(suite.tasks[task], control_figure(setup, task))
     codec = trained_codec(suite, Run.of("codebook", task, steps=setup.steps), device)
 
     def ours(split: str, rate: float) -> Point:
@@ -61,16 +61,25 @@ def plateau_search(setup: Setup, task: str) -> tuple[Plateau, Plateau]:
 
 
 def _task(setup: Setup, task: str) -> dict[str, Any]:
-    suite = setup.suite
-    ours, idfc = plateau_search(setup, task)
+    suite, kind = setup.suite, setup.suite.tasks[task]
+    limit = threshold(kind, control_figure(setup, task))
+    ours, idfc = compared = plateau_search(setup, task, limit)
+    for found in compared:
+        if not found.reached:
+            best = found.validation.figures[task][kind.figure]
+            limit = best if kind.better(limit, best) else limit
+    if not (ours.reached and idfc.reached):
+        compared = plateau_search(setup, task, limit)
     original = partial(original_figures, suite, task_names=(task,), device=setup.device)
     return {
-        "figure": suite.tasks[task].figure,
-        "higher_is_better": suite.tasks[task].higher_is_better,
+        "figure": kind.figure,
+        "higher_is_better": kind.higher_is_better,
         "original": {split: original(split)[task] for split in ("validation", "test")},
         "control": {split: control_figure(setup, task, split) for split in ("validation", "test")},
-        "plateau_threshold": threshold(suite.tasks[task], control_figure(setup, task)),
+        "plateau_threshold": threshold(kind, control_figure(setup, task)),
         "codebook": plateau_json(ours),
         "idfc": plateau_json(idfc),
-        "rate_ratio": ours.test.bpp / idfc.test.bpp,
+        "compared_at": limit,
+        "compared": [plateau_json(found) for found in compared],
+        "rate_ratio": compared[0].test.bpp / compared[1].test.bpp,
     }
