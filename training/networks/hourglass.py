@@ -1,6 +1,6 @@
 """Taskonomy's published networks ("hourglasses", Zamir et al. 2018), loaded from the authors' PyTorch files under their own key names.
 
-    picture --HourglassEncoder--> h_t [8, 16, 16] --HourglassDecoder--> [C, 256, 256] --published_result--> labels
+    picture --HourglassEncoder--> h_t [8, 16, 16] --HourglassDecoder--> [C, 256, 256] --published_result--> values
                                                   --HourglassClassDecoder--> logits
 
 Source: PyPI's visualpriors 0.3.5 (taskonomy_network.py, transforms.py; MIT), itself a port of taskbank/lib/models/sample_models.py of
@@ -31,9 +31,6 @@ EXPANSION = 4
 # as torch.hub names files: a dash and the first 8 or more hexadecimal digits (here all 64) before the suffix
 DIGEST = re.compile(r"-([0-9a-f]{8,64})\.pth$")
 COUNTER = "num_batches_tracked"
-# of the stored pixel values, red and green (taskbank/lib/data/load_ops.py, curvature_preprocess)
-CURVATURE_MEAN, CURVATURE_DEVIATION = (123.572, 120.1), (31.922, 21.658)
-ZERO_CURVATURE = 127.0
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -55,6 +52,7 @@ PUBLISHED = {
     "normal": PublishedTask("normal", 3),
     "reshading": PublishedTask("reshading", 1),
     "principal_curvature": PublishedTask("curvature", 2),
+    "depth": PublishedTask("depth_zbuffer", 1),
 }
 
 
@@ -189,14 +187,24 @@ class Hourglass:
     decoder: HourglassDecoder | HourglassClassDecoder
 
 
+def network_files(directory: Path, task: str) -> tuple[Path, Path]:
+    """Encoder's and decoder's file in a folder of published files. Raises DataError unless there is exactly one of each."""
+    stem = PUBLISHED[task].stem
+    return _weight_file(directory, f"{stem}_encoder"), _weight_file(directory, f"{stem}_decoder")
+
+
 def load_hourglass(directory: Path, task: str) -> Hourglass:
     """Both halves of a task's network from a folder of published files. Raises DataError, naming the file that is missing or refused."""
+    encoder, decoder = network_files(directory, task)
+    return Hourglass(task, load_encoder(encoder), load_task_decoder(decoder, task))
+
+
+def load_task_decoder(path: Path, task: str) -> HourglassDecoder | HourglassClassDecoder:
+    """As `load_encoder`, of the kind and size that the task has."""
     published = PUBLISHED[task]
-    encoder = load_encoder(_weight_file(directory, f"{published.stem}_encoder"))
-    path = _weight_file(directory, f"{published.stem}_decoder")
     if published.dense:
-        return Hourglass(task, encoder, load_decoder(path, published.outputs, published.tanh))
-    return Hourglass(task, encoder, load_class_decoder(path, published.outputs))
+        return load_decoder(path, published.outputs, published.tanh)
+    return load_class_decoder(path, published.outputs)
 
 
 def load_encoder(path: Path) -> HourglassEncoder:
@@ -212,26 +220,6 @@ def load_decoder(path: Path, channels: int, tanh: bool = True) -> HourglassDecod
 def load_class_decoder(path: Path, classes: int) -> HourglassClassDecoder:
     """As `load_encoder`."""
     return _loaded(lambda: HourglassClassDecoder(classes), path)
-
-
-def published_result(task: str, raw: Tensor) -> Tensor:
-    """A decoder's raw result [N, C, h, w] -> the values of docs/targets.md; logits stay as they are.
-
-    normal: unit vectors, x right, y up, z towards the camera; reshading 0..1; principal_curvature k1 >= k2 in -1..1, 1 / (3 cm). The raw
-    ranges are those of the stored labels' encoding (training/datasets/taskonomy/encodings.py, which gives the sources of the signs).
-    """
-    if task == "normal":
-        x, y, z = raw.unbind(1)
-        # what is seen faces the camera
-        z_is_towards_it = z.mean((1, 2), keepdim=True) > 0
-        return F.normalize(torch.stack([x, -y, torch.where(z_is_towards_it, z, -z)], 1), dim=1)
-    if task == "reshading":
-        return ((raw + 1.0) / 2.0).clamp(0, 1)
-    if task == "principal_curvature":
-        mean, deviation = (raw.new_tensor(values)[:, None, None] for values in (CURVATURE_MEAN, CURVATURE_DEVIATION))
-        scaled = ((raw * deviation + mean) / ZERO_CURVATURE - 1.0).clamp(-1, 1)
-        return torch.cat([scaled.amax(1, True), scaled.amin(1, True)], 1)
-    return raw
 
 
 def _weight_file(directory: Path, stem: str) -> Path:

@@ -1,31 +1,33 @@
 """Taskonomy's published networks: their files' names, shapes and digests, and the very numbers that the authors' code gives.
 
 Files of the published layout are written with patterned weights. EXPECTED_* were computed by PyPI's visualpriors 0.3.5 from the same
-weights; the lists of parameters are of its state_dicts (`norm C` stands for a batch normalisation's five).
+weights.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import pickle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
+from tests.published_weights import (
+    CLASS_DECODER_OF_63_SCENES,
+    DECODER_OF_THREE_CHANNELS,
+    ENCODER,
+    Shapes,
+    noise,
+    patterned,
+    save,
+    shapes_of,
+)
 from training.datasets.frame import DataError
-from training.datasets.taskonomy import encodings
 from training.networks.hourglass import (
-    CURVATURE_DEVIATION,
-    CURVATURE_MEAN,
     PUBLISHED,
     HourglassClassDecoder,
     HourglassDecoder,
@@ -34,50 +36,10 @@ from training.networks.hourglass import (
     load_decoder,
     load_encoder,
     load_hourglass,
-    published_result,
+    load_task_decoder,
+    network_files,
 )
 from training.networks.task import DENSE_CHANNELS
-
-ENCODER = """
-    conv1.weight 64x3x7x7, bn1 norm 64, layer1.0.conv1.weight 64x64x1x1, layer1.0.bn1 norm 64, layer1.0.conv2.weight 64x64x3x3,
-    layer1.0.bn2 norm 64, layer1.0.conv3.weight 256x64x1x1, layer1.0.bn3 norm 256, layer1.0.downsample.0.weight 256x64x1x1,
-    layer1.0.downsample.1 norm 256, layer1.1.conv1.weight 64x256x1x1, layer1.1.bn1 norm 64, layer1.1.conv2.weight 64x64x3x3,
-    layer1.1.bn2 norm 64, layer1.1.conv3.weight 256x64x1x1, layer1.1.bn3 norm 256, layer1.2.conv1.weight 64x256x1x1,
-    layer1.2.bn1 norm 64, layer1.2.conv2.weight 64x64x3x3, layer1.2.bn2 norm 64, layer1.2.conv3.weight 256x64x1x1,
-    layer1.2.bn3 norm 256, layer2.0.conv1.weight 128x256x1x1, layer2.0.bn1 norm 128, layer2.0.conv2.weight 128x128x3x3,
-    layer2.0.bn2 norm 128, layer2.0.conv3.weight 512x128x1x1, layer2.0.bn3 norm 512, layer2.0.downsample.0.weight 512x256x1x1,
-    layer2.0.downsample.1 norm 512, layer2.1.conv1.weight 128x512x1x1, layer2.1.bn1 norm 128, layer2.1.conv2.weight 128x128x3x3,
-    layer2.1.bn2 norm 128, layer2.1.conv3.weight 512x128x1x1, layer2.1.bn3 norm 512, layer2.2.conv1.weight 128x512x1x1,
-    layer2.2.bn1 norm 128, layer2.2.conv2.weight 128x128x3x3, layer2.2.bn2 norm 128, layer2.2.conv3.weight 512x128x1x1,
-    layer2.2.bn3 norm 512, layer2.3.conv1.weight 128x512x1x1, layer2.3.bn1 norm 128, layer2.3.conv2.weight 128x128x3x3,
-    layer2.3.bn2 norm 128, layer2.3.conv3.weight 512x128x1x1, layer2.3.bn3 norm 512, layer3.0.conv1.weight 256x512x1x1,
-    layer3.0.bn1 norm 256, layer3.0.conv2.weight 256x256x3x3, layer3.0.bn2 norm 256, layer3.0.conv3.weight 1024x256x1x1,
-    layer3.0.bn3 norm 1024, layer3.0.downsample.0.weight 1024x512x1x1, layer3.0.downsample.1 norm 1024,
-    layer3.1.conv1.weight 256x1024x1x1, layer3.1.bn1 norm 256, layer3.1.conv2.weight 256x256x3x3, layer3.1.bn2 norm 256,
-    layer3.1.conv3.weight 1024x256x1x1, layer3.1.bn3 norm 1024, layer3.2.conv1.weight 256x1024x1x1, layer3.2.bn1 norm 256,
-    layer3.2.conv2.weight 256x256x3x3, layer3.2.bn2 norm 256, layer3.2.conv3.weight 1024x256x1x1, layer3.2.bn3 norm 1024,
-    layer3.3.conv1.weight 256x1024x1x1, layer3.3.bn1 norm 256, layer3.3.conv2.weight 256x256x3x3, layer3.3.bn2 norm 256,
-    layer3.3.conv3.weight 1024x256x1x1, layer3.3.bn3 norm 1024, layer3.4.conv1.weight 256x1024x1x1, layer3.4.bn1 norm 256,
-    layer3.4.conv2.weight 256x256x3x3, layer3.4.bn2 norm 256, layer3.4.conv3.weight 1024x256x1x1, layer3.4.bn3 norm 1024,
-    layer3.5.conv1.weight 256x1024x1x1, layer3.5.bn1 norm 256, layer3.5.conv2.weight 256x256x3x3, layer3.5.bn2 norm 256,
-    layer3.5.conv3.weight 1024x256x1x1, layer3.5.bn3 norm 1024, layer4.0.conv1.weight 512x1024x1x1, layer4.0.bn1 norm 512,
-    layer4.0.conv2.weight 512x512x3x3, layer4.0.bn2 norm 512, layer4.0.conv3.weight 2048x512x1x1, layer4.0.bn3 norm 2048,
-    layer4.0.downsample.0.weight 2048x1024x1x1, layer4.0.downsample.1 norm 2048, layer4.1.conv1.weight 512x2048x1x1,
-    layer4.1.bn1 norm 512, layer4.1.conv2.weight 512x512x3x3, layer4.1.bn2 norm 512, layer4.1.conv3.weight 2048x512x1x1,
-    layer4.1.bn3 norm 2048, layer4.2.conv1.weight 512x2048x1x1, layer4.2.bn1 norm 512, layer4.2.conv2.weight 512x512x3x3,
-    layer4.2.bn2 norm 512, layer4.2.conv3.weight 2048x512x1x1, layer4.2.bn3 norm 2048, compress1.weight 8x2048x3x3,
-    compress_bn norm 8
-"""
-DECODER_OF_THREE_CHANNELS = """
-    conv2.0.weight 1024x8x3x3, conv2.1 norm 1024, conv3.0.weight 1024x1024x3x3, conv3.1 norm 1024, conv4.0.weight 512x1024x3x3,
-    conv4.1 norm 512, conv5.0.weight 256x512x3x3, conv5.1 norm 256, conv6.0.weight 256x256x3x3, conv6.1 norm 256,
-    conv7.0.weight 128x256x3x3, conv7.1 norm 128, deconv8.1.weight 128x64x3x3, deconv8.3 norm 64, conv9.0.weight 64x64x3x3,
-    conv9.1 norm 64, deconv10.1.weight 64x32x3x3, deconv10.3 norm 32, conv11.0.weight 32x32x3x3, conv11.1 norm 32,
-    deconv12.1.weight 32x16x3x3, deconv12.3 norm 16, conv13.0.weight 32x16x3x3, conv13.1 norm 32, deconv14.1.weight 32x16x3x3,
-    deconv14.3 norm 16, decoder_output.0.weight 3x16x3x3, decoder_output.0.bias 3
-"""
-CLASS_DECODER_OF_63_SCENES = "fc0.weight 2048x2048, bn0 norm 2048, fc2.weight 63x2048, fc2.bias 63"
-NORM = ("weight", "bias", "running_mean", "running_var")
 
 EXPECTED_FEATURE = {
     (2, 1): [641.96, 611.2, 600.35, 0.0, 4731.06, 373.4, 0.0, 2061.36],
@@ -88,45 +50,6 @@ EXPECTED_DECODED = {
 }  # fmt: skip
 EXPECTED_LOGITS = {0: -0.52859, 1: 1.23729, 30: 0.20729, 61: -2.31889, 62: -1.16257}
 
-Shapes = dict[str, tuple[int, ...]]
-
-
-def shapes_of(table: str) -> Shapes:
-    """The names and shapes that a table lists."""
-    shapes: Shapes = {}
-    for entry in table.split(","):
-        name, *kind, size = entry.split()
-        if kind:
-            shapes |= {f"{name}.{part}": (int(size),) for part in NORM} | {f"{name}.num_batches_tracked": ()}
-        else:
-            shapes[name] = tuple(int(side) for side in size.split("x"))
-    return shapes
-
-
-def noise(count: int, salt: int) -> np.ndarray:
-    """Numbers in -1..1 that every version of every library gives alike."""
-    state = (np.arange(count, dtype=np.uint32) + np.uint32(salt * 7919)) * np.uint32(747796405) + np.uint32(2891336453)
-    state = (state ^ (state >> np.uint32(16))) * np.uint32(277803737)
-    return (state ^ (state >> np.uint32(15))).astype(np.float32) / np.float32(2**31) - np.float32(1)
-
-
-def patterned(shapes: Shapes) -> dict[str, Tensor]:
-    """Parameters of these shapes under which signals neither die nor explode."""
-    parameters = {}
-    for salt, (name, shape) in enumerate(shapes.items()):
-        values = noise(math.prod(shape), salt).reshape(shape)
-        if name.endswith("num_batches_tracked"):
-            parameters[name] = torch.tensor(7)
-            continue
-        if len(shape) > 1:
-            values *= (6 / math.prod(shape[1:])) ** 0.5
-        elif name.endswith(("running_var", "weight")):
-            values = 1 + 0.5 * values
-        else:
-            values *= 0.1
-        parameters[name] = torch.from_numpy(values)
-    return parameters
-
 
 def picture(side: int) -> Tensor:
     rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
@@ -136,13 +59,6 @@ def picture(side: int) -> Tensor:
 
 def feature(side: int) -> Tensor:
     return torch.from_numpy(noise(8 * side * side, 99)).reshape(1, 8, side, side)
-
-
-def save(folder: Path, stem: str, checkpoint: Any) -> Path:
-    """Write a checkpoint under the name that its digest gives."""
-    path = folder / "unnamed.pth"
-    torch.save(checkpoint, path)
-    return path.rename(folder / f"{stem}-{hashlib.sha256(path.read_bytes()).hexdigest()}.pth")
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +153,15 @@ def test_a_task_is_loaded_from_a_folder_by_the_published_names(weights: Path) ->
     assert hourglass.decoder(feature(4)).shape == (1, 3, 64, 64)
     with pytest.raises(DataError, match=r"exactly one file curvature_encoder-DIGEST\.pth, found none"):
         load_hourglass(weights, "principal_curvature")
+    with pytest.raises(DataError, match=r"exactly one file depth_zbuffer_encoder-DIGEST\.pth, found none"):
+        network_files(weights, "depth")
+
+
+def test_a_decoder_is_of_its_tasks_kind(weights: Path, class_decoder: HourglassClassDecoder) -> None:
+    path = only(weights, "class_scene_decoder")
+    assert torch.equal(load_task_decoder(path, "class_scene")(feature(16)), class_decoder(feature(16)))
+    with pytest.raises(DataError, match=r"has no parameter conv2\.0\.weight"):
+        load_task_decoder(path, "depth")
 
 
 def test_two_files_of_one_network_are_refused(weights: Path, tmp_path: Path) -> None:
@@ -326,34 +251,3 @@ def test_bytes_that_are_no_checkpoint_are_refused(tmp_path: Path) -> None:
         load_encoder(path)
     with pytest.raises(DataError, match="cannot be read"):
         load_encoder(tmp_path / "normal_encoder-0123456789.pth")
-
-
-pixels = arrays(np.uint8, (4, 4, 3), elements=st.integers(0, 255))
-
-
-@given(pixels)
-def test_a_perfect_normal_network_gives_the_label(stored: np.ndarray) -> None:
-    label, known = encodings.normal(stored)
-    raw = torch.from_numpy(stored).permute(2, 0, 1)[None].float() / 127.5 - 1
-    # the sign of z is decided by the pixels that have a direction, in a network's result by all: they agree where there are no holes
-    assume(known.all() and abs(float(raw[0, 2].mean())) > 1e-3)
-    assert np.abs(published_result("normal", raw)[0].numpy() - label).max() < 1e-5
-
-
-@given(pixels)
-def test_a_perfect_curvature_network_gives_the_label(stored: np.ndarray) -> None:
-    raw = (stored[..., :2].astype(np.float64) - CURVATURE_MEAN) / CURVATURE_DEVIATION
-    got = published_result("principal_curvature", torch.from_numpy(raw).permute(2, 0, 1)[None].float())[0]
-    assert np.abs(got.numpy() - encodings.principal_curvature(stored)).max() < 1e-5
-
-
-def test_published_results_have_their_axes_and_ranges() -> None:
-    floor = torch.tensor([0.0, -0.95, -0.3])[None, :, None, None].expand(1, 3, 2, 2)
-    up = published_result("normal", floor)[0, :, 0, 0]
-    assert up.tolist() == pytest.approx([0.0, 0.9536, 0.3011], abs=1e-3)
-    towards = published_result("normal", -floor * torch.tensor([1, -1, 1])[:, None, None])[0, :, 0, 0]
-    assert towards.tolist() == pytest.approx([0.0, 0.9536, 0.3011], abs=1e-3)
-    shading = published_result("reshading", torch.tensor([-1.2, -1.0, 0.0, 1.0])[None, None, None])
-    assert shading.flatten().tolist() == [0.0, 0.0, 0.5, 1.0]
-    logits = torch.randn(1, 17, 2, 2)
-    assert published_result("segment_semantic", logits) is logits
