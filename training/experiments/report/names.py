@@ -30,7 +30,8 @@ SCHEMES = {
     "idfc": "IDFC",
     "scale": "Hyperprior, scale only (Ballé 2018)",
     "hyperprior": "Hyperprior, mean and scale (Minnen 2018)",
-    "static": "Codebook's networks without side information",
+    "channels": "No side information: one Gaussian a channel",
+    "positions": "No side information: one Gaussian a position",
     "codebook": "Codebook hyperprior (the paper's)",
     "context": "Codebook hyperprior with context (ours)",
 }
@@ -39,7 +40,8 @@ LINES = {
     "idfc": "IDFC",
     "scale": "scale only",
     "hyperprior": "mean and scale",
-    "static": "no side information",
+    "channels": "one Gaussian a channel",
+    "positions": "one Gaussian a position",
     "codebook": "codebook",
     "context": "codebook + context",
 }

@@ -15,7 +15,8 @@ from training.experiments.report.labels import Label, place
 from training.experiments.report.names import Quantity
 from training.experiments.report.style import better, rate_axis
 
-MARGIN = 0.08
+# shares of the range that stay free: at the better end there is room for names and the direction
+GOOD_MARGIN, BAD_MARGIN = 0.17, 0.07
 BELOW = 0.9
 
 
@@ -119,4 +120,5 @@ def value_range(
         worst = high + BELOW * extent
         low, high = min([low, *others]), max([high, *(min(value, worst) for value in others)])
     extent = (high - low) or extent
-    return (low - MARGIN * extent) * factor, (high + MARGIN * extent) * factor
+    margins = (BAD_MARGIN, GOOD_MARGIN) if higher_is_better else (GOOD_MARGIN, BAD_MARGIN)
+    return (low - margins[0] * extent) * factor, (high + margins[1] * extent) * factor

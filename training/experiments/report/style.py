@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axes._secondary_axes import SecondaryAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -31,7 +32,8 @@ COLOURS = {
     "context": "#009e73",
     "hyperprior": "#d55e00",
     "scale": "#e69f00",
-    "static": "#cc79a7",
+    "channels": "#cc79a7",
+    "positions": "#a05a2c",
     "idfc": "#8a5a9e",
     "original": "#222222",
     "control": "#6b6b6b",
@@ -100,7 +102,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     return [png, svg]
 
 
-def rate_axis(axes: Axes, label: str = "bits per pixel (256x256)") -> None:
+def rate_axis(axes: Axes, label: str = "bits per pixel (0.01 = 82 bytes a frame)") -> None:
     """A logarithmic x axis with plain numbers at 1, 2 and 5, or at 1 and 3 where it is long."""
     axes.set_xscale("log")
     _plain_ticks(axes, *axes.get_xlim())
@@ -123,6 +125,12 @@ def _plain_ticks(axes: Axes | SecondaryAxis, low: float, high: float) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def pale(colour: str, share: float = 0.45) -> tuple[float, float, float]:
+    """A colour mixed with white, for areas that a grid line must not shine through. share: of the colour."""
+    red, green, blue = (1 - share * (1 - part) for part in to_rgb(colour))
+    return red, green, blue
 
 
 def better(axes: Axes, higher_is_better: bool) -> None:

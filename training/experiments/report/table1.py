@@ -118,8 +118,9 @@ def _paper_row(method: str) -> list[str]:
 
 def _notes(results: Results) -> str:
     shown = quantity(results.task, results.figure)
-    entries = results.schemes["codebook"]
-    seeds = "one seed" if len(entries) == 1 else f"mean ± standard deviation over {len(entries)} seeds"
+    counts = sorted({len(entries) for entries in results.schemes.values()})
+    seeds = "one seed" if counts == [1] else f"mean ± standard deviation over {counts[-1]} seeds"
+    seeds += ", one seed where no deviation is given" if len(counts) > 1 else ""
     lines = [
         prose(f"""
             Trained schemes: {seeds}, read between two operating points where {shown.name} on validation frames first comes within
@@ -145,10 +146,13 @@ def _ratio_table(results: Results) -> str:
         ours, theirs = name.split(" / ")
         uncoded = [
             mean_rate_ratio(*(curve_of(e.test, results.task, results.figure, rate=model_bpp) for e in pair))
-            for pair in zip(results.schemes[ours], results.schemes[theirs], strict=True)
+            for pair in zip(results.schemes[ours], results.schemes[theirs], strict=False)
         ]
+        absent = [NONE] * (count - len(values))
         title = f"{line_name(ours)} / {line_name(theirs)}"
-        rows.append([title, *map(ratio, values), ratio(geometric_mean(values)), ratio(geometric_mean(uncoded))])
+        rows.append(
+            [title, *map(ratio, values), *absent, ratio(geometric_mean(values)), ratio(geometric_mean(uncoded))]
+        )
     header = ["rates of", *(f"seed {i + 1}" for i in range(count)), "mean, coded", "mean, cross-entropy alone"]
     return table(header, rows)
 

@@ -14,7 +14,7 @@ from training.experiments.plateau import Plateau
 from training.experiments.report.results import Made, coded_bytes, plateau_of, point_of, points_of, reading
 
 NAME = "table1"
-ORDER = ("scale", "hyperprior", "static", "codebook", "context")
+ORDER = ("scale", "hyperprior", "channels", "positions", "codebook", "context")
 
 
 @dataclass(frozen=True)

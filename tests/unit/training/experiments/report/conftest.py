@@ -179,3 +179,57 @@ def table4_results(suite: str = "nyuv2", beyond: bool = True) -> Results:
 def table4() -> Callable[..., Results]:
     """Makes table4.json."""
     return table4_results
+
+
+def rd_results(suite: str = "nyuv2", spatial: bool = True, apart: bool = False) -> Results:
+    """rd.json; `spatial`: with the scene's twin; `apart`: curves without a common range of figures."""
+    tasks = {}
+    for task in SEEN:
+        dearer, scale = (0.3, 200.0) if task.startswith("class") else (2.0, 350.0)
+        tops = [TOPS[task] * (1 + sign * 0.02 * (1 if higher(task) else -1)) for sign in (-1, -2)]
+        hyperprior = curve(task, 1.6 * dearer, scale, 5.0, tops[0])
+        for entry in hyperprior:
+            entry["side_bits"] = 0.25 * entry["bits"]
+        tasks[task] = {
+            "figure": FIGURES.get(task, "l1"),
+            "higher_is_better": higher(task),
+            "original": values(task, math.inf, 1.0),
+            "control": point(0, 0.0, None, {task: values(task, math.inf, 1.0, tops[0])}),
+            "curves": {"codebook": curve(task, dearer, scale, 0.4, tops[0]), "hyperprior": hyperprior},
+            "idfc": [
+                point(qp, 8 * 45 * 1.13 ** (51 - qp), 0.0, {task: values(task, 360 * 1.13 ** (51 - qp), 1500.0)}, side=0.0)
+                for qp in (51, 46, 41, 36, 31, 26, 21, 16)
+            ],
+            "rate_ratio": {"codebook / hyperprior": None if apart else 0.6},
+        }  # fmt: skip
+    changes = {"as it is": 1.0, "codebook_size=1": 1.08, "codebook_size=64": 0.97, "sequences=4": 1.12, "side_information=4": 1.3,
+               "no side information": None, "context": 0.88, "labels only": 2.4}  # fmt: skip
+    return as_read(
+        made(1, suite)
+        | {
+            "tasks": tasks,
+            "ablations": {
+                name: {
+                    "parameters": 794_872,
+                    "test": curve("segment_semantic", ratio or 3.0, 350.0, 0.4),
+                    "rate_ratio": ratio,
+                }
+                for name, ratio in changes.items()
+            },
+            "spatial": {
+                "class_scene": {
+                    "vector": {"parameters": 50_000, "test": curve("class_scene", 0.3, 200.0, 0.4)},
+                    "spatial": {"parameters": 700_000, "test": curve("class_scene_spatial", 0.5, 250.0, 0.4)},
+                    "original": {name: values(name, math.inf, 1.0) for name in ("class_scene", "class_scene_spatial")},
+                }
+            }
+            if spatial
+            else {},
+        }
+    )
+
+
+@pytest.fixture
+def rd() -> Callable[..., Results]:
+    """Makes rd.json."""
+    return rd_results

@@ -77,8 +77,20 @@ def test_idfc_is_shown_at_the_cheapest_qp_that_is_good_enough_on_validation(tabl
 
 def test_a_scheme_that_the_paper_does_not_know_takes_part(table1: Make) -> None:
     found = table1()
-    found["schemes"]["static"] = found["schemes"]["codebook"]
-    assert row(report.markdown(found), "Codebook's networks without side information")
+    found["schemes"]["positions"] = found["schemes"]["codebook"]
+    assert row(report.markdown(found), "No side information: one Gaussian a position")
+
+
+def test_schemes_may_have_different_numbers_of_seeds(table1: Make, tmp_path: Path) -> None:
+    found = table1(seeds=3)
+    found["schemes"]["scale"] = found["schemes"]["scale"][:1]
+    found["rate_ratio"]["codebook / scale"] = [0.5]
+    text = report.markdown(found)
+    assert row(text, "Hyperprior, scale only")[1] == "156.3"
+    assert "one seed where no deviation is given" in text
+    # of 1.0 and 2.2 times as many bits
+    assert row(text, "codebook / scale only")[1:] == ["0.50 x", "–", "–", "0.50 x", "0.45 x"]
+    assert len(report.figures(found, tmp_path)) == 2
 
 
 def test_the_data_set_is_the_files_own(table1: Make) -> None:
