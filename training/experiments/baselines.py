@@ -50,14 +50,14 @@ def idfc_point(suite: Suite, task: str, split: str, qp: int, device: str) -> Poi
             restored = torch.from_numpy(np.stack([one.reconstruction for one in coded])).to(device)
             return {task: suite.heads[task](restored)}
 
-        figures = figures_of(suite, split, (task,), raw_of, device)
+        figures = figures_of(suite, split, (task,), raw_of)
         size = payload / len(frames)
         return Point(qp, 8 * size, 0.0, size, figures)
 
     return kept(suite.folder / "baselines" / f"idfc_{task}_{split}_{qp}.json", make)
 
 
-def picture_point(suite: Suite, codec: PictureCodec, quality: int, split: str, device: str) -> Point:
+def picture_point(suite: Suite, codec: PictureCodec, quality: int, split: str) -> Point:
     """A picture codec at one quality, every task of the suite judged; `rate` of the point is the quality."""
 
     def code(picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], int]:
@@ -65,15 +65,13 @@ def picture_point(suite: Suite, codec: PictureCodec, quality: int, split: str, d
         return codec.decode(coded.data), coded.payload_bytes
 
     path = suite.folder / "baselines" / f"picture_{codec.name}_{split}_{quality}.json"
-    return kept(path, lambda: _analysed(suite, split, quality, code, f"{codec.name} {quality} {split}", device))
+    return kept(path, lambda: _analysed(suite, split, quality, code, f"{codec.name} {quality} {split}"))
 
 
-def uncompressed_picture_point(suite: Suite, split: str, device: str) -> Point:
+def uncompressed_picture_point(suite: Suite, split: str) -> Point:
     """The original networks on the pictures as they are, counted as three bytes a pixel."""
     path = suite.folder / "baselines" / f"picture_uncompressed_{split}.json"
-    return kept(
-        path, lambda: _analysed(suite, split, 0, lambda picture: (picture, picture.size), f"pictures {split}", device)
-    )
+    return kept(path, lambda: _analysed(suite, split, 0, lambda picture: (picture, picture.size), f"pictures {split}"))
 
 
 def _analysed(
@@ -82,7 +80,6 @@ def _analysed(
     quality: int,
     code: Callable[[npt.NDArray[np.uint8]], tuple[npt.NDArray[np.uint8], int]],
     label: str,
-    device: str,
 ) -> Point:
     pictures = suite.pictures(split)
     payload = 0
@@ -95,7 +92,7 @@ def _analysed(
         progress.update(len(indices))
         return suite.analyse(np.stack([picture for picture, _ in coded]))
 
-    figures = figures_of(suite, split, tuple(suite.tasks), raw_of, device)
+    figures = figures_of(suite, split, tuple(suite.tasks), raw_of)
     progress.close()
     size = payload / len(pictures)
     return Point(quality, 8 * size, 0.0, size, figures)

@@ -36,6 +36,7 @@ BATCH = 16
 INPUT_PIXELS = 256 * 256
 Figures = dict[str, float]
 Decode = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
+Analyse = Callable[[npt.NDArray[np.int64]], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class TaskFigures:
 
 
 @torch.inference_mode()
-def figures_of(suite: Suite, split: str, task_names: Sequence[str], raw_of: Any, device: str) -> dict[str, Figures]:
+def figures_of(suite: Suite, split: str, task_names: Sequence[str], raw_of: Analyse) -> dict[str, Figures]:
     """Figures of the tasks; raw_of(indices) gives {task: raw result} of those frames."""
     meters = {name: TaskFigures(suite.tasks[name]) for name in task_names}
     frames = suite.split(split)
@@ -135,7 +136,7 @@ def original_figures(suite: Suite, split: str, task_names: Sequence[str], device
         features = frames.batch(indices, task_names, ()).to(device).features
         return {task: suite.heads[task](feature) for task, feature in features.items()}
 
-    return figures_of(suite, split, task_names, raw_of, device)
+    return figures_of(suite, split, task_names, raw_of)
 
 
 @torch.inference_mode()
@@ -177,7 +178,7 @@ def measure(
             decoded = decode(codec.scaled(features, rates).round(), rates)
         return {task: suite.heads[task](decoded[task]) for task in judged}
 
-    figures = figures_of(suite, split, judged, raw_of, device)
+    figures = figures_of(suite, split, judged, raw_of)
     count = len(frames)
     return Point(rate, spent / count, side / count, payload / count if coded else None, figures)
 

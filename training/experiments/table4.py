@@ -46,10 +46,10 @@ def collect(setup: Setup) -> dict[str, Any]:
     """The experiment's results file."""
     setup.results(runs(setup))
     pictures = {
-        codec.name: [picture_point(setup.suite, codec, quality, "test", setup.device) for quality in qualities]
+        codec.name: [picture_point(setup.suite, codec, quality, "test") for quality in qualities]
         for codec, qualities in PICTURE_CODECS
     }
-    original = uncompressed_picture_point(setup.suite, "test", setup.device).figures
+    original = uncompressed_picture_point(setup.suite, "test").figures
     unseen = {task: _task(setup, task, of, pictures, original) for task, of in representations(setup).items()}
     return setup.described() | {
         "unseen": unseen,
