@@ -69,7 +69,7 @@ class Made:
                 container's header.
             """),
             prose("""
-                Rows in italics are the paper's, on Taskonomy with its own networks: its rates and ratios are there to compare with, its
+                What stands in italics is the paper's, on Taskonomy with its own networks: its rates and ratios are there to compare with, its
                 figures are of another test.
             """),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -233,3 +234,49 @@ def rd_results(suite: str = "nyuv2", spatial: bool = True, apart: bool = False) 
 def rd() -> Callable[..., Results]:
     """Makes rd.json."""
     return rd_results
+
+
+def totals(factor: float, best: float) -> list[Results]:
+    """The curve of an aggregation: `factor` times BITS for each task, `best` the share of the originals' performance at the end."""
+    entries = []
+    for bits in BITS:
+        relative = best * (1 - 0.3 * math.exp(-bits / 300))
+        figures = {task: TOPS[task] * (relative if higher(task) else 1 / relative) for task in SEEN}
+        total = factor * bits * len(SEEN)
+        entries.append({"bpp": total / 65536, "bits": total, "relative": relative, "figures": figures})
+    return entries
+
+
+def table3_results(suite: str = "nyuv2", short: Sequence[str] = (), unknown: Sequence[str] = ()) -> Results:
+    """table3.json; `short`: aggregations that stay below the tolerance; `unknown`: pairs without a common range."""
+    plan = {
+        "customized": (1.0, [[task] for task in SEEN]),
+        "trinity": (0.8, [list(SEEN[:3]), list(SEEN[3:])]),
+        "hex": (0.7, [list(SEEN)]),
+    }
+    aggregations = {}
+    for name, (factor, groups) in plan.items():
+        points = totals(factor, 0.95 if name in short else 1.0)
+        aggregations[name] = {"groups": groups, "curve": {"validation": points, "test": points}}
+    ratios = {}
+    for i, (a, b) in enumerate(combinations(SEEN, 2)):
+        name = f"{a}+{b}"
+        ratios[name] = None if name in unknown else 0.8 + 0.03 * i
+    return as_read(
+        made(1, suite)
+        | {
+            "original": {
+                split: {task: values(task, math.inf, 1.0) for task in SEEN} for split in ("validation", "test")
+            },
+            "tolerance": 0.02,
+            "aggregations": aggregations,
+            "rate_ratio": {"trinity / customized": 0.8, "hex / customized": None},
+            "pairs": {"steps": 200, "rate_ratio": ratios, "best_grouping": [list(SEEN[:4]), list(SEEN[4:])]},
+        }
+    )
+
+
+@pytest.fixture
+def table3() -> Callable[..., Results]:
+    """Makes table3.json."""
+    return table3_results
