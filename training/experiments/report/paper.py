@@ -74,6 +74,8 @@ TABLE_2 = {
     },
 }
 
+TABLE_2_FIGURES = {"class_scene": "top1", "segment_semantic": "miou", "normal": "l1", "reshading": "l1"}
+
 
 @dataclass(frozen=True)
 class Aggregated:

@@ -13,11 +13,9 @@ from typing import Any
 from training.datasets.frame import DataError
 from training.experiments.curves import Curve
 from training.experiments.measure import Point
-from training.experiments.plateau import TOLERANCE, Plateau
+from training.experiments.plateau import Plateau
 from training.experiments.report.names import INPUT_PIXELS, suite_name
 from training.experiments.report.tables import paragraphs, prose
-
-TOLERANCE_TEXT = f"{100 * TOLERANCE:g} %"
 
 
 @contextmanager
@@ -69,8 +67,8 @@ class Made:
                 container's header.
             """),
             prose("""
-                What stands in italics is the paper's, on Taskonomy with its own networks: its rates and ratios are there to compare with, its
-                figures are of another test.
+                What stands in italics is the paper's, on Taskonomy with its own networks: its rates and ratios are there to compare with,
+                its figures are of another test.
             """),
         )
 
@@ -88,6 +86,11 @@ def points_of(data: Sequence[Mapping[str, Any]]) -> tuple[Point, ...]:
 def plateau_of(data: Mapping[str, Any]) -> Plateau:
     """A plateau as training.experiments.table1.plateau_json wrote it."""
     return Plateau(data["reached"], data["setting"], point_of(data["validation"]), point_of(data["test"]))
+
+
+def tolerance_text(limit: float, control: float) -> str:
+    """How far from the control group's figure a plateau may begin, as the file has it."""
+    return f"{100 * abs(1 - limit / control):.2g} %"
 
 
 def coded_bytes(point: Point) -> float:

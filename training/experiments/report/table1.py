@@ -12,7 +12,7 @@ from training.experiments.measure import Point
 from training.experiments.report import paper
 from training.experiments.report.names import SCHEMES, line_name, quantity, task_name
 from training.experiments.report.panels import Level, Line, Mark, draw_panel, mean_point, name_lines
-from training.experiments.report.results import TOLERANCE_TEXT, coded_bpp, coded_bytes, curve_of, model_bpp, reading
+from training.experiments.report.results import coded_bpp, coded_bytes, curve_of, model_bpp, reading, tolerance_text
 from training.experiments.report.style import COLOURS, byte_axis, drawing, save
 from training.experiments.report.table1_results import NAME, Results
 from training.experiments.report.tables import BPP, BYTES, NONE, italic, paragraphs, prose, rate, ratio, spread, table
@@ -124,7 +124,8 @@ def _notes(results: Results) -> str:
     lines = [
         prose(f"""
             Trained schemes: {seeds}, read between two operating points where {shown.name} on validation frames first comes within
-            {TOLERANCE_TEXT} of the control group's (at least {shown.text(results.limit)}). Bytes and bpp are coded, not estimated.
+            {tolerance_text(results.limit, results.control_validation)} of the control group's (at least {shown.text(results.limit)}). Bytes
+            and bpp are coded, not estimated.
             Cross-entropy is the segmentation's loss in nats a pixel, accuracy that of all pixels, non-background accuracy that of the
             pixels of all classes but the background.
         """)

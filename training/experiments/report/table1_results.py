@@ -5,6 +5,7 @@ found --Results.of--> the original's and the control's figures, every scheme's s
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,12 +28,17 @@ class SeedResult:
 
 @dataclass(frozen=True)
 class Results:
-    """The results file. idfc: (validation, test) for each QP, from the coarsest; limit: the plateau's threshold on validation frames."""
+    """The results file, of test frames.
+
+    limit: the plateau's threshold on validation frames, and control_validation the control group's figure there that it comes from.
+    idfc: (validation, test) for each QP, from the coarsest.
+    """
 
     made: Made
     task: str
     figure: str
     limit: float
+    control_validation: float
     original: Mapping[str, float]
     control: tuple[Point, ...]
     schemes: Mapping[str, tuple[SeedResult, ...]]
@@ -48,6 +54,7 @@ class Results:
                 found["task"],
                 found["figure"],
                 found["plateau_threshold"],
+                statistics.fmean(e["validation"]["figures"][found["task"]][found["figure"]] for e in found["control"]),
                 found["original"]["test"],
                 tuple(point_of(entry["test"]) for entry in found["control"]),
                 {

@@ -33,10 +33,10 @@ def markdown(found: Mapping[str, Any]) -> str:
         return paragraphs(
             "# Table 3: coding tasks apart, in groups and together",
             prose(f"""
-                Several tasks ({len(results.tasks)} here) look at the same picture, so their features share information: coded together they could cost
-                less than each alone, but a codec that has to serve many tasks may serve each worse. *Customized* is one codec a task,
-                *Trinity* one for each of {len(results.aggregations["trinity"].groups)} groups of related tasks, *Hex* one for all. Which
-                needs the fewest bits for the same performance? (Paper, section 4.4; here on {results.made.where}.)
+                Several tasks ({len(results.tasks)} here) look at the same picture, so their features share information: coded together
+                they could cost less than each alone, but a codec that has to serve many tasks may serve each worse. *Customized* is one
+                codec a task, *Trinity* one for each of {len(results.aggregations["trinity"].groups)} groups of related tasks, *Hex* one for
+                all. Which needs the fewest bits for the same performance? (Paper, section 4.4; here on {results.made.where}.)
             """),
             _verdict(results),
             "![Total rate against mean performance of the three aggregations](table3.png)",

@@ -22,7 +22,6 @@ from training.experiments.report.names import (
 )
 from training.experiments.report.panels import Level, Line, Mark, draw_panel, name_lines
 from training.experiments.report.results import (
-    TOLERANCE_TEXT,
     Made,
     coded_bpp,
     coded_bytes,
@@ -134,10 +133,10 @@ def markdown(found: Mapping[str, Any]) -> str:
             """),
             "![Performance over rate of every unseen task](table4.png)",
             prose(f"""
-                Ring: the operating point in the tables below, the cheapest that on validation frames comes within {TOLERANCE_TEXT} of the
-                best that its representation reaches there. Picture columns: bytes of a picture with the same figure, read between the
-                codec's qualities in the logarithm of the rate; "at most" where its coarsest quality does better already. HEVC is counted
-                without parameter sets, the other formats as whole files. BPG, the paper's codec, is HEVC intra.
+                Ring: the operating point in the tables below, the cheapest that on validation frames comes within {100 * TOLERANCE:g} %
+                of the best that its representation reaches there. Picture columns: bytes of a picture with the same figure, read between
+                the codec's qualities in the logarithm of the rate; "at most" where its coarsest quality does better already. HEVC is
+                counted without parameter sets, the other formats as whole files. BPG, the paper's codec, is HEVC intra.
             """),
             prose("""
                 The second table of each task compares the rates at equal figures along the whole curves: the geometric mean of ours /
