@@ -17,7 +17,7 @@ from training.experiments.report.style import better, rate_axis
 
 # shares of the range that stay free: at the better end there is room for names and the direction
 GOOD_MARGIN, BAD_MARGIN = 0.17, 0.07
-BELOW = 0.9
+BELOW = 0.5
 
 
 @dataclass(frozen=True)

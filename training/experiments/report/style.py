@@ -5,6 +5,7 @@ with drawing(width, height) as figure: ... --save--> <name>.png (twice the pixel
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,10 @@ from training.experiments.report.names import BYTES_OF_BPP
 
 WIDTH_INCHES = 9.0
 DPI = 200
-# highest / lowest from which on 2 and 5 have no room between the powers of ten, but 3 has
-LONG_RANGE = 150
+# an axis with fewer inches for a power of ten has no room for numbers at 2 and 5, but for one at 3
+INCHES_A_DECADE = 1.4
+# of a panel's share of the figure, what its axis takes
+AXIS_SHARE = 0.8
 INK, QUIET, GRID = "#222222", "#6b6b6b", "#e6e6e6"
 
 COLOURS = {
@@ -102,10 +105,10 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     return [png, svg]
 
 
-def rate_axis(axes: Axes, label: str = "bits per pixel (0.01 = 82 bytes a frame)") -> None:
-    """A logarithmic x axis with plain numbers at 1, 2 and 5, or at 1 and 3 where it is long."""
+def rate_axis(axes: Axes, label: str = "bits per pixel (0.01 = 82 bytes)") -> None:
+    """A logarithmic x axis with plain numbers at 1, 2 and 5, or at 1 and 3 where it is narrow."""
     axes.set_xscale("log")
-    _plain_ticks(axes, *axes.get_xlim())
+    _plain_ticks(axes, axes)
     axes.grid(False, axis="x")
     axes.set_xlabel(label)
 
@@ -115,13 +118,18 @@ def byte_axis(axes: Axes) -> None:
     top = axes.secondary_xaxis(
         "top", functions=(lambda bpp: np.multiply(bpp, BYTES_OF_BPP), lambda size: np.divide(size, BYTES_OF_BPP))
     )
-    _plain_ticks(top, *axes.get_xlim())
+    _plain_ticks(top, axes)
     top.set_xlabel("bytes a frame")
     top.spines["top"].set_visible(False)
 
 
-def _plain_ticks(axes: Axes | SecondaryAxis, low: float, high: float) -> None:
-    subs = (1.0, 2.0, 5.0) if high / low < LONG_RANGE else (1.0, 3.0)
+def _plain_ticks(axes: Axes | SecondaryAxis, panel: Axes) -> None:
+    """Plain numbers as dense as the panel has room for; its layout is not known yet, its share of the figure is."""
+    low, high = panel.get_xlim()
+    place, figure = panel.get_subplotspec(), panel.figure.get_figure(root=True)
+    assert figure is not None
+    inches = AXIS_SHARE * figure.get_figwidth() / (1 if place is None else place.get_gridspec().ncols)
+    subs = (1.0, 2.0, 5.0) if inches / math.log10(high / low) > INCHES_A_DECADE else (1.0, 3.0)
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -68,12 +68,21 @@ def markdown(found: Mapping[str, Any]) -> str:
 
 
 def _verdict(results: Results) -> str:
-    measured = geometric_mean(results.rate_ratio["codebook / hyperprior"])
-    scale = geometric_mean(results.rate_ratio["codebook / scale"])
+    coded = [ratio(geometric_mean(results.rate_ratio[f"codebook / {other}"])) for other in ("hyperprior", "scale")]
+    alone = [ratio(geometric_mean(uncoded_ratios(results, "codebook", other))) for other in ("hyperprior", "scale")]
     return prose(f"""
-        **The codebook hyperprior's rate at equal {quantity(results.task, results.figure).name}: {ratio(measured)} the mean-and-scale
-        hyperprior's, {ratio(scale)} the scale-only one's**; the paper's table has {paper.TABLE_1_RATIO:.2f} x of the latter.
+        **The codebook hyperprior's rate at equal {quantity(results.task, results.figure).name}: {coded[0]} the mean-and-scale
+        hyperprior's and {coded[1]} the scale-only one's in real bytes, {alone[0]} and {alone[1]} by cross-entropy alone**, which leaves
+        each scheme's coder out. The paper's table has {paper.TABLE_1_RATIO:.2f} x of the scale-only one's.
     """)
+
+
+def uncoded_ratios(results: Results, ours: str, theirs: str) -> list[float | None]:
+    """Mean rate ratios of two schemes by the models' cross-entropy, seed by seed."""
+    return [
+        mean_rate_ratio(*(curve_of(entry.test, results.task, results.figure, rate=model_bpp) for entry in pair))
+        for pair in zip(results.schemes[ours], results.schemes[theirs], strict=False)
+    ]
 
 
 def _rows(results: Results) -> list[list[str]]:
@@ -145,15 +154,10 @@ def _ratio_table(results: Results) -> str:
     rows = []
     for name, values in results.rate_ratio.items():
         ours, theirs = name.split(" / ")
-        uncoded = [
-            mean_rate_ratio(*(curve_of(e.test, results.task, results.figure, rate=model_bpp) for e in pair))
-            for pair in zip(results.schemes[ours], results.schemes[theirs], strict=False)
-        ]
+        alone = geometric_mean(uncoded_ratios(results, ours, theirs))
         absent = [NONE] * (count - len(values))
         title = f"{line_name(ours)} / {line_name(theirs)}"
-        rows.append(
-            [title, *map(ratio, values), *absent, ratio(geometric_mean(values)), ratio(geometric_mean(uncoded))]
-        )
+        rows.append([title, *map(ratio, values), *absent, ratio(geometric_mean(values)), ratio(alone)])
     header = ["rates of", *(f"seed {i + 1}" for i in range(count)), "mean, coded", "mean, cross-entropy alone"]
     return table(header, rows)
 

@@ -68,6 +68,12 @@ def test_ratios_of_cross_entropy_alone_leave_the_coder_out(table1: Make) -> None
     assert cells[1:] == ["0.40 x", "0.40 x", "0.50 x"]
 
 
+def test_the_verdict_says_what_is_the_coders_and_what_the_models(table1: Make) -> None:
+    text = report.markdown(table1(seeds=1))
+    assert "0.40 x the mean-and-scale hyperprior's and 0.38 x the scale-only one's in real bytes" in text
+    assert "0.50 x and 0.45 x by cross-entropy alone" in text
+
+
 def test_idfc_is_shown_at_the_cheapest_qp_that_is_good_enough_on_validation(table1: Make) -> None:
     found = table1()
     assert row(report.markdown(found), "IDFC, at the plateau")[0] == "IDFC, at the plateau (QP 31)"
