@@ -19,7 +19,7 @@ from training.experiments.runs import PRICES, Run, RunResult, trained_codec
 from training.experiments.setup import Setup
 from training.experiments.table1 import curve_on_test
 
-CURVE_SCHEMES = ("codebook", "hyperprior")
+CURVE_SCHEMES = ("codebook", "linear", "hyperprior")
 ABLATED = "segment_semantic"
 SIZES: dict[str, tuple[int, ...]] = {"codebook_size": (1, 64), "sequences": (4,), "side_information": (4,)}
 SPATIAL_TWIN = {"class_scene": "class_scene_spatial"}
@@ -28,8 +28,15 @@ SPATIAL_TWIN = {"class_scene": "class_scene_spatial"}
 def curve_runs(setup: Setup) -> list[Run]:
     """Every task alone, under every scheme that is trained."""
     return [
-        Run.of(scheme, task, steps=setup.steps) for task in setup.suite.seen for scheme in ("control", *CURVE_SCHEMES)
+        Run.of(scheme, task, steps=setup.steps)
+        for task in setup.suite.seen
+        for scheme in ("control", *schemes_of(setup, task))
     ]
+
+
+def schemes_of(setup: Setup, task: str) -> tuple[str, ...]:
+    """The trained schemes of a task; one whose feature is a vector has no linear path to add."""
+    return tuple(scheme for scheme in CURVE_SCHEMES if scheme != "linear" or task not in setup.suite.vectors)
 
 
 def ablation_runs(setup: Setup) -> dict[str, Run]:
@@ -42,6 +49,7 @@ def ablation_runs(setup: Setup) -> dict[str, Run]:
     found["no side information"] = Run.of("positions", ABLATED, steps=steps)
     found["one Gaussian a channel"] = Run.of("channels", ABLATED, steps=steps)
     found["context"] = Run.of("context", ABLATED, steps=steps)
+    found["linear path"] = Run.of("linear", ABLATED, steps=steps)
     found["labels only"] = Run.of("codebook", ABLATED, steps=steps, mimic=False)
     return found
 
@@ -67,13 +75,15 @@ def collect(setup: Setup) -> dict[str, Any]:
     tasks: dict[str, Any] = {}
     for name in suite.seen:
         task = suite.tasks[name]
-        of = {scheme: by_run[Run.of(scheme, name, steps=setup.steps)] for scheme in ("control", *CURVE_SCHEMES)}
+        of = {
+            scheme: by_run[Run.of(scheme, name, steps=setup.steps)] for scheme in ("control", *schemes_of(setup, name))
+        }
         tasks[name] = {
             "figure": task.figure,
             "higher_is_better": task.higher_is_better,
             "original": original_figures(suite, "test", (name,), setup.device)[name],
             "control": of["control"].test[0].as_json(),
-            "curves": {scheme: [point.as_json() for point in of[scheme].test] for scheme in CURVE_SCHEMES},
+            "curves": {scheme: [point.as_json() for point in of[scheme].test] for scheme in schemes_of(setup, name)},
             "idfc": [idfc_point(suite, name, "test", qp, setup.device).as_json() for qp in IDFC_QPS],
             "rate_ratio": {
                 "codebook / hyperprior": mean_rate_ratio(

@@ -33,6 +33,7 @@ from training.train_codec import STEP_LEARNING_RATE_FACTOR, STEP_PARAMETERS
 # price of a bit in units of the summed task losses, from the fewest bits to the most
 PRICES = (4e-3, 1.8e-3, 8e-4, 3.5e-4, 1.6e-4, 7e-5)
 BASE_SEED = 20261126
+START_FRAMES = 600
 VECTOR_LENGTHS = {"class_scene": 16, "class_object": 48}
 
 
@@ -119,6 +120,8 @@ def spec_of(suite: Suite, run: Run) -> CodecSpec:
     spec = CodecSpec(
         run.tasks, channels=16 + 8 * len(dense) if dense else 0, side_information=24 if dense else 8, rates=len(PRICES), **lengths
     )  # fmt: skip
+    if run.scheme == "linear":
+        spec = replace(spec, linear=1)
     return replace(spec, **changes)  # type: ignore[arg-type]
 
 
@@ -126,7 +129,9 @@ def train_run(suite: Suite, run: Run, device: str) -> TransformCodec:
     """Train (or resume, or load) the codec of a run."""
     settings = RunTraining(steps=run.steps, seed=BASE_SEED + run.seed)
     torch.manual_seed(settings.seed)
-    codec = make_codec(run.scheme, spec_of(suite, run)).to(device).to(memory_format=torch.channels_last).train()
+    codec = make_codec(run.scheme, spec_of(suite, run))
+    codec.initialise(_sample(suite, run.tasks))
+    codec = codec.to(device).to(memory_format=torch.channels_last).train()
     steps = [p for n, p in codec.named_parameters() if n.endswith(STEP_PARAMETERS) and p.requires_grad]
     others = [p for n, p in codec.named_parameters() if not n.endswith(STEP_PARAMETERS) and p.requires_grad]
     parameters: list[dict[str, Any]] = [
@@ -165,6 +170,12 @@ def train_run(suite: Suite, run: Run, device: str) -> TransformCodec:
     if isinstance(trained, HyperpriorCodec):
         build_tables(trained)
     return trained.eval()
+
+
+def _sample(suite: Suite, tasks: tuple[str, ...]) -> Mapping[str, Tensor]:
+    """Features of frames from all over the training set, to start from."""
+    indices = np.linspace(0, len(suite.fit) - 1, min(START_FRAMES, len(suite.fit))).astype(np.int64)
+    return suite.fit.batch(indices, tasks, ()).features
 
 
 def _rates(step: int, seed: int, count: int, device: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 control      y itself goes to D: no rounding, no rate ("a transform network with an identical structure, no bit-rate constraint")
 codebook     the paper's: v by global pooling, mu and sigma from the codebook (training.networks.codec.GroupCodec)
+linear       codebook, with a linear path beside the networks of E and D (training.networks.codec.LinearPath; ours)
 positions    no side information: the codebook's networks on a constant give every position and channel a mu and a sigma, always the same
 channels     no side information and no positions: a mu and a sigma for every channel
 context      codebook, and mu and sigma of a channel group corrected by the groups decoded before it (ours)
@@ -242,6 +243,7 @@ def make_codec(scheme: str, spec: CodecSpec) -> TransformCodec:
     kinds: dict[str, type[TransformCodec]] = {
         "control": ControlCodec,
         "codebook": GroupCodec,
+        "linear": GroupCodec,
         "positions": PositionsCodec,
         "channels": ChannelsCodec,
         "context": ContextCodec,

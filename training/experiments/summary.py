@@ -30,7 +30,7 @@ class Claim:
 def claims(folder: Path) -> list[Claim]:
     """Read from table1.json to table4.json of `folder`; raises DataError where one is missing."""
     return [
-        _claim("rate against CompressAI's hyperprior (table 1)", "0.52", 0.60, 0.35, _hyperprior(_read(folder, "table1"))),
+        _claim("rate against CompressAI's hyperprior (Balle et al.; table 1)", "0.52", 0.60, 0.35, _hyperprior(_read(folder, "table1"))),
         _claim("rate against IDFC at its plateau (table 2)", "0.50 to 0.65; 0.14 on reshading", 0.40, 0.20, _idfc(_read(folder, "table2"))),
         _claim("Trinity against Customized, total rate (table 3)", "0.83", 0.85, 0.70, _trinity(_read(folder, "table3"))),
         _claim(
@@ -78,7 +78,7 @@ def _claim(
 
 def _hyperprior(results: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:
     detail = {name: geometric_mean(values) for name, values in results["rate_ratio"].items()}
-    return detail["codebook / hyperprior"], detail
+    return detail["codebook / scale"], detail
 
 
 def _idfc(results: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:

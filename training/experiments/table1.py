@@ -16,8 +16,11 @@ from training.experiments.runs import Run, RunResult
 from training.experiments.setup import Setup
 
 TASK = "segment_semantic"
-SCHEMES = ("hyperprior", "scale", "codebook", "context")
-OURS, THEIRS = "codebook", "hyperprior"
+SCHEMES = ("hyperprior", "scale", "codebook", "context", "linear")
+OURS, THEIRS = "codebook", "scale"
+RATIOS = (
+    (OURS, THEIRS), (OURS, "hyperprior"), ("context", OURS), ("linear", OURS), ("linear", THEIRS), ("linear", "hyperprior"),
+)  # fmt: skip
 IDFC_SHOWN = (51, 43)
 
 
@@ -63,7 +66,7 @@ def collect(setup: Setup) -> dict[str, Any]:
             mean_rate_ratio(curve_on_test(a, TASK, task.figure), curve_on_test(b, TASK, task.figure))
             for a, b in zip(of[ours], of[theirs], strict=False)
         ]
-        for ours, theirs in ((OURS, THEIRS), (OURS, "scale"), ("context", OURS), ("context", THEIRS))
+        for ours, theirs in RATIOS
     }
     return found
 

@@ -27,7 +27,12 @@ def runs(setup: Setup) -> list[Run]:
         for task in setup.suite.seen
         for seed in range(setup.seeds if setup.suite.tasks[task].kind == "class" else 1)
     ]
-    return controls + [Run.of("codebook", task, steps=setup.steps) for task in setup.suite.seen]
+    return controls + [codec_run(setup, task) for task in setup.suite.seen]
+
+
+def codec_run(setup: Setup, task: str) -> Run:
+    """Our codec of one task: with a linear path where its feature has spatial dimensions (a vector's transform is linear as it is)."""
+    return Run.of("codebook" if task in setup.suite.vectors else "linear", task, steps=setup.steps)
 
 
 def collect(setup: Setup) -> dict[str, Any]:
@@ -46,7 +51,7 @@ def control_figure(setup: Setup, task: str, split: str = "validation") -> float:
 def plateau_search(setup: Setup, task: str, limit: float) -> tuple[Plateau, Plateau]:
     """Where the codebook hyperprior and IDFC come to `limit`."""
     suite, device = setup.suite, setup.device
-    codec = trained_codec(suite, Run.of("codebook", task, steps=setup.steps), device)
+    codec = trained_codec(suite, codec_run(setup, task), device)
 
     def ours(split: str, rate: float) -> Point:
         return measure(codec, suite, split, (task,), rate, device, coded=True)

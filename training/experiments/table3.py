@@ -17,7 +17,7 @@ from training.experiments.plateau import TOLERANCE
 from training.experiments.runs import Run, RunResult
 from training.experiments.setup import Setup
 
-PAIR_STEPS_SHARE = 0.5
+PAIR_STEPS_SHARE = 0.25
 
 Groups = tuple[tuple[str, ...], ...]
 
@@ -39,11 +39,11 @@ def runs(setup: Setup) -> list[Run]:
 
 
 def pair_runs(setup: Setup) -> list[Run]:
-    """Every task alone and every pair, with fewer steps (the same for all)."""
+    """Every task alone and every pair, with fewer steps (the same for all), for which the linear path makes up."""
     steps = int(setup.steps * PAIR_STEPS_SHARE)
     groups: list[tuple[str, ...]] = [(task,) for task in setup.suite.seen]
     groups += list(combinations(setup.suite.seen, 2))
-    return [replace(Run.of("codebook", *group, steps=steps), validation_only=True) for group in groups]
+    return [replace(Run.of("linear", *group, steps=steps), validation_only=True) for group in groups]
 
 
 def collect(setup: Setup) -> dict[str, Any]:

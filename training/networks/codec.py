@@ -36,11 +36,15 @@ START_INDEX = SCALES / 3 / INDEX_UNIT
 # a sure answer as a vector of numbers of about 1
 START_GAINS, START_OBJECT_GAINS = (1.5, 6.0), (0.55, 1.4)
 START_SIDE_GAIN = 3.0
+# orthonormal components of normalised features are larger than what a fresh network puts out
+START_LINEAR_GAINS = (0.5, 2.5)
 
 
 @dataclass(frozen=True)
 class CodecSpec:
     """Sizes of a group's codec.
+
+    `linear` 1 adds a linear path beside the networks of E and D (LinearPath), 0 leaves them alone.
 
     `vector_scene` and `vector_object` are 0 where the group has no such task, or has its feature with spatial dimensions. `channels` is 0
     where no feature has any.
@@ -58,6 +62,7 @@ class CodecSpec:
     codebook_size: int = 16
     trunk: int = 96
     prediction: int = 64
+    linear: int = 0
 
     @property
     def vector(self) -> int:
@@ -92,6 +97,35 @@ class Coded:
     side_bits: Tensor
 
 
+class LinearPath(nn.Module):
+    """h [N, 8 T, 16, 16] of all dense tasks <-> y [N, C, 8, 8]: the 2x2 blocks' principal components, beside which E and D learn the rest.
+
+    At high rates the networks need not learn to let everything through. `initialise` before training; both directions are trained.
+    """
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        inputs = DENSE_CHANNELS * len(spec.dense_tasks)
+        self.analysis = nn.Conv2d(inputs, spec.channels, 2, 2)
+        self.synthesis = nn.ConvTranspose2d(spec.channels, inputs, 2, 2)
+
+    @torch.no_grad()
+    def initialise(self, features: Tensor) -> None:
+        """From features [N, 8 T, 16, 16]; orthonormal, so that one step is one error in every channel."""
+        blocks = F.pixel_unshuffle(features, 2).permute(0, 2, 3, 1).flatten(0, 2).double()
+        mean = blocks.mean(0)
+        _, vectors = torch.linalg.eigh(torch.cov((blocks - mean).T))
+        basis = vectors.flip(1)[:, : self.analysis.out_channels]
+        kernel = basis.T.float().view(-1, features.shape[1], 2, 2)
+        for layer in (self.analysis, self.synthesis):
+            layer.weight.copy_(kernel)
+        assert self.analysis.bias is not None
+        assert self.synthesis.bias is not None
+        self.analysis.bias.copy_(-(basis.T @ mean))
+        # one number a channel: a block's four places have the same mean
+        self.synthesis.bias.copy_(mean.view(-1, 4).mean(1))
+
+
 class GroupEncoder(nn.Module):
     """Features h_t -> y: spatial [N, C, 8, 8] and vector [N, K_v] (f_perc, aggregation, E)."""
 
@@ -104,6 +138,9 @@ class GroupEncoder(nn.Module):
                 conv(PERIPHERAL_CHANNELS * len(spec.dense_tasks), 96), SeparableResidual(96), conv(96, WIDTH, 3, 2),
                 SeparableResidual(WIDTH), SeparableResidual(WIDTH), nn.Conv2d(WIDTH, spec.channels, 1),
             )  # fmt: skip
+        self.linear = LinearPath(spec) if spec.linear and spec.channels else None
+        if self.linear is not None:
+            _start_at_zero(self.transform[-1])
         if spec.vector_scene:
             self.scene = nn.Linear(SCENE_FEATURES, spec.vector_scene)
         if spec.vector_object:
@@ -119,6 +156,8 @@ class GroupEncoder(nn.Module):
             vectors.append(self.object(features["class_object"]))
         if spec.channels:
             spatial = self.transform(torch.cat([self.peripheral[task](features[task]) for task in spec.dense_tasks], 1))
+            if self.linear is not None:
+                spatial = spatial + self.linear.analysis(torch.cat([features[task] for task in spec.dense_tasks], 1))
         else:
             spatial = vectors[0].new_zeros(len(vectors[0]), 0, spec.height, spec.width)
         return spatial, torch.cat(vectors, 1) if vectors else spatial.flatten(1)[:, :0]
@@ -127,9 +166,10 @@ class GroupEncoder(nn.Module):
 class GroupDecoder(nn.Module):
     """Dequantised latents -> h^_t (D and the splitting convolutions)."""
 
-    def __init__(self, spec: CodecSpec) -> None:
+    def __init__(self, spec: CodecSpec, linear: LinearPath | None = None) -> None:
         super().__init__()
         self.spec = spec
+        self.linear = linear
         self.rate_bias = nn.Parameter(torch.zeros(spec.rates, WIDTH))
         if spec.channels:
             self.inlet = nn.Conv2d(spec.channels, WIDTH, 1)
@@ -141,6 +181,10 @@ class GroupDecoder(nn.Module):
                 for task in spec.dense_tasks
             }
         )
+        if linear is not None:
+            for split in self.split.values():
+                assert isinstance(split, nn.Sequential)
+                _start_at_zero(split[-1])
         if spec.vector_scene:
             self.scene = nn.Sequential(
                 nn.Linear(spec.vector_scene + WIDTH, 128), nn.ReLU(), nn.Linear(128, SCENE_FEATURES)
@@ -153,6 +197,9 @@ class GroupDecoder(nn.Module):
     def forward(self, spatial: Tensor, vector: Tensor, rate: Tensor) -> dict[str, Tensor]:
         deep, shallow = self.maps(spatial, rate)
         features = {task: self.split[task](shallow) for task in self.spec.dense_tasks}
+        if self.linear is not None:
+            parts = self.linear.synthesis(spatial).split(DENSE_CHANNELS, 1)
+            features = {task: features[task] + part for task, part in zip(self.spec.dense_tasks, parts, strict=True)}
         scene, objects = vector.split([self.spec.vector_scene, self.spec.vector_object], 1)
         if self.spec.vector_scene:
             features["class_scene"] = self.scene(torch.cat([scene, deep.mean((2, 3))], 1))
@@ -200,6 +247,14 @@ def at_rate(table: Tensor, rate: Tensor) -> Tensor:
     share = (rate - below).clamp(0, 1).view(-1, *(1,) * (table.dim() - 1))
     upper = (below.long() + 1).clamp_max(len(table) - 1)
     return torch.lerp(table[below.long()], table[upper], share)
+
+
+def _start_at_zero(layer: nn.Module) -> None:
+    """What is learned beside a linear path begins with nothing to say."""
+    assert isinstance(layer, nn.Conv2d)
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 class RateLinear(nn.Module):
@@ -280,10 +335,11 @@ class TransformCodec(nn.Module):
         super().__init__()
         self.spec = spec
         self.encoder = GroupEncoder(spec)
-        self.decoder = GroupDecoder(spec)
+        self.decoder = GroupDecoder(spec, LinearPath(spec) if spec.linear and spec.channels else None)
         plain, objects = spec.channels + spec.vector_scene, spec.vector_object
+        gains = START_LINEAR_GAINS if spec.linear else START_GAINS
         start = torch.cat(
-            [_log_gains(START_GAINS, spec.rates, plain), _log_gains(START_OBJECT_GAINS, spec.rates, objects)], 1
+            [_log_gains(gains, spec.rates, plain), _log_gains(START_OBJECT_GAINS, spec.rates, objects)], 1
         )
         self.log_gain = nn.Parameter(start)
         self.log_inverse_gain = nn.Parameter(-start.clone())
@@ -292,6 +348,13 @@ class TransformCodec(nn.Module):
         scales = torch.as_tensor(gaussian_scales())
         self.log_scale_start = float(scales[0].log())
         self.log_scale_step = float((scales[-1] / scales[0]).log() / (len(scales) - 1))
+
+    def initialise(self, features: Mapping[str, Tensor]) -> None:
+        """Set the linear paths of E and D, where there are any, from features [N, 8, 16, 16] of every dense task."""
+        dense = torch.cat([features[task] for task in self.spec.dense_tasks], 1) if self.spec.dense_tasks else None
+        for path in (self.encoder.linear, self.decoder.linear):
+            if path is not None and dense is not None:
+                path.initialise(dense)
 
     def scaled(self, features: Mapping[str, Tensor], rate: Tensor) -> Tensor:
         """y * gain [N, K]: what is rounded to z."""

@@ -34,6 +34,7 @@ SCHEMES = {
     "positions": "No side information: one Gaussian a position",
     "codebook": "Codebook hyperprior (the paper's)",
     "context": "Codebook hyperprior with context (ours)",
+    "linear": "Codebook hyperprior, linear path (ours)",
 }
 
 LINES = {
@@ -44,6 +45,7 @@ LINES = {
     "positions": "one Gaussian a position",
     "codebook": "codebook",
     "context": "codebook + context",
+    "linear": "codebook, linear path",
 }
 """The schemes in a word or two, for the names of curves."""
 

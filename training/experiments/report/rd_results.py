@@ -98,7 +98,7 @@ def _task(name: str, entry: Mapping[str, Any]) -> TaskCurves:
         entry["higher_is_better"],
         entry["original"][figure],
         point_of(entry["control"]).figures[name][figure],
-        {scheme: points_of(entry["curves"][scheme]) for scheme in SCHEMES},
+        {scheme: points_of(points) for scheme, points in entry["curves"].items()},
         points_of(entry["idfc"]),
         entry["rate_ratio"]["codebook / hyperprior"],
     )

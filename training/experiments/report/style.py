@@ -33,6 +33,7 @@ INK, QUIET, GRID = "#222222", "#6b6b6b", "#e6e6e6"
 COLOURS = {
     "codebook": "#0072b2",
     "context": "#009e73",
+    "linear": "#b5179e",
     "hyperprior": "#d55e00",
     "scale": "#e69f00",
     "channels": "#cc79a7",

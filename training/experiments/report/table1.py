@@ -23,6 +23,7 @@ LINE_NAMES = {
     "hyperprior": "mean and scale",
     "codebook": "codebook",
     "context": "codebook + context",
+    "linear": "linear path",
 }
 FIGURES = ("cross_entropy", "pixel_accuracy", "non_background_accuracy", "miou")
 HEADER = (

@@ -15,7 +15,7 @@ from training.experiments.plateau import Plateau
 from training.experiments.report.results import Made, coded_bytes, plateau_of, point_of, points_of, reading
 
 NAME = "table1"
-ORDER = ("scale", "hyperprior", "channels", "positions", "codebook", "context")
+ORDER = ("scale", "hyperprior", "channels", "positions", "codebook", "context", "linear")
 
 
 @dataclass(frozen=True)
