@@ -118,7 +118,10 @@ def decoder_shapes(task: str) -> Shapes:
 def write_all_networks(folder: Path) -> Path:
     """Every published file at full size; the encoders are one file under seven names."""
     tasks = list(PUBLISHED)
-    encoder = save(folder, f"{PUBLISHED[tasks[0]].stem}_encoder", {"state_dict": patterned(shapes_of(ENCODER))})
+    parameters = patterned(shapes_of(ENCODER))
+    # features of about one: decoders of thousands would put out ends of their range alone
+    parameters["compress_bn.running_var"] *= 2e6
+    encoder = save(folder, f"{PUBLISHED[tasks[0]].stem}_encoder", {"state_dict": parameters})
     for task in tasks:
         stem = PUBLISHED[task].stem
         if task != tasks[0]:

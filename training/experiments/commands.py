@@ -8,15 +8,19 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from training.commands import add_common, data_folder, device_of, positive, set_threads
+from training.datasets.frame import DataError
+from training.datasets.taskonomy import is_taskonomy
 from training.experiments import rd, summary, table1, table2, table3, table4
 from training.experiments.nyuv2 import OpenNyuv2
 from training.experiments.setup import OpenSuite, Setup
+from training.experiments.taskonomy import OpenTaskonomy
 
 DEFAULT_OUTPUT = Path("docs/results")
 DEFAULT_SEEDS = 3
@@ -123,7 +127,29 @@ def _setup(arguments: argparse.Namespace, name: str) -> Setup:
 
 def _opener(arguments: argparse.Namespace, with_unseen: bool) -> OpenSuite:
     device = device_of(arguments.device)
+    if arguments.suite == "taskonomy":
+        data, weights = _taskonomy_folders(arguments)
+        return OpenTaskonomy(data, weights, arguments.work, device, with_unseen)
+    if arguments.weights is not None:
+        raise DataError(
+            "--weights is for --suite taskonomy: NYUv2's networks are those that taxon train left in --work"
+        )
     return OpenNyuv2(data_folder(arguments), arguments.work, device, with_unseen)
+
+
+def _taskonomy_folders(arguments: argparse.Namespace) -> tuple[Path, Path]:
+    """Of data (--data or TAXON_DATA) and published networks; raises DataError for what is not there."""
+    if arguments.weights is None or not arguments.weights.is_dir():
+        found = "--weights is missing" if arguments.weights is None else f"{arguments.weights} is no folder"
+        raise DataError(
+            f"{found}: give the folder of the published networks with --weights (docs/taskonomy.md says how to get them)"
+        )
+    data = arguments.data or Path(os.environ.get("TAXON_DATA", ""))
+    if not is_taskonomy(data):
+        raise DataError(
+            f"{data} has no train_val_test_*.csv: give Taskonomy's folder with --data or TAXON_DATA (docs/taskonomy.md)"
+        )
+    return data, arguments.weights
 
 
 def _command(arguments: argparse.Namespace, name: str) -> str:

@@ -1,0 +1,103 @@
+"""The suite on Taskonomy: its tasks, and what the command refuses in one line before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from taxon.main import REFUSED, main
+from tests.small_taskonomy import write_world
+from training.experiments import nyuv2
+from training.experiments.taskonomy import FrameCounts, OpenTaskonomy, tasks_of
+from training.experiments.tasks import result, task_loss
+from training.networks.hourglass import PUBLISHED
+
+
+@pytest.fixture(autouse=True)
+def denormal_numbers_stay() -> Iterator[None]:
+    """The command switches them off for the whole process."""
+    yield
+    torch.set_flush_denormal(False)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """The one line on stderr."""
+    assert main([str(argument) for argument in ("experiment", "table1", *arguments)]) == REFUSED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("taxon: ")
+    return line
+
+
+def test_tasks_are_those_of_nyuv2_with_taskonomys_classes() -> None:
+    tasks = tasks_of(None)
+    assert set(tasks) == set(PUBLISHED)
+    assert {name: task.outputs for name, task in tasks.items()} == {
+        name: network.outputs for name, network in PUBLISHED.items()
+    }
+    for name, task in tasks.items():
+        there = nyuv2.TASKS[name]
+        assert (task.kind, task.figure, task.weight, task.seen) == (there.kind, there.figure, there.weight, there.seen)
+    assert tasks["segment_semantic"].background == (0,)
+    assert [name for name, task in tasks.items() if not task.seen] == ["depth"]
+
+
+def test_a_task_has_the_authors_class_weights_where_they_are_there() -> None:
+    weights = np.linspace(0.5, 2.5, 17, dtype=np.float32)
+    task = tasks_of(weights)["segment_semantic"]
+    assert task.class_weights == pytest.approx(weights.tolist())
+    raw = torch.randn(1, 17, 4, 4)
+    ids = torch.arange(16).view(1, 4, 4)
+    assert task_loss(task, raw, ids) != task_loss(tasks_of(None)["segment_semantic"], raw, ids)
+
+
+@pytest.mark.parametrize("name", ["normal", "reshading", "principal_curvature", "depth"])
+def test_a_perfect_result_of_twice_the_labels_size_costs_nothing(name: str) -> None:
+    task = tasks_of(None)[name]
+    generator = torch.Generator().manual_seed(1)
+    raw = 0.5 * torch.rand(2, task.outputs, 8, 8, generator=generator) + 0.2
+    label = result(task, raw)[..., ::2, ::2]
+    # acos is bounded a little away from equality
+    assert task_loss(task, raw, label).item() < 0.015
+    other = result(task, raw)[..., 1::2, 1::2]
+    assert task_loss(task, raw, other).item() > 0.03
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--suite", "taskonomy"], "--weights is missing: give the folder of the published networks"),
+        (["--suite", "taskonomy", "--weights", "nowhere"], "nowhere is no folder: give the folder"),
+        (
+            ["--suite", "taskonomy", "--weights", "."],
+            "has no train_val_test_*.csv: give Taskonomy's folder with --data",
+        ),
+        (["--weights", "."], "--weights is for --suite taskonomy"),
+    ],
+)
+def test_the_command_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TAXON_DATA", raising=False)
+    assert message in refusal(capsys, *words)
+    assert not (tmp_path / "work").exists()
+
+
+def test_the_first_missing_network_is_named_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, weights, work = write_world(tmp_path / "data"), tmp_path / "weights", tmp_path / "work"
+    weights.mkdir()
+    words = ("--suite", "taskonomy", "--data", data, "--weights", weights, "--work", work, "--output", tmp_path / "out")
+    assert "needs exactly one file class_scene_encoder-DIGEST.pth, found none" in refusal(capsys, *words)
+    assert not work.exists()
+
+
+def test_an_opener_can_be_handed_to_workers(tmp_path: Path) -> None:
+    opener = OpenTaskonomy(tmp_path, tmp_path, tmp_path, "cpu", False)
+    assert opener.frames == FrameCounts(51_316, 945, 1_024)
+    assert hash(opener) == hash(OpenTaskonomy(tmp_path, tmp_path, tmp_path, "cpu", False, FrameCounts()))
