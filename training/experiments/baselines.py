@@ -29,9 +29,9 @@ RANGE_FRAMES = 500
 
 PICTURE_CODECS: tuple[tuple[PictureCodec, tuple[int, ...]], ...] = (
     (HevcIntra(), (51, 45, 39, 33, 27)),
-    (Avif(), (3, 20, 60)),
-    (Webp(), (0, 15, 45)),
-    (Jpeg(), (3, 25, 60)),
+    (Avif(), (3, 20)),
+    (Webp(), (0, 15)),
+    (Jpeg(), (3, 25)),
 )
 
 
