@@ -2,7 +2,8 @@
 
 curves      every task alone: codebook, hyperprior, IDFC, with all operating points, and the original and the control beside them
 split       share of side information (v, or the hyper-latent) in the bits
-ablations   codebook size tau, sequences n, length of v, context, rate-distortion-optimised rounding, spatial features for classes
+ablations   codebook size tau, sequences n, length of v, no side information at all, a linear path, labels alone, optimised rounding
+spatial     a class task coded from a vector and from a feature with spatial dimensions
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from training.experiments.table1 import curve_on_test
 
 CURVE_SCHEMES = ("codebook", "linear", "hyperprior")
 ABLATED = "segment_semantic"
-SIZES: dict[str, tuple[int, ...]] = {"codebook_size": (1, 64), "sequences": (4,), "side_information": (4,)}
+SIZES: dict[str, tuple[int, ...]] = {"codebook_size": (1,), "sequences": (4,), "side_information": (4,)}
 SPATIAL_TWIN = {"class_scene": "class_scene_spatial"}
 
 
@@ -40,7 +41,7 @@ def schemes_of(setup: Setup, task: str) -> tuple[str, ...]:
 
 
 def ablation_runs(setup: Setup) -> dict[str, Run]:
-    """The segmentation codec with one size changed, with context, and trained on labels alone; "as it is" first."""
+    """The segmentation codec with one thing changed; "as it is" first."""
     steps = setup.steps
     found = {"as it is": Run.of("codebook", ABLATED, steps=steps)}
     for name, values in SIZES.items():
@@ -48,7 +49,6 @@ def ablation_runs(setup: Setup) -> dict[str, Run]:
             found[f"{name}={value}"] = replace(found["as it is"], changes=((name, value),))
     found["no side information"] = Run.of("positions", ABLATED, steps=steps)
     found["one Gaussian a channel"] = Run.of("channels", ABLATED, steps=steps)
-    found["context"] = Run.of("context", ABLATED, steps=steps)
     found["linear path"] = Run.of("linear", ABLATED, steps=steps)
     found["labels only"] = Run.of("codebook", ABLATED, steps=steps, mimic=False)
     return found
