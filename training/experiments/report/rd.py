@@ -23,6 +23,8 @@ SIZES = {
 CHANGES = {
     "context": "context across channel groups",
     "labels only": "trained on labels alone",
+    "linear path": "linear path beside E and D",
+    "optimised rounding": "encoder rounds by rate and error",
     "no side information": "no v: one Gaussian a position",
     "one Gaussian a channel": "no v: one Gaussian a channel",
 }
@@ -66,8 +68,9 @@ def markdown(found: Mapping[str, Any]) -> str:
             prose(f"""
                 The codebook hyperprior for {task_name(results.ablated.name)} with one thing changed at a time, one seed each: the
                 codebook's entries (τ in the paper, C_1 .. C_τ), the sequences of coefficients (n), the length of the side information v,
-                v itself (a Gaussian that is always the same for every position or channel in its place), context from channel groups
-                that are decoded already, and training without the distance to the original network's own results. The rate ratio is
+                v itself (a Gaussian that is always the same for every position or channel in its place), a linear path beside
+                the networks of E and D, training without the distance to the original network's own results, and an encoder that rounds
+                to the neighbour where the bits saved outweigh the error (same bitstream, same decoder). The rate ratio is
                 against the codec as it is, at equal {results.ablated.shown.name}; more than 1 means that the change costs bits.
                 Differences of the size of those between seeds (table 1) mean nothing.
             """),
