@@ -99,6 +99,9 @@ def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
     refused = taxon("summary", "--output", str(tmp_path))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "run taxon experiment table1 first" in refused.stderr
+    refused = taxon("table1", "--output", str(tmp_path), "--report-only")
+    assert refused.returncode == 1
+    assert "run taxon experiment table1 first" in refused.stderr
     refused = taxon("table1", "--output", str(tmp_path), "--data", str(tmp_path))
     assert refused.returncode == 1
     assert refused.stderr.startswith("taxon: ")

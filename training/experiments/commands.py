@@ -85,7 +85,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run an experiment; stopped at any time, the same command goes on. Returns the exit status."""
-    arguments.output.mkdir(parents=True, exist_ok=True)
     if arguments.name == "summary":
         print(summary.table(summary.write_claims(arguments.output)))
         return 0
@@ -99,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "command": _command(arguments, name),
                 **EXPERIMENTS[name].collect(_setup(arguments, name)),
             }
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(found, indent=1) + "\n")
         for written in report(name, path):
             print(written)
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def report(name: str, results: Path) -> list[Path]:
     """Write Markdown and figures beside a results file; returns what was written."""
-    found = json.loads(results.read_text())
+    found = summary.read_results(results.parent, name)
     module: Any = importlib.import_module(f"training.experiments.report.{name}")
     text = results.with_suffix(".md")
     text.write_text(module.markdown(found))
