@@ -30,9 +30,17 @@ class Claim:
 def claims(folder: Path) -> list[Claim]:
     """Read from table1.json to table4.json of `folder`; raises DataError where one is missing."""
     return [
-        _claim("rate against CompressAI's hyperprior (Balle et al.; table 1)", "0.52", 0.60, 0.35, _hyperprior(read_results(folder, "table1"))),
-        _claim("rate against IDFC at its plateau (table 2)", "0.50 to 0.65; 0.14 on reshading", 0.40, 0.20, _idfc(read_results(folder, "table2"))),
-        _claim("Trinity against Customized, total rate (table 3)", "0.83", 0.85, 0.70, _trinity(read_results(folder, "table3"))),
+        _claim(
+            "rate against CompressAI's hyperprior (Balle et al.; table 1)", "0.52", 0.60, 0.35,
+            _hyperprior(read_results(folder, "table1")),
+        ),
+        _claim(
+            "rate against IDFC at its plateau (table 2)", "0.50 to 0.65; 0.14 on reshading", 0.40, 0.20,
+            _idfc(read_results(folder, "table2")),
+        ),
+        _claim(
+            "Trinity against Customized, total rate (table 3)", "0.83", 0.85, 0.70, _trinity(read_results(folder, "table3"))
+        ),
         _claim(
             "rate against an HEVC-intra picture at equal unseen-task performance (table 4)", "0.36", 0.30, 0.10,
             _pictures(read_results(folder, "table4")),
