@@ -83,6 +83,12 @@ class Results:
     pairs: Mapping[str, float | None]
     best_grouping: tuple[tuple[str, ...], ...]
 
+    @property
+    def level(self) -> float:
+        """The mean performance to compare at: the plateau's, or the best that all aggregations reach on validation frames."""
+        best = [max(total.relative for total in entry.validation) for entry in self.aggregations.values()]
+        return min(1 - self.tolerance, *best)
+
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Results:
         """From table3.json; raises DataError where something is missing."""
