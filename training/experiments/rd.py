@@ -22,7 +22,7 @@ from training.experiments.table1 import curve_on_test
 
 CURVE_SCHEMES = ("codebook", "linear", "hyperprior")
 ABLATED = "segment_semantic"
-SIZES: dict[str, tuple[int, ...]] = {"codebook_size": (1,), "sequences": (4,), "side_information": (4,)}
+SIZES: dict[str, tuple[int, ...]] = {"codebook_size": (1,), "sequences": (4,)}
 SPATIAL_TWIN = {"class_scene": "class_scene_spatial"}
 
 
