@@ -31,18 +31,18 @@ def claims(folder: Path) -> list[Claim]:
     """Read from table1.json to table4.json of `folder`; raises DataError where one is missing."""
     return [
         _claim(
-            "rate against CompressAI's hyperprior (Balle et al.; table 1)", "0.52", 0.60, 0.35,
+            "rate against CompressAI's hyperprior (Balle et al.; table 1)", "0.52 x", 0.60, 0.35,
             _hyperprior(read_results(folder, "table1")),
         ),
         _claim(
-            "rate against IDFC at its plateau (table 2)", "0.50 to 0.65; 0.14 on reshading", 0.40, 0.20,
+            "rate against IDFC at its plateau (table 2)", "0.50 to 0.65 x, 0.14 x on reshading", 0.40, 0.20,
             _idfc(read_results(folder, "table2")),
         ),
         _claim(
-            "Trinity against Customized, total rate (table 3)", "0.83", 0.85, 0.70, _trinity(read_results(folder, "table3"))
+            "Trinity against Customized, total rate (table 3)", "0.83 x", 0.85, 0.70, _trinity(read_results(folder, "table3"))
         ),
         _claim(
-            "rate against an HEVC-intra picture at equal unseen-task performance (table 4)", "0.36", 0.30, 0.10,
+            "rate against an HEVC-intra picture at equal unseen-task performance (table 4)", "0.36 x", 0.30, 0.10,
             _pictures(read_results(folder, "table4")),
         ),
     ]  # fmt: skip
@@ -62,10 +62,10 @@ def table(found: Iterable[Claim]) -> str:
         ours = "none" if claim.ours is None else f"{claim.ours:.2f} x"
         holds = "yes" if claim.holds else "no"
         lines.append(
-            f"| {claim.what} | {claim.paper} x | {claim.at_least:.2f} x | {claim.aim:.2f} x | {ours} | {holds} |"
+            f"| {claim.what} | {claim.paper} | {claim.at_least:.2f} x | {claim.aim:.2f} x | {ours} | {holds} |"
         )
         lines += [
-            f"| &nbsp;&nbsp;{name} | | | | {'none' if value is None else f'{value:.2f} x'} | |"
+            f"| · {name} | | | | {'none' if value is None else f'{value:.2f} x'} | |"
             for name, value in claim.detail.items()
         ]
     return "\n".join(lines)
