@@ -40,7 +40,7 @@ def runs(setup: Setup) -> list[Run]:
 
 def pair_runs(setup: Setup) -> list[Run]:
     """Every task alone and every pair, with fewer steps (the same for all), for which the linear path makes up."""
-    steps = int(setup.steps * PAIR_STEPS_SHARE)
+    steps = max(1, int(setup.steps * PAIR_STEPS_SHARE))
     groups: list[tuple[str, ...]] = [(task,) for task in setup.suite.seen]
     groups += list(combinations(setup.suite.seen, 2))
     return [replace(Run.of("linear", *group, steps=steps), validation_only=True) for group in groups]
