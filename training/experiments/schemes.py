@@ -89,11 +89,11 @@ class ContextCodec(GroupCodec):
 
     def __init__(self, spec: CodecSpec) -> None:
         super().__init__(spec)
-        self.context = ChannelContext(spec)
+        self.context = ChannelContext(spec) if spec.channels else None
 
     def prediction(self, v: Tensor, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
         mean, index = super().prediction(v, z, rate)
-        if not self.spec.channels:
+        if self.context is None:
             return mean, index
         size = self.spec.channels * self.spec.height * self.spec.width
         # without the gradient to z: the encoder shall not bend it towards what is easy to predict from rounded neighbours

