@@ -11,7 +11,9 @@ import torch
 
 from taxon.main import REFUSED, main
 from tests.small_taskonomy import write_world
+from training.datasets.frame import DataError
 from training.experiments import nyuv2
+from training.experiments.suite import Suite
 from training.experiments.taskonomy import FrameCounts, OpenTaskonomy, tasks_of
 from training.experiments.tasks import result, task_loss
 from training.networks.hourglass import PUBLISHED
@@ -95,6 +97,22 @@ def test_the_first_missing_network_is_named_before_anything_is_written(
     words = ("--suite", "taskonomy", "--data", data, "--weights", weights, "--work", work, "--output", tmp_path / "out")
     assert "needs exactly one file class_scene_encoder-DIGEST.pth, found none" in refusal(capsys, *words)
     assert not work.exists()
+
+
+def test_the_command_opens_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[OpenTaskonomy] = []
+
+    def stop(opener: OpenTaskonomy) -> Suite:
+        opened.append(opener)
+        raise DataError("far enough")
+
+    monkeypatch.setattr(OpenTaskonomy, "__call__", stop)
+    data, weights, work = write_world(tmp_path / "data"), tmp_path / "weights", tmp_path / "work"
+    weights.mkdir()
+    words = ["--suite", "taskonomy", "--data", data, "--weights", weights, "--work", work, "--device", "cpu"]
+    for name, with_unseen in (("table1", False), ("table4", True)):
+        assert main(["experiment", name, *map(str, words), "--output", str(tmp_path / "out")]) == REFUSED
+        assert opened[-1] == OpenTaskonomy(data, weights, work, "cpu", with_unseen)
 
 
 def test_an_opener_can_be_handed_to_workers(tmp_path: Path) -> None:
