@@ -32,8 +32,8 @@ sheets: $(DEMO)/.complete ## Code three of the shipped pictures and draw what th
 	@echo "Open out/sheets/*.sheet.png"
 
 .PHONY: test
-test: setup ## Run the tests (with Debian's Chromium, which this installs where it may)
-	tests/browser.sh
+test: setup ## Run the tests (with what they need of Debian, which this installs where it may)
+	tests/debian.sh
 	$(VENV)/bin/python -m pytest
 
 .PHONY: lint

@@ -25,7 +25,7 @@ from training.views import ViewSet, prepare_branch, prepare_views
 VIEWS_EACH = {"nyuv2": 6, "houses": 3, "photos": 4}
 VIEWS_SEED = 20261122
 STAGES = ("sources", "views", "tasks", "codec", "joint")
-JOINT_DEFAULTS = CodecTraining(joint=True, steps=550, learning_rate=1.2e-3, seed=20261124)
+JOINT_DEFAULTS = CodecTraining(joint=True, steps=1200, learning_rate=1.2e-3, seed=20261124)
 # every 8th training photo is kept from the object class's training, to choose by
 PHOTO_VALIDATION_EVERY = 8
 

@@ -20,7 +20,8 @@ from training.batches import Batch, Share, stream
 from training.loop import STEP_SEEDS, LoopSettings, train
 from training.losses import WEIGHTS, soft_loss
 from training.networks.backbone import ImageNetBranch, pretrained_lite0
-from training.networks.codec import SPECS, GroupCodec
+from training.networks.codec import GroupCodec
+from training.networks.codec_spec import SPECS
 from training.networks.rooms import GROUPS, TaskNetworks
 from training.networks.task import dense_result
 from training.train_tasks import task_losses
@@ -28,6 +29,8 @@ from training.train_tasks import task_losses
 # price of a bit, in units of the summed task losses: operating points from the fewest bits to the most
 BETAS = {"semantic": (1.6e-3, 7e-4, 3e-4, 1.2e-4), "geometry": (7e-4, 3e-4, 1.3e-4, 5e-5)}
 MIMIC_WEIGHT = 0.5
+# batches whose features set the linear paths of the transforms
+START_BATCHES = 16
 # quantisation steps are few, in the logarithm, and may have far to go
 STEP_PARAMETERS = ("log_gain", "log_inverse_gain", "log_side_gain", "side_scale")
 STEP_LEARNING_RATE_FACTOR = 5.0
@@ -35,9 +38,9 @@ STEP_LEARNING_RATE_FACTOR = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class CodecTraining(LoopSettings):
-    """Settings of the second (`joint` False) and third stage; the defaults made the released bundle."""
+    """Settings of the second (`joint` False) and third stage; the defaults made the released bundle indoor/2."""
 
-    steps: int = 900
+    steps: int = 2400
     weight_decay: float = 1e-4
     seed: int = 20261123
     joint: bool = False
@@ -166,6 +169,19 @@ def random_rates(step: int, seed: int, count: int, device: str) -> dict[str, Ten
     }
 
 
+def fresh_networks(tasks: TaskNetworks, shares: list[Share], seed: int) -> CodedNetworks:
+    """Untrained codecs around `tasks`, their linear paths set from the rooms of the first batches."""
+    networks = CodedNetworks(copy.deepcopy(tasks).eval())
+    rooms = [batch.selected(batch.object_class < 0) for _, batch in stream(shares, seed)(0, START_BATCHES)]
+    with torch.no_grad():
+        for group in GROUPS:
+            parts = [_features(networks.tasks, group, part) for part in rooms]
+            networks.codec(group).initialise(
+                {task: torch.cat([part[task] for part in parts]) for task in GROUPS[group]}
+            )
+    return networks
+
+
 def train_codec(
     tasks: TaskNetworks,
     start: CodedNetworks | None,
@@ -176,7 +192,7 @@ def train_codec(
 ) -> CodedNetworks:
     """Train (or resume) one stage and return the averaged networks; the checkpoint is `work`/codec.pt or joint.pt."""
     torch.manual_seed(settings.seed)
-    networks = copy.deepcopy(start) if start is not None else CodedNetworks(copy.deepcopy(tasks))
+    networks = copy.deepcopy(start) if start is not None else fresh_networks(tasks, shares, settings.seed)
     networks = networks.to(device).to(memory_format=torch.channels_last)
     reference = Reference(tasks).to(device).to(memory_format=torch.channels_last)
     parameters = parameter_groups(networks, settings)

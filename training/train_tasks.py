@@ -25,7 +25,7 @@ from training.networks.task import DENSE_OUTPUTS
 class TaskTraining(LoopSettings):
     """Settings of the first stage; the defaults made the released bundle."""
 
-    steps: int = 1000
+    steps: int = 2500
     weight_decay: float = 0.02
     seed: int = 20261122
     rooms_per_batch: int = 12

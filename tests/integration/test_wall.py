@@ -29,7 +29,7 @@ FPS = 2.0
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (tests/browser.sh installs Debian's)"),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (tests/debian.sh installs Debian's)"),
 ]
 
 

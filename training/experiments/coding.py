@@ -27,7 +27,9 @@ from shared.errors import TaxonError
 from shared.latents import Latent
 from training.experiments.schemes import CONTEXT_GROUPS, HyperpriorCodec
 from training.export.cdf_tables import save_cdf_tables
-from training.networks.codec import INDEX_UNIT, SCALES, GroupCodec, TransformCodec, at_rate
+from training.networks.codec import GroupCodec, TransformCodec
+from training.networks.hyperprior import INDEX_UNIT, SCALES
+from training.networks.layers import at_rate
 
 SIXTEENTHS = 16
 

@@ -19,10 +19,11 @@ from training.datasets.frame import DataError
 from training.datasets.taskonomy import is_taskonomy
 from training.experiments import rd, summary, table1, table2, table3, table4
 from training.experiments.nyuv2 import OpenNyuv2
+from training.experiments.runs import RunTraining
 from training.experiments.setup import OpenSuite, Setup
-from training.experiments.taskonomy import OpenTaskonomy
+from training.experiments.taskonomy import FrameCounts, OpenTaskonomy
 
-DEFAULT_OUTPUT = Path("docs/results")
+DEFAULT_OUTPUTS = {"nyuv2": Path("docs/results"), "taskonomy": Path("out/results-taskonomy")}
 DEFAULT_SEEDS = 3
 
 
@@ -67,14 +68,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=positive, default=1, help="codecs trained at a time (default: %(default)s)")
     parser.add_argument(
         "--suite",
-        choices=("nyuv2", "taskonomy"),
+        choices=tuple(DEFAULT_OUTPUTS),
         default="nyuv2",
         help="data set and task networks (default: %(default)s)",
     )
     parser.add_argument("--weights", type=Path, help="folder of the published hourglass networks (--suite taskonomy)")
     parser.add_argument(
-        "--output", type=Path, default=DEFAULT_OUTPUT, help="folder of the results (default: %(default)s)"
+        "--fit-frames", type=positive, help="at most so many training frames of Taskonomy (default: the paper's 51316)"
     )
+    defaults = ", ".join(f"{folder} for {suite}" for suite, folder in DEFAULT_OUTPUTS.items())
+    parser.add_argument("--output", type=Path, help=f"folder of the results (default: {defaults})")
     parser.add_argument(
         "--report-only",
         action="store_true",
@@ -85,13 +88,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run an experiment; stopped at any time, the same command goes on. Returns the exit status."""
+    output = arguments.output or DEFAULT_OUTPUTS[arguments.suite]
     if arguments.name == "summary":
-        print(summary.table(summary.write_claims(arguments.output)))
+        print(summary.table(summary.write_claims(output)))
         return 0
     set_threads(arguments.threads)
     names = tuple(EXPERIMENTS) if arguments.name == "all" else (arguments.name,)
     for name in names:
-        path = arguments.output / f"{name}.json"
+        path = output / f"{name}.json"
         if not arguments.report_only:
             found = {
                 "experiment": name,
@@ -118,6 +122,10 @@ def _setup(arguments: argparse.Namespace, name: str) -> Setup:
     opener = _opener(arguments, EXPERIMENTS[name].needs_unseen)
     suite = opener()
     steps = arguments.steps or EXPERIMENTS[name].steps
+    if len(suite.fit) < RunTraining.batch:
+        raise DataError(
+            f"{len(suite.fit)} training frames are too few: a step takes {RunTraining.batch} different ones"
+        )
     setup = Setup(suite, opener, device_of(arguments.device), arguments.seeds, steps, arguments.workers)
     described = setup.described()
     print(f"{name}: {suite.name}, networks {suite.networks_sha256[:12]}, frames {described['frames']}")
@@ -129,11 +137,14 @@ def _opener(arguments: argparse.Namespace, with_unseen: bool) -> OpenSuite:
     device = device_of(arguments.device)
     if arguments.suite == "taskonomy":
         data, weights = _taskonomy_folders(arguments)
-        return OpenTaskonomy(data, weights, arguments.work, device, with_unseen)
-    if arguments.weights is not None:
-        raise DataError(
-            "--weights is for --suite taskonomy: NYUv2's networks are those that taxon train left in --work"
-        )
+        counts = FrameCounts(fit=arguments.fit_frames) if arguments.fit_frames else FrameCounts()
+        return OpenTaskonomy(data, weights, arguments.work, device, with_unseen, counts)
+    for option in ("weights", "fit_frames"):
+        if getattr(arguments, option) is not None:
+            raise DataError(
+                f"--{option.replace('_', '-')} is for --suite taskonomy: on NYUv2 the networks and frames are those that "
+                "taxon train left in --work"
+            )
     return OpenNyuv2(data_folder(arguments), arguments.work, device, with_unseen)
 
 
@@ -159,4 +170,6 @@ def _command(arguments: argparse.Namespace, name: str) -> str:
         words += ["--steps", str(arguments.steps)]
     if arguments.suite != "nyuv2":
         words += ["--suite", arguments.suite]
+    if arguments.fit_frames:
+        words += ["--fit-frames", str(arguments.fit_frames)]
     return " ".join(words)

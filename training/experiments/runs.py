@@ -27,7 +27,8 @@ from training.experiments.schemes import HyperpriorCodec, build_tables, make_cod
 from training.experiments.suite import FeatureBatch, Suite
 from training.experiments.tasks import mimic_loss, task_loss
 from training.loop import STEP_SEEDS, LoopSettings, train
-from training.networks.codec import CodecSpec, TransformCodec
+from training.networks.codec import TransformCodec
+from training.networks.codec_spec import CodecSpec
 from training.train_codec import STEP_LEARNING_RATE_FACTOR, STEP_PARAMETERS
 
 # price of a bit in units of the summed task losses, from the fewest bits to the most

@@ -2,7 +2,7 @@
 
 control      y itself goes to D: no rounding, no rate ("a transform network with an identical structure, no bit-rate constraint")
 codebook     the paper's: v by global pooling, mu and sigma from the codebook (training.networks.codec.GroupCodec)
-linear       codebook, with a linear path beside the networks of E and D (training.networks.codec.LinearPath; ours)
+linear       codebook, with a linear path beside the networks of E and D (training.networks.transform; ours)
 positions    no side information: the codebook's networks on a constant give every position and channel a mu and a sigma, always the same
 channels     no side information and no positions: a mu and a sigma for every channel
 context      codebook, and mu and sigma of a channel group corrected by the groups decoded before it (ours)
@@ -24,16 +24,10 @@ from compressai.ops import quantize_ste
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks.codec import (
-    INDEX_UNIT,
-    SCALES,
-    START_INDEX,
-    CodecSpec,
-    Coded,
-    GroupCodec,
-    TransformCodec,
-    at_rate,
-)
+from training.networks.codec import Coded, GroupCodec, TransformCodec
+from training.networks.codec_spec import CodecSpec
+from training.networks.hyperprior import INDEX_UNIT, SCALES, START_INDEX
+from training.networks.layers import at_rate
 
 HYPER_WIDTH, HYPER_CHANNELS, HYPER_VECTOR = 48, 16, 8
 CONTEXT_GROUPS, CONTEXT_WIDTH = 4, 24
@@ -45,7 +39,7 @@ class ControlCodec(TransformCodec):
 
     def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> Coded:
         y = self.scaled(features, rate)
-        none = torch.zeros(len(y), device=y.device)
+        none = y.new_zeros(len(y))
         return Coded(self.decode(y, rate), none, none)
 
 

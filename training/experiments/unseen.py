@@ -22,9 +22,10 @@ from training.experiments.runs import BASE_SEED, PRICES, Run, RunTraining, train
 from training.experiments.suite import FeatureBatch, Suite
 from training.experiments.tasks import mimic_loss, task_loss
 from training.loop import STEP_SEEDS, train
-from training.networks.codec import WIDTH, TransformCodec
+from training.networks.codec import TransformCodec
 from training.networks.layers import SeparableResidual
 from training.networks.task import DENSE_CHANNELS
+from training.networks.transform import WIDTH
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from training.export.graphs import INPUT_PX, export_graphs
 from training.export.half_precision import store_weights_in_half
 from training.export.quantise import save_entropy_model
 from training.networks.backbone import ImageNetBranch, Trunk, pretrained_lite0
-from training.networks.codec import SPECS
+from training.networks.codec_spec import SPECS
 from training.networks.rooms import GROUPS, TaskNetworks
 from training.train_codec import CodedNetworks
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from shared.entropy.hyperprior import ACTIVATION_BITS, WEIGHT_BITS
-from training.networks.codec import INDEX_UNIT, SCALES, GroupCodec, RateLinear
+from training.networks.codec import GroupCodec
+from training.networks.hyperprior import INDEX_UNIT, SCALES, RateLinear
 
 BIAS_BITS = ACTIVATION_BITS + WEIGHT_BITS
 

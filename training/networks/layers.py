@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -38,3 +39,13 @@ def upsample(inputs: int, outputs: int) -> nn.Sequential:
         nn.ReLU(inplace=True),
         nn.PixelShuffle(2),
     )
+
+
+def at_rate(table: Tensor, rate: Tensor) -> Tensor:
+    """Rows of `table` [R, ...] at the operating points `rate` [N]; a real-valued rate lies between two rows, linearly."""
+    if not rate.is_floating_point():
+        return table[rate]
+    below = rate.floor().clamp(0, len(table) - 1)
+    share = (rate - below).clamp(0, 1).view(-1, *(1,) * (table.dim() - 1))
+    upper = (below.long() + 1).clamp_max(len(table) - 1)
+    return torch.lerp(table[below.long()], table[upper], share)

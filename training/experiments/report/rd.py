@@ -13,7 +13,7 @@ from training.experiments.report.rd_figures import ablation_figure, bits_figure,
 from training.experiments.report.rd_results import NAME, SCHEMES, FeatureKind, Results, TaskCurves
 from training.experiments.report.results import coded_bpp, coded_bytes, curve_of, reading
 from training.experiments.report.tables import BYTES, NONE, paragraphs, prose, rate, ratio, table
-from training.networks.codec import CodecSpec
+from training.networks.codec_spec import CodecSpec
 
 SIZES = {
     "codebook_size": ("codebook of {}", CodecSpec.codebook_size),

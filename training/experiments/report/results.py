@@ -89,8 +89,8 @@ def plateau_of(data: Mapping[str, Any]) -> Plateau:
 
 
 def tolerance_text(limit: float, control: float) -> str:
-    """How far from the control group's figure a plateau may begin, as the file has it."""
-    return f"{100 * abs(1 - limit / control):.2g} %"
+    """How far from the control group's figure a plateau may begin, as the file has it; a share of nothing is nothing."""
+    return f"{100 * abs(1 - limit / control):.2g} %" if control else "0 %"
 
 
 def coded_bytes(point: Point) -> float:

@@ -8,7 +8,8 @@ import torch
 from training.experiments.coding import CodebookCoder, HyperpriorCoder, coder_of
 from training.experiments.rounding import element_bits, optimised_rounding
 from training.experiments.schemes import HyperpriorCodec, build_tables, make_codec
-from training.networks.codec import CodecSpec, GroupCodec
+from training.networks.codec import GroupCodec
+from training.networks.codec_spec import CodecSpec
 from training.networks.task import SCENE_FEATURES
 
 SPEC = CodecSpec(("class_scene", "segment_semantic"), channels=8, side_information=6, vector_scene=16, rates=2)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from training.experiments.schemes import CONTEXT_GROUPS, ChannelContext, make_codec
-from training.networks.codec import CodecSpec, Coded, GroupCodec
+from training.networks.codec import Coded, GroupCodec
+from training.networks.codec_spec import CodecSpec
 from training.networks.task import OBJECT_FEATURES, SCENE_FEATURES
 
 SPATIAL = CodecSpec(("segment_semantic",), channels=24, side_information=8, rates=3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from taxon.main import REFUSED, main
+from tests.small_suite import OpenSmallSuite
 from tests.small_taskonomy import write_world
 from training.datasets.frame import DataError
 from training.experiments import nyuv2
@@ -17,13 +18,6 @@ from training.experiments.suite import Suite
 from training.experiments.taskonomy import FrameCounts, OpenTaskonomy, tasks_of
 from training.experiments.tasks import result, task_loss
 from training.networks.hourglass import PUBLISHED
-
-
-@pytest.fixture(autouse=True)
-def denormal_numbers_stay() -> Iterator[None]:
-    """The command switches them off for the whole process."""
-    yield
-    torch.set_flush_denormal(False)
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -113,6 +107,24 @@ def test_the_command_opens_what_it_is_told(tmp_path: Path, monkeypatch: pytest.M
     for name, with_unseen in (("table1", False), ("table4", True)):
         assert main(["experiment", name, *map(str, words), "--output", str(tmp_path / "out")]) == REFUSED
         assert opened[-1] == OpenTaskonomy(data, weights, work, "cpu", with_unseen)
+    assert main(["experiment", "table1", *map(str, words), "--fit-frames", "500"]) == REFUSED
+    assert opened[-1].frames == FrameCounts(fit=500)
+
+
+def test_fewer_frames_are_for_taskonomy_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, "--fit-frames", "500", "--work", tmp_path)
+    assert "--fit-frames is for --suite taskonomy" in line
+
+
+def test_fewer_training_frames_than_a_batch_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = OpenSmallSuite(tmp_path / "suite")()
+    few = replace(suite, fit=suite.test)
+    monkeypatch.setattr(OpenTaskonomy, "__call__", lambda opener: few)
+    data = write_world(tmp_path / "data")
+    line = refusal(capsys, "--suite", "taskonomy", "--data", data, "--weights", tmp_path, "--output", tmp_path / "out")
+    assert f"{len(few.fit)} training frames are too few" in line
 
 
 def test_an_opener_can_be_handed_to_workers(tmp_path: Path) -> None:

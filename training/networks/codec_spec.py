@@ -1,0 +1,54 @@
+"""Sizes of a task group's codec, and those of the released bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CodecSpec:
+    """Sizes of a group's codec.
+
+    `linear` 1 adds a linear path beside the networks of E and D, 0 leaves them alone.
+
+    `vector_scene` and `vector_object` are 0 where the group has no such task, or has its feature with spatial dimensions. `channels` is 0
+    where no feature has any.
+    """
+
+    tasks: tuple[str, ...]
+    channels: int
+    side_information: int
+    vector_scene: int = 0
+    vector_object: int = 0
+    height: int = 8
+    width: int = 8
+    rates: int = 4
+    sequences: int = 24
+    codebook_size: int = 16
+    trunk: int = 96
+    prediction: int = 64
+    linear: int = 0
+
+    @property
+    def vector(self) -> int:
+        """Length of the vector latent."""
+        return self.vector_scene + self.vector_object
+
+    @property
+    def dense_tasks(self) -> tuple[str, ...]:
+        """Tasks whose features have spatial dimensions."""
+        vectors = {"class_scene": self.vector_scene, "class_object": self.vector_object}
+        return tuple(task for task in self.tasks if not vectors.get(task))
+
+
+SPECS = {
+    "semantic": CodecSpec(
+        ("class_scene", "class_object", "segment_semantic"),
+        channels=24,
+        side_information=24,
+        vector_scene=16,
+        vector_object=48,
+        linear=1,
+    ),
+    "geometry": CodecSpec(("normal", "reshading", "principal_curvature"), channels=40, side_information=24, linear=1),
+}
