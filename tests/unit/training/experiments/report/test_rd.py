@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,28 @@ def test_a_tasks_row_says_where_its_curve_begins_and_ends(rd: Make) -> None:
     assert cells[6] == "0.60 x"
 
 
+def test_the_last_row_is_the_geometric_mean_of_the_tasks(rd: Make) -> None:
+    text = report.markdown(rd())
+    names = (
+        "scene class",
+        "object class",
+        "semantic segmentation",
+        "surface normals",
+        "reshading",
+        "principal curvature",
+    )
+    for column in (6, 7, 8):
+        ratios = [float(row(text, name)[column].removesuffix(" x")) for name in names]
+        mean = float(row(text, "geometric mean")[column].removesuffix(" x"))
+        assert mean == pytest.approx(math.exp(sum(map(math.log, ratios)) / len(ratios)), abs=0.01)
+
+
 def test_curves_without_a_common_range_have_no_ratio(rd: Make) -> None:
     found = rd(apart=True)
-    for point in found["tasks"]["reshading"]["idfc"]:
-        point["figures"]["reshading"]["l1"] = 3.0
-    assert row(report.markdown(found), "reshading")[6:] == ["no common range"] * 2
+    for points in (found["tasks"]["reshading"]["idfc"], found["tasks"]["reshading"]["curves"]["hyperprior"]):
+        for point in points:
+            point["figures"]["reshading"]["l1"] = 3.0
+    assert row(report.markdown(found), "reshading")[6:] == ["no common range"] * 3
 
 
 def test_side_information_is_a_share_of_all_bits(rd: Make) -> None:
