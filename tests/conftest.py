@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,11 @@ def tiny_bundle_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_bundle_directory: Path) -> Bundle:
     return Bundle.load(tiny_bundle_directory)
+
+
+@pytest.fixture(autouse=True)
+def denormal_numbers_stay() -> Iterator[None]:
+    """Training commands flush them in their whole process, which here is that of all tests."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)

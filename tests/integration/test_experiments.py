@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from taxon.main import REFUSED, USAGE, main
 from tests.small_suite import OpenSmallSuite
 from training.experiments import rd, runs, table1, table2, table4
 from training.experiments.commands import EXPERIMENTS, report
@@ -20,12 +21,16 @@ from training.experiments.setup import Setup
 from training.experiments.summary import write_claims
 
 STEPS = 3
+PRICES = (4e-3, 3.5e-4, 7e-5)
 
 
 @pytest.fixture(scope="module")
-def setup(tmp_path_factory: pytest.TempPathFactory) -> Setup:
+def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
+    """Half of the usual operating points."""
     opener = OpenSmallSuite(tmp_path_factory.mktemp("suite"))
-    return Setup(opener(), opener, "cpu", seeds=2, steps=STEPS, workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "PRICES", PRICES)
+        yield Setup(opener(), opener, "cpu", seeds=2, steps=STEPS, workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,7 @@ def test_a_run_that_was_stopped_goes_on_and_one_that_is_done_is_read(
     monkeypatch.setattr(runs, "train_run", lambda *_: pytest.fail("trained again"))
     [again] = setup.results([run])
     assert again == first
-    assert len(first.validation) == len(first.test) == len(runs.PRICES)
+    assert len(first.validation) == len(first.test) == len(PRICES)
     assert all(point.coded_bytes is not None for point in first.test)
 
 
@@ -89,21 +94,30 @@ def test_the_plateau_of_idfc_is_its_coarsest_setting_where_the_limit_is_low(setu
     assert idfc.setting == table2.COARSEST_QP
 
 
-def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
-    def taxon(*words: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if name != "TAXON_DATA"}
-        return subprocess.run(
-            [sys.executable, "-m", "taxon", "experiment", *words], capture_output=True, text=True, env=environment, timeout=240, check=False
-        )  # fmt: skip
+def test_the_command_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TAXON_DATA", raising=False)
 
-    refused = taxon("summary", "--output", str(tmp_path))
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert "run taxon experiment table1 first" in refused.stderr
-    refused = taxon("table1", "--output", str(tmp_path), "--report-only")
-    assert refused.returncode == 1
-    assert "run taxon experiment table1 first" in refused.stderr
-    refused = taxon("table1", "--output", str(tmp_path), "--data", str(tmp_path))
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("taxon: ")
-    assert "nyuv2" in refused.stderr
-    assert taxon("table9").returncode == 2
+    def refusal(*words: str) -> str:
+        assert main(["experiment", *words, "--output", str(tmp_path)]) == REFUSED
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("taxon: ")
+        return printed.err
+
+    assert "run taxon experiment table1 first" in refusal("summary")
+    assert "run taxon experiment table1 first" in refusal("table1", "--report-only")
+    assert "nyuv2" in refusal("table1", "--data", str(tmp_path))
+
+
+def test_there_are_no_other_experiments() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "taxon", "experiment", "table9"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == USAGE
+    assert all(name in done.stderr for name in EXPERIMENTS)

@@ -132,7 +132,9 @@ class HyperpriorCoder:
 
 def coder_of(codec: TransformCodec, rate: float) -> CodebookCoder | HyperpriorCoder:
     """The coder of a codec at an operating point; it works on the CPU, whose results do not depend on what else is computed."""
-    codec = copy.deepcopy(codec).cpu().eval()
+    if any(parameter.is_cuda for parameter in codec.parameters()):
+        codec = copy.deepcopy(codec).cpu()
+    codec.eval()
     if isinstance(codec, HyperpriorCodec):
         return HyperpriorCoder(codec, int(rate))
     assert isinstance(codec, GroupCodec)

@@ -16,7 +16,7 @@ from typing import Any
 from training.experiments.baselines import IDFC_QPS, idfc_point, kept
 from training.experiments.curves import Curve, mean_rate_ratio
 from training.experiments.measure import Point, measure, original_figures
-from training.experiments.runs import PRICES, Run, RunResult, trained_codec
+from training.experiments.runs import Run, RunResult, trained_codec
 from training.experiments.setup import Setup
 from training.experiments.table1 import curve_on_test
 
@@ -126,7 +126,7 @@ def rounding_points(setup: Setup) -> list[Point]:
     def make(rate: int) -> Point:
         return measure(codec, setup.suite, "test", (ABLATED,), rate, setup.device, coded=True, optimise_rounding=True)
 
-    return [kept(folder / f"rounding_{run.key}_{rate}.json", partial(make, rate)) for rate in range(len(PRICES))]
+    return [kept(folder / f"rounding_{run.key}_{rate}.json", partial(make, rate)) for rate in range(codec.spec.rates)]
 
 
 def _ablation(

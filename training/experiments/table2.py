@@ -13,7 +13,7 @@ from typing import Any
 from training.experiments.baselines import idfc_point
 from training.experiments.measure import Point, measure, original_figures
 from training.experiments.plateau import Plateau, search, threshold
-from training.experiments.runs import PRICES, Run, trained_codec
+from training.experiments.runs import Run, trained_codec
 from training.experiments.setup import Setup
 from training.experiments.table1 import mean_figure, plateau_json
 
@@ -60,7 +60,7 @@ def plateau_search(setup: Setup, task: str, limit: float) -> tuple[Plateau, Plat
         return idfc_point(suite, task, split, int(qp), device)
 
     return (
-        search(ours, suite.tasks[task], limit, 0.0, len(PRICES) - 1.0),
+        search(ours, suite.tasks[task], limit, 0.0, codec.spec.rates - 1.0),
         search(idfc, suite.tasks[task], limit, COARSEST_QP, FINEST_QP, whole=True),
     )
 

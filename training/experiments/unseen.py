@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from training.batches import read_ahead
 from training.experiments.measure import Point, measure
-from training.experiments.runs import BASE_SEED, PRICES, Run, RunTraining, trained_codec
+from training.experiments.runs import BASE_SEED, Run, RunTraining, trained_codec
 from training.experiments.suite import FeatureBatch, Suite
 from training.experiments.tasks import mimic_loss, task_loss
 from training.loop import STEP_SEEDS, train
@@ -79,7 +79,7 @@ def unseen_points(suite: Suite, run: UnseenRun, device: str) -> dict[str, list[P
             found = {
                 split: [
                     measure(decoder.codec, suite, split, (run.task,), rate, device, coded=True, decode=decoder)
-                    for rate in range(len(PRICES))
+                    for rate in range(decoder.codec.spec.rates)
                 ]
                 for split in ("validation", "test")
             }
@@ -99,7 +99,7 @@ def train_decoder(suite: Suite, run: UnseenRun, device: str) -> UnseenDecoder:
 
     def losses(step: int, batch: FeatureBatch) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(settings.seed * STEP_SEEDS + step)
-        rate = torch.randint(0, len(PRICES), (settings.batch,), generator=generator).to(device)
+        rate = torch.randint(0, codec.spec.rates, (settings.batch,), generator=generator).to(device)
         with torch.no_grad():
             z = codec.scaled(batch.features, rate).round()
         raw = suite.heads[run.task](decoder(z, rate)[run.task])
