@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -317,3 +318,18 @@ def table2_results(suite: str = "nyuv2", missed: Sequence[str] = (), l1_normals:
 def table2() -> Callable[..., Results]:
     """Makes table2.json."""
     return table2_results
+
+
+@pytest.fixture
+def drawn_twice(tmp_path: Path) -> Callable[[Callable[[Path], list[Path]]], list[str]]:
+    """Draws figures into two folders: the same bytes, and not empty ones; returns their names."""
+
+    def draw_twice(draw: Callable[[Path], list[Path]]) -> list[str]:
+        (tmp_path / "again").mkdir()
+        first, second = draw(tmp_path), draw(tmp_path / "again")
+        for a, b in zip(first, second, strict=True):
+            assert len(a.read_bytes()) > 10_000
+            assert a.read_bytes() == b.read_bytes()
+        return [path.name for path in first]
+
+    return draw_twice

@@ -17,6 +17,7 @@ from training.experiments.report.table3_results import Total, between
 
 Results = dict[str, Any]
 Make = Callable[..., Results]
+DrawTwice = Callable[[Callable[[Path], list[Path]]], list[str]]
 
 
 def row(text: str, *cells: str) -> list[str]:
@@ -95,14 +96,10 @@ def test_a_file_of_another_version_is_refused(table3: Make) -> None:
         report.markdown(found)
 
 
-def test_figures_are_the_same_bytes_every_time(table3: Make, tmp_path: Path) -> None:
-    (tmp_path / "again").mkdir()
+def test_figures_are_the_same_bytes_every_time(table3: Make, drawn_twice: DrawTwice) -> None:
     settings = {"short": ("hex",), "unknown": ("class_scene+normal",)}
-    first, second = report.figures(table3(**settings), tmp_path), report.figures(table3(**settings), tmp_path / "again")
-    assert [path.name for path in first] == ["table3.png", "table3.svg", "table3_pairs.png", "table3_pairs.svg"]
-    for a, b in zip(first, second, strict=True):
-        assert len(a.read_bytes()) > 10_000
-        assert a.read_bytes() == b.read_bytes()
+    names = drawn_twice(lambda folder: report.figures(table3(**settings), folder))
+    assert names == ["table3.png", "table3.svg", "table3_pairs.png", "table3_pairs.svg"]
 
 
 def test_a_pair_without_a_ratio_is_drawn_differently(table3: Make, tmp_path: Path) -> None:
