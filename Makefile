@@ -47,7 +47,7 @@ types: setup ## Check the types (mypy, strict)
 
 .PHONY: bench
 bench: setup ## Measure codec and services, each as a ratio in one run (about 6 minutes)
-	$(VENV)/bin/python -m benchmarks.entropy --bundle $(or $(TAXON_BUNDLE),models/indoor/1) --images $(PICTURES)
+	$(VENV)/bin/python -m benchmarks.entropy --images $(PICTURES)
 	$(VENV)/bin/python -m benchmarks.throughput
 	$(VENV)/bin/python -m benchmarks.delay
 	$(VENV)/bin/python -m benchmarks.wire

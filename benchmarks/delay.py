@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.playing import BUNDLE, paced, pictures
+from benchmarks.playing import paced, pictures
 from cloud_analytics.decoder import Decoder
 from cloud_analytics.heads import results
 from edge_encoder.encoder import Encoder
@@ -25,6 +25,7 @@ from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
 from shared.client import CameraClient, Outcome, Subscriber, Wish
 from shared.tasks import TASKS
+from taxon.defaults import SHIPPED_BUNDLE
 from tests.services import ServiceProcess, running
 
 RATES_FPS = (1, 10, 30)
@@ -33,7 +34,7 @@ WARM_FRAMES = 5
 
 def network_seconds(turns: int = 30) -> float:
     """The median time of one frame through every network, nothing else running."""
-    bundle = Bundle.load(BUNDLE)
+    bundle = Bundle.load(SHIPPED_BUNDLE)
     encoder, decoder = Encoder(bundle), Decoder(bundle)
     pixels = preprocess(pictures()[0], bundle.manifest.input).pixels
     times = []

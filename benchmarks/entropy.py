@@ -1,6 +1,6 @@
 """What entropy coding costs beside the network, and how near the payload is to the cross-entropy.
 
-    python -m benchmarks.entropy --bundle models/indoor/1 --images photo.jpg ...
+    python -m benchmarks.entropy --images photo.jpg ...
 
 One process measures both sides in turns, so the ratios hold however busy the machine is; milliseconds are printed beside
 them. Coding is the whole of it: hyperprior, tables, range coder and check sum, of all groups; the network is the backbone
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from cloud_analytics.decoder import Decoder
 from edge_encoder.encoder import EncodedFrame, Encoder
 from edge_encoder.preprocess import preprocess
-from shared.bundle import Bundle
+from taxon.defaults import load_bundle
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Timing:
 def main() -> None:
     """Prints the ratios for one thread and for the runtime's default, then the bytes."""
     arguments = _arguments()
-    bundle = Bundle.load(arguments.bundle)
+    bundle = load_bundle(arguments.bundle)
     size = bundle.manifest.input
     images = [preprocess(path.read_bytes(), size).pixels for path in arguments.images]
     rate = bundle.manifest.default_rate if arguments.rate is None else arguments.rate
@@ -61,7 +61,9 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, required=True, help="directory of a model bundle")
+    parser.add_argument(
+        "--bundle", type=Path, help="directory of a model bundle (default: TAXON_BUNDLE, else the one shipped)"
+    )
     parser.add_argument("--rate", type=int, help="operating point (default: the bundle's)")
     parser.add_argument("--rounds", type=int, default=20, help="repetitions of each picture (default: 20)")
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="JPEG, PNG or WebP files")

@@ -1,6 +1,6 @@
 """Every frame of some folders, coded here and decoded in another process: are the symbols the same, all of them?
 
-    python -m benchmarks.lossless --bundle models/indoor/1 FOLDER...
+    python -m benchmarks.lossless FOLDER...
 
 The pictures are analysed in shuffled batches of 16; the second process (`--python`, which may be one of another CPU
 architecture) decodes each frame alone, in another order. What it decoded is compared by SHA-256 over all symbols of each
@@ -24,6 +24,7 @@ from benchmarks.decode_symbols import symbols_digest
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
+from taxon.defaults import bundle_directory
 
 BATCH = 16
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
@@ -33,7 +34,8 @@ SEED = 20261122
 def main() -> int:
     """Encode and have decoded; prints one line a folder."""
     arguments = _arguments()
-    bundle = Bundle.load(arguments.bundle)
+    directory = bundle_directory(arguments.bundle)
+    bundle = Bundle.load(directory)
     encoder, failures = Encoder(bundle), 0
     rate = bundle.manifest.default_rate if arguments.rate is None else arguments.rate
     print(f"bundle {bundle.id}, rate {rate}, seed {SEED}")
@@ -46,7 +48,7 @@ def main() -> int:
                 "-m",
                 "benchmarks.decode_symbols",
                 "--bundle",
-                str(arguments.bundle),
+                str(directory),
             ]
             answer = subprocess.run([*command, temporary], check=True, stdout=subprocess.PIPE, text=True, timeout=3600)
             report = json.loads(answer.stdout)
@@ -62,7 +64,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, required=True, help="directory of a model bundle")
+    parser.add_argument(
+        "--bundle", type=Path, help="directory of a model bundle (default: TAXON_BUNDLE, else the one shipped)"
+    )
     parser.add_argument("--rate", type=int, help="operating point (default: the bundle's)")
     parser.add_argument(
         "--python", default=sys.executable, help="the Python that decodes, e.g. an emulated one of another architecture"

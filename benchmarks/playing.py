@@ -9,7 +9,6 @@ from pathlib import Path
 from shared.client import CameraFrame
 
 ROOT = Path(__file__).parents[1]
-BUNDLE = ROOT / "models" / "indoor" / "1"
 
 
 def pictures() -> list[bytes]:

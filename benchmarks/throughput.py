@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.playing import BUNDLE, pictures
+from benchmarks.playing import pictures
 from cloud_analytics.decoder import Decoder
 from cloud_analytics.heads import results
 from edge_encoder.encoder import Encoder
@@ -27,6 +27,7 @@ from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
 from shared.client import CameraClient, CameraFrame, Outcome, Subscriber, Wish
 from shared.tasks import TASKS
+from taxon.defaults import SHIPPED_BUNDLE
 from tests.services import ServiceProcess, running
 
 CAMERAS = 3
@@ -39,7 +40,7 @@ class Networks:
     """The bundle's networks in this process, with nothing around them."""
 
     def __init__(self) -> None:
-        bundle = Bundle.load(BUNDLE)
+        bundle = Bundle.load(SHIPPED_BUNDLE)
         self.encoder, self.decoder = Encoder(bundle), Decoder(bundle)
         self.groups = [group.name for group in bundle.manifest.groups]
         self.rate = bundle.manifest.default_rate

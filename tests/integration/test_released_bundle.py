@@ -19,9 +19,9 @@ from shared.bitstream import cut, parse, serialise
 from shared.bundle import Bundle
 from shared.latents import Latent
 from shared.tasks import TASKS
+from taxon.defaults import SHIPPED_BUNDLE
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = ROOT / "models" / "indoor" / "1"
 PICTURES = sorted((ROOT / "samples").glob("*/030.jpg"))
 GROUPS = ("semantic", "geometry")
 # sha256 over the bitstreams of latents that a formula gives, at every operating point: changes only with the format or the bundle
@@ -30,7 +30,7 @@ GOLDEN = "0f5cbed1c326f1d3cb3ce511f3063b83c9c68522c5ad789de1e30f43e704c32a"
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return Bundle.load(BUNDLE)
+    return Bundle.load(SHIPPED_BUNDLE)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def formula_latents(bundle: Bundle, rate: int) -> dict[str, Latent]:
 
 
 def test_it_is_at_most_forty_megabytes() -> None:
-    assert sum(path.stat().st_size for path in BUNDLE.rglob("*") if path.is_file()) <= 40_000_000
+    assert sum(path.stat().st_size for path in SHIPPED_BUNDLE.rglob("*") if path.is_file()) <= 40_000_000
 
 
 def test_its_bitstreams_are_pinned(bundle: Bundle, encoder: Encoder) -> None:
@@ -107,7 +107,7 @@ def test_another_process_decodes_the_same_symbols(
         "print(json.dumps({k: [[l[g].v.tolist(), l[g].z.tolist()] for g in ('semantic', 'geometry')] for k, l in decoded.items()}))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(BUNDLE), str(tmp_path)],
+        [sys.executable, "-c", script, str(SHIPPED_BUNDLE), str(tmp_path)],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -157,7 +157,7 @@ def test_the_inference_runtime_reports_to_nobody(tmp_path: Path) -> None:
         "TMPDIR": str(tmp_path),
     }
     done = subprocess.run(
-        [sys.executable, "-c", script, str(BUNDLE)],
+        [sys.executable, "-c", script, str(SHIPPED_BUNDLE)],
         cwd=ROOT,
         env=environment,
         timeout=60,

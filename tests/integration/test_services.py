@@ -32,6 +32,7 @@ from shared.client import (
     TensorResult,
     Wish,
 )
+from taxon.defaults import SHIPPED_BUNDLE
 from tests.link import Link
 from tests.services import ServiceProcess, running
 
@@ -161,7 +162,7 @@ class Expected:
     """What `taxon encode` and `taxon run` make of a picture, once for each picture."""
 
     def __init__(self) -> None:
-        bundle = Bundle.load(ROOT / "models" / "indoor" / "1")
+        bundle = Bundle.load(SHIPPED_BUNDLE)
         self._encoder, self._decoder = Encoder(bundle), Decoder(bundle)
         self._groups = [group.name for group in bundle.manifest.groups]
         self._rate = bundle.manifest.default_rate

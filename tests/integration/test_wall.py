@@ -17,6 +17,7 @@ from cloud_analytics.wall import add_wall
 from shared.bundle import Bundle
 from shared.service.web import WebServer, web_app
 from shared.tasks import TASKS
+from taxon.defaults import SHIPPED_BUNDLE
 from tests.chromium import CHROMIUM, DESK, PHONE, OpenWall, chromium, wall_in
 from tests.wall_feeder import Feeder
 
@@ -65,7 +66,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return Bundle.load(ROOT / "models" / "indoor" / "1")
+    return Bundle.load(SHIPPED_BUNDLE)
 
 
 @asynccontextmanager
