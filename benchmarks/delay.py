@@ -17,14 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.playing import paced, pictures
+from benchmarks.playing import TASK_NAMES, paced, pictures
 from cloud_analytics.decoder import Decoder
 from cloud_analytics.heads import results
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
 from shared.client import CameraClient, Outcome, Subscriber, Wish
-from shared.tasks import TASKS
 from taxon.defaults import SHIPPED_BUNDLE
 from tests.services import ServiceProcess, running
 
@@ -41,7 +40,7 @@ def network_seconds(turns: int = 30) -> float:
     for _ in range(turns):
         begun = time.perf_counter()
         coded = encoder.encode(pixels, [group.name for group in bundle.manifest.groups], bundle.manifest.default_rate)
-        results(decoder, [coded.bitstream], [task.name for task in TASKS])
+        results(decoder, [coded.bitstream], TASK_NAMES)
         times.append(time.perf_counter() - begun)
     return float(np.median(times[WARM_FRAMES:]))
 
@@ -51,7 +50,7 @@ async def delays(cloud: ServiceProcess, edge: ServiceProcess, fps: int, seconds:
     frames, count = pictures(), round(seconds * fps)
     name = f"camera-{fps}"
     arrived: dict[int, float] = {}
-    subscriber = Subscriber(cloud.rpc, Wish(tasks=tuple(task.name for task in TASKS), longest_side_pixels=64))
+    subscriber = Subscriber(cloud.rpc, Wish(tasks=TASK_NAMES, longest_side_pixels=64))
     async with subscriber, CameraClient(edge.rpc, name) as camera:
 
         async def collect() -> None:

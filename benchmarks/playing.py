@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from shared.client import CameraFrame
+from shared.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
+TASK_NAMES = tuple(task.name for task in TASKS)
 
 
 def pictures() -> list[bytes]:

@@ -19,21 +19,19 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.playing import pictures
+from benchmarks.playing import TASK_NAMES, pictures
 from cloud_analytics.decoder import Decoder
 from cloud_analytics.heads import results
 from edge_encoder.encoder import Encoder
 from edge_encoder.preprocess import preprocess
 from shared.bundle import Bundle
 from shared.client import CameraClient, CameraFrame, Outcome, Subscriber, Wish
-from shared.tasks import TASKS
 from taxon.defaults import SHIPPED_BUNDLE
 from tests.services import ServiceProcess, running
 
 CAMERAS = 3
 TURNS = 3
 BATCHES = (1, 8)
-NAMES = tuple(task.name for task in TASKS)
 
 
 class Networks:
@@ -60,7 +58,7 @@ class Networks:
         begun = time.perf_counter()
         for _ in range(frames):
             self.encoder.analyse(self.pixels, self.groups, self.rate)
-            results(self.decoder, [self.bitstream], NAMES)
+            results(self.decoder, [self.bitstream], TASK_NAMES)
         return (time.perf_counter() - begun) / frames
 
 
@@ -91,7 +89,7 @@ async def edge_seconds(edge: ServiceProcess, frames: int, turn: int) -> float:
 async def service_seconds(cloud: ServiceProcess, edge: ServiceProcess, frames: int, turn: int) -> float:
     """A frame's time from post to delivery, edge and cloud overlapping."""
     seen = 0
-    subscriber = Subscriber(cloud.rpc, Wish(tasks=NAMES, longest_side_pixels=64))
+    subscriber = Subscriber(cloud.rpc, Wish(tasks=TASK_NAMES, longest_side_pixels=64))
     async with subscriber:
         begun = time.perf_counter()
         posting = asyncio.create_task(post_all(edge, frames, f"all-{turn}"))
