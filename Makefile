@@ -52,6 +52,13 @@ bench: setup ## Measure codec and services, each as a ratio in one run (about 6 
 	$(VENV)/bin/python -m benchmarks.delay
 	$(VENV)/bin/python -m benchmarks.wire
 
+.PHONY: metrics-check
+metrics-check: setup ## Judge Prometheus' rules and Grafana's dashboards, and scrape live services (about a minute; installs Debian's prometheus where it may)
+	tests/debian.sh prometheus
+	promtool check config deploy/prometheus/prometheus.yml
+	promtool test rules deploy/prometheus/tests/*.yml
+	$(VENV)/bin/python -m pytest tests/integration/deploy tests/unit/deploy
+
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock
 	$(LOCK) $(UPGRADE) --extra cpu --extra video pyproject.toml requirements/build.in -o requirements/cpu.lock
