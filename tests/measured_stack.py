@@ -18,6 +18,7 @@ from pathlib import Path
 import websockets
 
 from shared.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
+from shared.errors import Refused
 from shared.tasks import TASKS
 from tests.prometheus import PrometheusServer, eventually
 from tests.services import ServiceProcess, running
@@ -96,6 +97,7 @@ async def measured_stack(
         watching = asyncio.create_task(live.watch(subscriber))
         stack.push_async_callback(_cancelled, watching)
         await stack.enter_async_context(_wall_page(cloud))
+        await _asked_for_too_much(cloud)
         await _until_wanted(edge, picture)
         yield live
 
@@ -107,6 +109,16 @@ async def _until_wanted(edge: ServiceProcess, picture: bytes) -> None:
             return (await probe.post(picture)).outcome is Outcome.CODED
 
         await eventually(is_coded, "the subscriber's wish at the edge")
+
+
+async def _asked_for_too_much(cloud: ServiceProcess) -> None:
+    """A subscriber that the cloud refuses."""
+    async with Subscriber(cloud.rpc, Wish(tasks=("telepathy",))) as subscriber:
+        try:
+            await subscriber.subscribed()
+        except Refused:
+            return
+    raise AssertionError("a task that there is not was granted")
 
 
 @asynccontextmanager

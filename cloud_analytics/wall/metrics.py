@@ -23,6 +23,9 @@ class WallMetrics:
         self.sent_messages = meters.counter("wall_sent_messages", "Messages to pages", "kind")
         self.sent_bytes = meters.counter("wall_sent_bytes", "Bytes of these", "kind")
         self._dropped = meters.counter("wall_dropped", "What a page did not get, by reason", "reason")
+        for kind in ("text", "pictures"):
+            self.sent_messages.labels(kind)
+            self.sent_bytes.labels(kind)
         for loss in LOSSES:
             self._dropped.labels(loss)
 
