@@ -55,9 +55,8 @@ class EdgeService:
     def __init__(self, settings: EdgeSettings, bundle_directory: Path) -> None:
         self._settings = settings
         self._directory = bundle_directory
-        self._metrics = EdgeMetrics(
-            CameraTerms(settings.most_cameras, settings.camera_series_seconds, settings.budget_of)
-        )
+        most = max(settings.most_cameras, len(settings.named_cameras))
+        self._metrics = EdgeMetrics(CameraTerms(most, settings.camera_series_seconds, settings.budget_of))
         self._closing = AsyncExitStack()
         self._running: list[asyncio.Task[None]] = []
         self._players: list[asyncio.Task[None]] = []
@@ -233,11 +232,7 @@ class EdgeService:
         """Shows the spool in the metrics, and drops what is too old also when nothing comes."""
         metrics, state = self._metrics, await asyncio.to_thread(self._spool.state)
         metrics.watch_spool(lambda: state)
-        named = {*self._settings.cameras, *(source.camera_id for source in self._settings.sources)}
         while True:
-            for camera_id in named:
-                # One that the settings name is this edge's also when it gives nothing: then above all.
-                metrics.cameras.saw(camera_id)
             try:
                 await asyncio.to_thread(self._spool.expire)
             except DiskFull as error:
@@ -245,6 +240,9 @@ class EdgeService:
             state = await asyncio.to_thread(self._spool.state)
             for (camera_id, bound), frames in self._spool.take_dropped().items():
                 metrics.cameras.dropped(camera_id, bound, frames)
+            for camera_id in self._settings.named_cameras:
+                # It has series also when it gives nothing: then above all.
+                metrics.cameras.saw(camera_id)
             metrics.cameras.forget_quiet()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 

@@ -12,7 +12,7 @@ from tests.measured_stack import CAMERAS, THRIFTY, MeasuredStack, measured_stack
 from tests.prometheus import HAS_PROMETHEUS, REASON
 from tests.running_edge import picture
 
-FRAMES = 40
+FRAMES = 24
 SIZES = {"hall": (48, 40), "kitchen": (320, 240), THRIFTY: (64, 64)}
 
 
