@@ -16,7 +16,7 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 
 .PHONY: help
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
 
 .PHONY: setup
 setup: $(VENV)/.complete ## Make .venv with everything the tests and training need (about 6 GB: torch)
@@ -51,6 +51,13 @@ bench: setup ## Measure codec and services, each as a ratio in one run (about 6 
 	$(VENV)/bin/python -m benchmarks.throughput
 	$(VENV)/bin/python -m benchmarks.delay
 	$(VENV)/bin/python -m benchmarks.wire
+
+.PHONY: metrics-check
+metrics-check: setup ## Judge Prometheus' rules and Grafana's dashboards, and scrape live services (about a minute; installs Debian's prometheus where it may)
+	tests/debian.sh prometheus
+	promtool check config deploy/prometheus/prometheus.yml
+	promtool test rules deploy/prometheus/tests/*.yml
+	$(VENV)/bin/python -m pytest tests/integration/deploy tests/unit/deploy
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock

@@ -49,6 +49,7 @@ class Analysis:
         )
         self._batchers: dict[bytes, Batcher] = {}
         self._complaints = OncePer(_COMPLAIN_EVERY_SECONDS)
+        metrics.watch_batchers(lambda: sum(batcher.waiting_frames for batcher in self._batchers.values()))
 
     def framed(self, received: Received) -> Analysed:
         """What the framing alone tells: which groups were sent, at what cost. Microseconds, no network."""

@@ -52,6 +52,11 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
 
+    @property
+    def waiting_frames(self) -> int:
+        """How many are not in a batch yet."""
+        return len(self._waiting)
+
     async def values(self, frame: DecodedFrame) -> Values:
         """One frame's values by task, each without the batch axis."""
         if self._runner is None:

@@ -1,57 +1,83 @@
-"""What the cloud service counts, for Prometheus.
+"""What the cloud service counts, for Prometheus; what it counts of single cameras is in `camera_metrics`.
 
-Law: labels are bounded: camera ids that edges sent, and names from this code or the bundles; never a subscriber's id. Times are in seconds,
-sizes in bytes, and every frame that does not reach a subscriber is in one of the counters with its reason.
+Law: labels are bounded: cameras by `CameraSeries`, and names from this code or the bundles; never a subscriber's id. Times are in
+seconds, sizes in bytes, and every frame that does not reach a subscriber is in one of the counters with its reason.
+docs/metrics.md lists all of them.
 """
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Callable
 
-STAGE_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+from prometheus_client import CollectorRegistry
+
+from cloud_analytics.camera_metrics import CameraMetrics
+from shared.telemetry.metrics import FRAMES, SECONDS, Meters
 
 
 class CloudMetrics:
-    """One set of metrics in one registry."""
+    """One set of metrics in one registry. most_cameras, camera_series_seconds: as `CloudSettings` says."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, most_cameras: int = 10_000, camera_series_seconds: float = 86400.0
+    ) -> None:
         self.registry = registry
-        by_camera = ["camera"]
-        self.frames_received = self._counter("frames_received", "Frames written to the journal", by_camera)
-        self.frames_duplicate = self._counter("frames_duplicate", "Frames that had come before", by_camera)
-        self.frames_late = self._counter("frames_late", "Frames lost: later ones had come by another edge", by_camera)
-        self.frames_failed = self._counter("frames_failed", "Frames that could not be decoded", by_camera)
-        self.coded_bytes = self._counter("coded_bytes", "Bytes of the bitstreams received", by_camera)
-        self.acks = self._counter("acks", "Acknowledgements sent, one for many frames")
-        self.uplink_messages = self._counter("uplink_messages", "Messages from edges")
-        self.uplinks = self._gauge("uplinks_connected", "Edges connected now")
-        self.refusals = self._counter("refusals", "Calls refused", ["reason"])
-        self.heads_run = self._counter("heads_run", "Frames that a head ran for", ["task"])
-        self.batch_frames = self._histogram("batch_frames", "Frames of a batch", BATCH_BUCKETS)
-        self.stage_seconds = self._histogram("stage_seconds", "Time of a stage", STAGE_BUCKETS, ["stage"])
-        self.results_published = self._counter("results_published", "Frames given to the bus")
-        self.results_delivered = self._counter("results_delivered", "Frames that subscribers took")
-        self.results_dropped = self._counter("results_dropped", "Frames that a subscriber lost", ["reason"])
-        self.results_computed_again = self._counter("results_on_demand", "Frames analysed for replay or a late wish")
-        self.subscribers = self._gauge("subscribers", "Subscribers connected now")
-        self.wishes_held = self._gauge("wishes_held", "Wishes that outlive their broken connection now")
-        self.journal_bytes = self._gauge("journal_bytes", "Bytes of the journal in use")
-        self.journal_frames = self._gauge("journal_frames", "Frames in the journal")
-        self.journal_dropped = self._counter("journal_frames_dropped", "Frames the journal let go", ["reason"])
-        self.journal_damaged = self._counter("journal_damaged", "Journals that were damaged and set aside")
-        self.bundle_info = Gauge(
-            "taxon_bundle_info", "1 for each bundle served", ["name", "version", "digest"], registry=registry
-        )
-        self.bundles_refused = self._counter("bundles_refused", "Bundles and heads that could not be loaded")
+        meters = self.meters = Meters("taxon_cloud", registry)
+        meters.about_the_process()
+        counter, gauge, histogram = meters.counter, meters.gauge, meters.histogram
+        self.cameras = CameraMetrics(meters, most_cameras, camera_series_seconds)
+        self._ready = gauge("ready", "1 while calls are taken")
+        self.bundle_info = gauge("bundle_info", "1 for each bundle served", "name", "version", "digest")
+        self.bundles_refused = counter("bundles_refused", "Bundles and heads that could not be loaded")
+        self.uplinks = gauge("uplinks_connected", "Edges connected now")
+        self.uplinks_joined = counter("uplinks_joined", "Edges that connected, again and again")
+        self.uplink_cameras = gauge("uplink_cameras", "Cameras that connected edges announced or sent frames of")
+        self.uplink_messages = counter("uplink_messages", "Messages from edges")
+        self.acks = counter("acks", "Acknowledgements sent, one for many frames")
+        self.refusals = counter("refusals", "Calls refused", "reason")
+        self._receive_queue = gauge("receive_queue_frames", "Frames between the journal and the bus")
+        self._receive_limit = gauge("receive_queue_limit_frames", "The most that may be there")
+        self._batcher_queue = gauge("batcher_queue_frames", "Frames that wait for the networks")
+        self.heads_run = counter("heads_run", "Frames that a head ran for", "task")
+        self.batch_frames = histogram("batch_frames", "Frames of a batch", FRAMES)
+        self.stage_seconds = histogram("stage_seconds", "Time in a stage, or of a wait", SECONDS, "stage")
+        self.results_published = counter("results_published", "Frames given to the bus")
+        self.results_delivered = counter("results_delivered", "Frames that subscribers took")
+        self.results_dropped = counter("results_dropped", "Frames that a subscriber lost", "reason")
+        self.results_computed_again = counter("results_on_demand", "Frames analysed for replay or a late wish")
+        self._recent_bytes = gauge("recent_bytes", "Memory that recent results take")
+        self._recent_limit = gauge("recent_limit_bytes", "The most that they may take")
+        self.subscribers = gauge("subscribers", "Subscribers connected now")
+        self._subscriber_queues = gauge("subscriber_queue_frames", "Live results that wait for subscribers, all queues")
+        self.wishes_held = gauge("wishes_held", "Wishes that outlive their broken connection now")
+        self.journal_bytes = gauge("journal_bytes", "Bytes of the journal in use")
+        self.journal_limit = gauge("journal_limit_bytes", "The most that the journal may take")
+        self.journal_frames = gauge("journal_frames", "Frames in the journal")
+        self.journal_dropped = counter("journal_frames_dropped", "Frames the journal let go", "reason")
+        self.journal_damaged = counter("journal_damaged", "Journals that were damaged and set aside")
+        for reason in ("age", "bytes"):
+            self.journal_dropped.labels(reason)
+        for reason in ("slow_subscriber", "journal_bound"):
+            self.results_dropped.labels(reason)
 
-    def _counter(self, name: str, told: str, labels: list[str] | None = None) -> Counter:
-        return Counter(f"taxon_cloud_{name}", told, labels or (), registry=self.registry)
+    def watch_ready(self, is_ready: Callable[[], bool]) -> None:
+        """Reads whether calls are taken when the metrics are read."""
+        self._ready.set_function(lambda: float(is_ready()))
 
-    def _gauge(self, name: str, told: str) -> Gauge:
-        return Gauge(f"taxon_cloud_{name}", told, registry=self.registry)
+    def watch_receive_queue(self, frames: Callable[[], int], limit_frames: int) -> None:
+        """Reads the queue between journal and bus when the metrics are read."""
+        self._receive_queue.set_function(frames)
+        self._receive_limit.set(limit_frames)
 
-    def _histogram(
-        self, name: str, told: str, buckets: tuple[float, ...], labels: list[str] | None = None
-    ) -> Histogram:
-        return Histogram(f"taxon_cloud_{name}", told, labels or (), buckets=buckets, registry=self.registry)
+    def watch_batchers(self, frames: Callable[[], int]) -> None:
+        """Reads what waits for the networks when the metrics are read."""
+        self._batcher_queue.set_function(frames)
+
+    def watch_recent(self, held_bytes: Callable[[], int], limit_bytes: int) -> None:
+        """Reads the memory of recent results when the metrics are read."""
+        self._recent_bytes.set_function(held_bytes)
+        self._recent_limit.set(limit_bytes)
+
+    def watch_subscribers(self, frames: Callable[[], int]) -> None:
+        """Reads what waits for subscribers when the metrics are read."""
+        self._subscriber_queues.set_function(frames)

@@ -39,6 +39,7 @@ class JournalFailed(TaxonError):  # noqa: N818 - named after what happened
 class _Arrived:
     arrival: Arrival
     done: asyncio.Future[int]
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,7 @@ class Pipeline:
         self._tasks: list[asyncio.Task[None]] = []
         self._complaints = OncePer(_COMPLAIN_EVERY_SECONDS)
         self._complaints_of_late = OncePer(_COMPLAIN_EVERY_SECONDS)
+        metrics.watch_receive_queue(self._under_way.qsize, queue_frames)
 
     def start(self) -> None:
         """Begins to work."""
@@ -144,21 +146,21 @@ class Pipeline:
                 _settle(batch, JournalFailed("the cloud's journal failed; send again later"))
                 raise
             self._metrics.stage_seconds.labels("journal").observe(time.monotonic() - began)
+            for one in batch:
+                self._metrics.stage_seconds.labels("journal_wait").observe(began - one.since)
             await self._admit(appended)
             _settle(batch, appended.head)
 
     async def _admit(self, appended: Appended) -> None:
         for camera in appended.duplicates:
-            self._metrics.frames_duplicate.labels(camera).inc()
+            self._metrics.cameras.duplicate(camera)
         for camera in appended.late:
-            self._metrics.frames_late.labels(camera).inc()
+            self._metrics.cameras.late(camera)
             if (times := self._complaints_of_late.held_back()) is not None:
                 log.error("frames lost: later ones of the camera had come by another edge", camera=camera, times=times)
         for received in appended.received:
-            packet = received.packet
-            self._metrics.frames_received.labels(packet.camera_id).inc()
-            self._metrics.coded_bytes.labels(packet.camera_id).inc(len(packet.bitstream))
-            tasks = self._wishes.tasks_for(packet.camera_id)
+            self._metrics.cameras.received(received)
+            tasks = self._wishes.tasks_for(received.packet.camera_id)
             work = asyncio.create_task(self._analysis.compute(received, tasks), name="analysis")
             await self._under_way.put(_UnderWay(received, work))
 
@@ -169,6 +171,7 @@ class Pipeline:
             if analysed.error:
                 self._complain(analysed)
             await self._bus.publish(analysed)
+            self._metrics.cameras.published(analysed)
             packet = one.received.packet
             log.debug(
                 "frame published",
@@ -199,12 +202,12 @@ class Pipeline:
                 self._metrics.journal_dropped.labels(reason).inc(frames)
                 log.info("journal dropped its oldest", reason=reason, frames=frames)
         size, kept = await asyncio.to_thread(self._journal.size)
+        self._metrics.cameras.forget_quiet()
         self._metrics.journal_bytes.set(size)
         self._metrics.journal_frames.set(kept)
 
     def _complain(self, analysed: Analysed) -> None:
         packet = analysed.received.packet
-        self._metrics.frames_failed.labels(packet.camera_id).inc()
         if (times := self._complaints.held_back()) is not None:
             log.warning(
                 "frame not decoded",

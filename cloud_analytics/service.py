@@ -36,7 +36,7 @@ from cloud_analytics.uplink_server import NAME as UPLINK
 from cloud_analytics.uplink_server import UplinkService
 from cloud_analytics.uplink_session import UplinkParts, UplinkTerms
 from cloud_analytics.uplinks import Uplinks
-from cloud_analytics.wall import add_wall
+from cloud_analytics.wall import WallMetrics, add_wall
 from cloud_analytics.wish_store import WishStore
 from cloud_analytics.wishes import Wishes
 from shared.bundle import Bundle
@@ -58,8 +58,10 @@ class CloudService:
 
     def __init__(self, settings: CloudSettings) -> None:
         self._settings = settings
-        self.metrics = CloudMetrics(CollectorRegistry())
+        self.metrics = CloudMetrics(CollectorRegistry(), settings.most_measured_cameras, settings.camera_series_seconds)
+        self.metrics.journal_limit.set(settings.journal_bytes)
         self._gate = Gate(self.metrics)
+        self.metrics.watch_ready(lambda: self._gate.waits_for is None)
         self._catalogue = Catalogue(settings.bundles.expanduser(), self._decoder, settings.most_batch, self.metrics)
         self._rendering = ThreadPoolExecutor(settings.decode_threads, "render")
         self._database: Database | None = None
@@ -179,7 +181,7 @@ class _Parts:
         self.subscriptions = Subscriptions(catalogue, journal, self.uplinks, outlets, settings.most_subscribers)
         self.rpc = self._rpc_server(shared)
         app = web_app("taxon cloud", CloudSettings.__doc__ or "", lambda: shared.gate.waits_for, metrics.registry)
-        add_wall(app, self.subscriptions)
+        add_wall(app, self.subscriptions, metrics=WallMetrics(metrics.meters))
         self.web = WebServer(app, settings.http)
 
     def _rpc_server(self, shared: _Shared) -> RpcServer:

@@ -45,4 +45,7 @@ class CloudSettings(ServiceSettings):
     recent_bytes: int = Field(
         256 * MEBIBYTE, ge=MEBIBYTE, description="memory for recent results; older ones are computed again when wanted"
     )
+    most_measured_cameras: int = Field(
+        10_000, ge=1, le=100_000, description="cameras that have metrics of their own; beyond it the quietest has none"
+    )
     largest_message_bytes: int = Field(16 * MEBIBYTE, ge=4096, le=1 << 30, description="largest gRPC message")

@@ -9,9 +9,10 @@ frame is as the new wish asks.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.render import Style
@@ -31,6 +32,7 @@ class _Ahead:
 
     item: Received | Lost
     output: asyncio.Task[FrameOutput] | None
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +106,7 @@ class Subscription:
                 assert isinstance(first.item, Lost)
                 return first.item
             self._outlets.metrics.results_delivered.inc()
+            self._outlets.metrics.stage_seconds.labels("delivery").observe(time.monotonic() - first.since)
             return first.output.result()
 
     async def close(self, *, hold: bool) -> None:

@@ -24,6 +24,7 @@ from cloud_analytics.wishes import Wishes
 from shared.errors import BadRequest
 from shared.packets import Packet, checked_name
 from shared.uplink_messages import PacketReader
+from shared.uplink_sizes import bytes_by_camera
 from shared.wire import uplink_pb2
 
 Context = grpc.aio.ServicerContext[uplink_pb2.ConnectRequest, uplink_pb2.ConnectResponse]
@@ -140,9 +141,12 @@ class UplinkSession:
         self._allowance -= len(packets)
         if self._allowance < 0:
             raise BadRequest(f"{-self._allowance} frames more than there was credit for")
+        wire_bytes = bytes_by_camera(request, packets)
         # What has come before is acknowledged to whoever sends it: a camera that was moved must not stop its first edge's others.
         self._parts.uplinks.claim(self._uplink, self._parts.pipeline.new_of(packets))
         position = await self._parts.pipeline.receive(Arrival(tuple(packets), self._digest, self._uplink.edge_id))
+        # Only now: of a message that was refused, its cameras would have series that nothing else stands for.
+        self._parts.metrics.cameras.carried(wire_bytes)
         await self._unpublished.put(_Unpublished(position, _last_sequences(packets), len(packets)))
 
     async def _ack_loop(self) -> None:

@@ -62,6 +62,7 @@ class Uplinks:
         self._stopping: TaxonError | None = None
         self._empty = asyncio.Event()
         self._empty.set()
+        metrics.uplink_cameras.set_function(lambda: len(self._cameras))
 
     def connected(self, edge_id: str) -> bool:
         """Whether this edge is."""
@@ -83,6 +84,7 @@ class Uplinks:
         self._connected[uplink] = None
         self._empty.clear()
         self._metrics.uplinks.set(len(self._of_edges))
+        self._metrics.uplinks_joined.inc()
         return uplink
 
     @property

@@ -48,6 +48,10 @@ class Cameras:
         """The cameras that the cloud may offer: those that gave frames, and those that the settings name."""
         return self._outcomes.keys() | self._allowed
 
+    def knows(self, camera_id: str) -> bool:
+        """Whether the camera was taken before: any name may be posted."""
+        return camera_id in self._outcomes
+
     def on_new(self, tell: Callable[[], None]) -> None:
         """Calls `tell` whenever a camera comes that was not known before."""
         self._tell_of_new = tell
@@ -62,6 +66,7 @@ class Cameras:
         if len(self._outcomes) >= self._most:
             raise Busy(f"this edge has {self._most} cameras already; give the camera to another, or raise most_cameras")
         self._outcomes[camera_id] = Counter()
+        self._metrics.cameras.saw(camera_id)
         self._tell_of_new()
         return camera_id
 
@@ -69,10 +74,11 @@ class Cameras:
         """Counts a frame that was taken."""
         if receipt.repeated_post:
             self._metrics.repeated.inc()
+            self._metrics.cameras.gave(receipt.camera_id)
             return
         name = receipt.camera_id
         self._outcomes[name][receipt.outcome] += 1
-        self._metrics.frames.labels(name, receipt.outcome).inc()
+        self._metrics.cameras.answered(name, receipt.outcome)
         if receipt.outcome is Outcome.CODED:
             self._bytes[name] += receipt.coded_bytes
             if name not in self._last or self._last[name].sequence < receipt.sequence:

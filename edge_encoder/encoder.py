@@ -28,7 +28,8 @@ class EncodedGroup:
     """One group's share of a frame.
 
     cross_entropy_bits: what the latent is worth under the tables. payload_bytes: what the range coder made of it.
-    substream_bytes: with header and check sum. latent: as the decoder will see it.
+    substream_bytes: with header and check sum. latent: as the decoder will see it. side_information_bits: what v is worth
+    of the cross-entropy.
     """
 
     name: str
@@ -36,6 +37,16 @@ class EncodedGroup:
     payload_bytes: int
     substream_bytes: int
     latent: Latent
+    side_information_bits: float
+
+    @property
+    def side_information_bytes(self) -> float:
+        """The payload's share that is v's. One run of the coder writes v and z and leaves no border between them, so
+        the bytes are shared out as the model's information is.
+        """
+        if self.cross_entropy_bits <= 0:
+            return 0.0
+        return self.payload_bytes * self.side_information_bits / self.cross_entropy_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +134,12 @@ class Encoder(OpenBundle):
             serialise(bitstream),
             tuple(
                 EncodedGroup(
-                    name, one.cross_entropy_bits, len(one.substream.payload), one.substream.size_bytes, one.latent
+                    name,
+                    one.cross_entropy_bits,
+                    len(one.substream.payload),
+                    one.substream.size_bytes,
+                    one.latent,
+                    one.side_information_bits,
                 )
                 for name, one in coded.items()
             ),

@@ -97,6 +97,8 @@ class Intake:
         """Counts a refusal, also one that a door found by itself, and tells of it now and then. camera_id: empty where it is not known."""
         reason = status_of(error).reason
         self._metrics.refusals.labels(reason).inc()
+        if self.cameras.knows(camera_id):
+            self._metrics.cameras.refused(camera_id, reason)
         if isinstance(error, Draining | NotReady):
             return
         if (times := self._tells.setdefault(reason, OncePer(REFUSALS_TOLD_SECONDS)).held_back()) is not None:
@@ -138,8 +140,14 @@ class Intake:
             raise BadRequest("the capture time must lie between 1970 and 9999")
 
     async def _answered(self, posted: Posted, answer: Waiting | Receipt) -> Receipt:
-        with self._counting_refusals(posted.camera_id):
-            receipt = answer if isinstance(answer, Receipt) else await self._outcome(posted, answer)
+        began = time.perf_counter()
+        outcome = "refused"
+        try:
+            with self._counting_refusals(posted.camera_id):
+                receipt = answer if isinstance(answer, Receipt) else await self._outcome(posted, answer)
+            outcome = receipt.outcome
+        finally:
+            self._metrics.answer.labels(outcome).observe(time.perf_counter() - began)
         self.cameras.note(receipt)
         log.debug(
             "frame answered",

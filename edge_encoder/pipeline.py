@@ -100,14 +100,19 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         while True:
             batch = await self._analysed.get()
-            with self._answering([analysed.prepared.task for analysed in batch]), self._timed("code"):
-                done = await loop.run_in_executor(
-                    self._threads, stages.code, self.encoder, self._pacing, self._spool, batch
-                )
+            with self._answering([analysed.prepared.task for analysed in batch]):
+                done = await loop.run_in_executor(self._threads, self._coded_and_kept, batch)
                 self._failures = 0
                 self._spooled()
                 for one in done:
                     self._answer(one)
+
+    def _coded_and_kept(self, batch: Sequence[stages.Analysed]) -> list[stages.Done]:
+        """In one thread: a change of threads between the two would cost more than the coding of a frame."""
+        with self._timed("code"):
+            coded = stages.code(self.encoder, batch)
+        with self._timed("spool"):
+            return stages.keep(self.encoder.bundle.digest, self._pacing, self._spool, batch, coded)
 
     async def _prepare(self, taken: Sequence[Waiting]) -> list[stages.Prepared]:
         """The frames of a batch, its damaged pictures and unwanted frames answered."""
@@ -145,8 +150,8 @@ class Pipeline:
         if isinstance(done.answer, Exception):
             done.waiting.refuse(done.answer)
             return
-        for group in done.encoded.groups if done.encoded is not None else ():
-            self._metrics.coded_bytes.labels(done.answer.camera_id, group.name).inc(group.substream_bytes)
+        if (kept := done.kept) is not None:
+            self._metrics.cameras.coded(done.waiting.posted, kept.encoded, kept.geometry, kept.rate)
         done.waiting.resolve(done.answer)
 
     def _refuse(self, task: stages.Task, error: Exception) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_encoder.camera_metrics import CameraTerms
 from edge_encoder.cameras import Cameras
 from edge_encoder.encoder import Encoder
 from edge_encoder.flow import Flow
@@ -55,7 +55,8 @@ class EdgeService:
     def __init__(self, settings: EdgeSettings, bundle_directory: Path) -> None:
         self._settings = settings
         self._directory = bundle_directory
-        self._metrics = EdgeMetrics()
+        most = max(settings.most_cameras, len(settings.named_cameras))
+        self._metrics = EdgeMetrics(CameraTerms(most, settings.camera_series_seconds, settings.budget_of))
         self._closing = AsyncExitStack()
         self._running: list[asyncio.Task[None]] = []
         self._players: list[asyncio.Task[None]] = []
@@ -143,6 +144,10 @@ class EdgeService:
         metrics.watch_flow(lambda: self._flow.is_behind)
         self._queue = FrameQueue(settings.queue_policy, settings.queue_depth, settings.queue_bytes)
         metrics.watch_queue(lambda: self._queue.frames, lambda: self._queue.bytes)
+        metrics.queue_limit.set(settings.queue_bytes)
+        metrics.spool_limit.set(settings.spool_bytes)
+        metrics.spool_age_limit.set(settings.spool_age_seconds)
+        metrics.describe(bundle)
         cameras = Cameras(settings.cameras, settings.most_cameras, metrics)
         self._intake = Intake(
             cameras,
@@ -165,6 +170,7 @@ class EdgeService:
             cameras=lambda: cameras.names,
         )
         cameras.on_new(self._uplink.notify)
+        metrics.watch_ready(lambda: self._intake.waits_for is None)
         self._pipeline = Pipeline(
             encoder,
             self._queue,
@@ -224,12 +230,20 @@ class EdgeService:
 
     async def _keep_house(self) -> None:
         """Shows the spool in the metrics, and drops what is too old also when nothing comes."""
+        metrics, state = self._metrics, await asyncio.to_thread(self._spool.state)
+        metrics.watch_spool(lambda: state)
         while True:
             try:
                 await asyncio.to_thread(self._spool.expire)
             except DiskFull as error:
                 log.error("the spool cannot be written", error=str(error))
-            self._metrics.note_spool(await asyncio.to_thread(self._spool.state), time.time_ns() // 1000)
+            state = await asyncio.to_thread(self._spool.state)
+            for (camera_id, bound), frames in self._spool.take_dropped().items():
+                metrics.cameras.dropped(camera_id, bound, frames)
+            for camera_id in self._settings.named_cameras:
+                # It has series also when it gives nothing: then above all.
+                metrics.cameras.saw(camera_id)
+            metrics.cameras.forget_quiet()
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 

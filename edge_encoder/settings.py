@@ -106,6 +106,11 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
         """The sources to play."""
         return tuple(source_of(one) for one in self.source)
 
+    @property
+    def named_cameras(self) -> frozenset[str]:
+        """Cameras that are this edge's whether or not they give anything."""
+        return frozenset(self.cameras) | {source.camera_id for source in self.sources}
+
     def budget_of(self, camera_id: str) -> Budget | None:
         """A camera's bit budget, None for none."""
         kilobits = self.budgets_kbps.get(camera_id, self.budget_kbps)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -24,6 +25,7 @@ from shared.packets import MICROSECONDS, Packet
 from shared.telemetry.logs import OncePer, logger
 
 SpoolSync = Literal["normal", "full"]
+Bound = Literal["bytes", "age"]
 RECEIPTS_KEPT = 64
 """Of each camera: how far back a repeated post is recognised, in frames."""
 
@@ -52,11 +54,12 @@ class Coded:
 
 @dataclass(frozen=True)
 class Spooled:
-    """A packet and its place: row rises with every frame and is never used twice."""
+    """A packet and its place: row rises with every frame and is never used twice. spooled_us: since 1970."""
 
     row: int
     bundle_digest: bytes
     packet: Packet
+    spooled_us: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Spool:
         self._clock = clock
         self._warns = OncePer(_SECONDS_BETWEEN_WARNINGS)
         self._dropped_for_bytes = self._dropped_for_age = self._unlogged = 0
+        self._untold: Counter[tuple[str, Bound]] = Counter()
         query = "SELECT count(*), coalesce(sum(length(bitstream)), 0) FROM frames"
         frames, coded = self._database.main.execute(query).fetchone()
         floor = self._database.main.execute("SELECT value FROM meta WHERE key = ?", (FLOOR,)).fetchone()
@@ -126,29 +130,33 @@ class Spool:
         with self._lock:
             found = self._database.second.execute(
                 "SELECT row, digest, camera_id, sequence, capture_time_us, picture_width, picture_height, input_width, "
-                "input_height, bitstream, trace_context FROM frames JOIN cameras USING (camera) WHERE row > ? "
+                "input_height, bitstream, trace_context, spooled_us FROM frames JOIN cameras USING (camera) WHERE row > ? "
                 "ORDER BY row LIMIT ?",
                 (row, limit),
             ).fetchall()
         return [
-            Spooled(place, digest, Packet(name, sequence, taken, Geometry(*sizes), bits, trace))
-            for place, digest, name, sequence, taken, *sizes, bits, trace in found
+            Spooled(place, digest, Packet(name, sequence, taken, Geometry(*sizes), bits, trace), spooled_us)
+            for place, digest, name, sequence, taken, *sizes, bits, trace, spooled_us in found
         ]
 
-    def delete_acked(self, acks: Sequence[tuple[str, int]]) -> int:
-        """Forgets each camera's frames up to its sequence; how many they were. They may come back after a crash."""
+    def delete_acked(self, acks: Sequence[tuple[str, int]]) -> list[float]:
+        """Forgets each camera's frames up to its sequence; the seconds that each was kept. They may come back after a crash."""
         gone: list[int] = []
+        kept_since_us: list[int] = []
         with self._lock:
             with transaction(self._database.second) as cursor:
                 for name, sequence in acks:
                     cursor.execute(
                         "DELETE FROM frames WHERE camera = (SELECT camera FROM cameras WHERE camera_id = ?) "
-                        "AND sequence <= ? RETURNING length(bitstream)",
+                        "AND sequence <= ? RETURNING length(bitstream), spooled_us",
                         (name, sequence),
                     )
-                    gone += [size for (size,) in cursor]
+                    for size, spooled_us in cursor:
+                        gone.append(size)
+                        kept_since_us.append(spooled_us)
             self._count_out(gone)
-        return len(gone)
+        now_us = self._clock() * MICROSECONDS
+        return [max(0.0, now_us - since_us) / MICROSECONDS for since_us in kept_since_us]
 
     def expire(self) -> None:
         """Drops what is over its age; the appends do it too."""
@@ -175,6 +183,12 @@ class Spool:
         oldest = 0 if row is None else int(row[0])
         return SpoolState(self._frames, self._bytes, oldest, self._dropped_for_bytes, self._dropped_for_age)
 
+    def take_dropped(self) -> Mapping[tuple[str, Bound], int]:
+        """How many frames of each camera went for which bound, since this was last asked."""
+        with self._lock:
+            untold, self._untold = self._untold, Counter()
+        return untold
+
     @property
     def frames(self) -> int:
         """How many are kept, without asking the disk."""
@@ -200,32 +214,35 @@ class Spool:
         with self._lock:
             self._database.close()
 
-    def _make_room(self, cursor: sqlite3.Cursor, added: int, now_us: int) -> _Dropped:
+    def _make_room(self, cursor: sqlite3.Cursor, added: int, now_us: int) -> list[_Dropped]:
         """Deletes from the oldest on what is too old, and what is over the bound in bytes."""
         over = self._bytes + added - self._most_bytes
-        aged: list[int] = []
-        crowded: list[int] = []
+        dropped: list[_Dropped] = []
         while True:
             oldest = cursor.execute(
-                "SELECT row, spooled_us, length(bitstream) FROM frames ORDER BY row LIMIT 1"
-            ).fetchall()
-            too_old = [size for _, spooled_us, size in oldest if spooled_us < now_us - self._most_age_us]
-            if not oldest or (over <= 0 and not too_old):
-                return _Dropped(aged, crowded)
-            ((row, _, size),) = oldest
+                "SELECT row, camera_id, spooled_us, length(bitstream) FROM frames JOIN cameras USING (camera) "
+                "ORDER BY row LIMIT 1"
+            ).fetchone()
+            if oldest is None:
+                return dropped
+            row, camera_id, spooled_us, size = oldest
+            too_old = spooled_us < now_us - self._most_age_us
+            if over <= 0 and not too_old:
+                return dropped
             cursor.execute("DELETE FROM frames WHERE row = ?", (row,))
-            (aged if too_old else crowded).append(size)
+            dropped.append(_Dropped(camera_id, "age" if too_old else "bytes", size))
             over -= _kept_bytes([size])
 
-    def _note(self, dropped: _Dropped) -> None:
+    def _note(self, dropped: Sequence[_Dropped]) -> None:
         """Counts, and logs at most once a minute."""
-        gone = dropped.aged + dropped.crowded
-        if not gone:
+        if not dropped:
             return
-        self._count_out(gone)
-        self._dropped_for_age += len(dropped.aged)
-        self._dropped_for_bytes += len(dropped.crowded)
-        self._unlogged += len(gone)
+        self._count_out([one.size for one in dropped])
+        bounds = Counter(one.bound for one in dropped)
+        self._dropped_for_age += bounds["age"]
+        self._dropped_for_bytes += bounds["bytes"]
+        self._untold.update((one.camera_id, one.bound) for one in dropped)
+        self._unlogged += len(dropped)
         if self._warns.held_back() is not None:
             log.warning("frames dropped: the spool is full", frames=self._unlogged, spool_bytes=self._bytes)
             self._unlogged = 0
@@ -246,10 +263,11 @@ class Spool:
 
 @dataclass(frozen=True)
 class _Dropped:
-    """The bitstreams' sizes of the frames that went, in bytes: for their age, for the room they took."""
+    """A frame that went: for its age, or for the room it took. size: of its bitstream, in bytes."""
 
-    aged: list[int]
-    crowded: list[int]
+    camera_id: str
+    bound: Bound
+    size: int
 
 
 def _kept_bytes(sizes: Sequence[int]) -> int:

@@ -1,6 +1,6 @@
-"""The pipeline's three stages as plain blocking calls, each of which works on a batch in a thread.
+"""The pipeline's stages as plain blocking calls, each of which works on a batch in a thread.
 
-    Task (picture, groups, pace) --prepare--> Prepared (upright, stretched) --analyse--> Analysed (latents) --code--> Done
+    Task (picture, groups, pace) --prepare--> Prepared (stretched) --analyse--> Analysed (latents) --code--> bitstreams --keep--> Done
 
 Law: a batch keeps its order, and what is wrong with one frame of it harms no other.
 """
@@ -18,7 +18,7 @@ from edge_encoder.preprocess import preprocess, preprocess_pixels
 from edge_encoder.spool import Coded, Spool
 from edge_encoder.types import Outcome, Receipt, Waiting
 from shared.errors import DiskFull, ImageError, LatentError
-from shared.frames import Frame, InputSize
+from shared.frames import Frame, Geometry, InputSize
 from shared.latents import Latent
 
 
@@ -48,12 +48,21 @@ class Analysed:
 
 
 @dataclass(frozen=True, eq=False)
+class Kept:
+    """A frame that is in the spool. rate: its operating point."""
+
+    encoded: EncodedFrame
+    geometry: Geometry
+    rate: int
+
+
+@dataclass(frozen=True, eq=False)
 class Done:
-    """What became of a frame. encoded: where it was coded and spooled."""
+    """What became of a frame. kept: what was coded and spooled of it, None where it was not."""
 
     waiting: Waiting
     answer: Receipt | Exception
-    encoded: EncodedFrame | None = None
+    kept: Kept | None = None
 
 
 def prepare(tasks: Sequence[Task], size: InputSize) -> list[Prepared | ImageError]:
@@ -78,9 +87,19 @@ def analyse(encoder: Encoder, batch: Sequence[Prepared]) -> list[Analysed]:
     return [Analysed(prepared, found) for prepared, found in zip(batch, latents, strict=True)]
 
 
-def code(encoder: Encoder, pacing: Pacing, spool: Spool, batch: Sequence[Analysed]) -> list[Done]:
-    """Codes each frame and spools, in one transaction, those that are within their budget."""
-    coded = [_coded(encoder, analysed) for analysed in batch]
+def code(encoder: Encoder, batch: Sequence[Analysed]) -> list[EncodedFrame | LatentError]:
+    """Codes each frame; an error in the place of each whose latents the format cannot carry."""
+    return [_coded(encoder, analysed) for analysed in batch]
+
+
+def keep(
+    digest: bytes,
+    pacing: Pacing,
+    spool: Spool,
+    batch: Sequence[Analysed],
+    coded: Sequence[EncodedFrame | LatentError],
+) -> list[Done]:
+    """Spools, in one transaction, those of the frames that are within their budget. digest: the bundle's. coded: as `code` gave."""
     kept: list[tuple[Analysed, EncodedFrame]] = []
     for analysed, encoded in zip(batch, coded, strict=True):
         pace = analysed.prepared.task.pace
@@ -88,7 +107,7 @@ def code(encoder: Encoder, pacing: Pacing, spool: Spool, batch: Sequence[Analyse
             pacing.give_back(pace)
         elif pacing.settle(pace, len(encoded.bitstream)):
             kept.append((analysed, encoded))
-    receipts = _spooled(encoder, spool, kept)
+    receipts = _spooled(digest, spool, kept)
     return list(
         _all_done(batch, coded, {analysed: receipt for (analysed, _), receipt in zip(kept, receipts, strict=True)})
     )
@@ -102,10 +121,10 @@ def _coded(encoder: Encoder, analysed: Analysed) -> EncodedFrame | LatentError:
 
 
 def _spooled(
-    encoder: Encoder, spool: Spool, kept: Sequence[tuple[Analysed, EncodedFrame]]
+    digest: bytes, spool: Spool, kept: Sequence[tuple[Analysed, EncodedFrame]]
 ) -> Sequence[Receipt | DiskFull]:
     try:
-        return spool.append(encoder.bundle.digest, [_row(*one) for one in kept]) if kept else []
+        return spool.append(digest, [_row(*one) for one in kept]) if kept else []
     except DiskFull as error:
         return [error] * len(kept)
 
@@ -139,4 +158,6 @@ def _all_done(
             posted = waiting.posted
             yield Done(waiting, Receipt(posted.camera_id, Outcome.OVER_BUDGET, posted.capture_time_us))
         else:
-            yield Done(waiting, answer, encoded if isinstance(answer, Receipt) else None)
+            prepared = analysed.prepared
+            kept_one = Kept(encoded, prepared.frame.geometry, prepared.task.pace.rate)
+            yield Done(waiting, answer, kept_one if isinstance(answer, Receipt) else None)

@@ -18,6 +18,16 @@ Picture = bytes | NDArray[np.uint8]
 """A JPEG, PNG or WebP file, or upright RGB: uint8 [H, W, 3]."""
 
 
+class PictureFormat(StrEnum):
+    """What a picture came as, by its first bytes; also the label of counters."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+    PIXELS = "pixels"
+    OTHER = "other"
+
+
 class Outcome(StrEnum):
     """What became of a frame; also the label of counters and the word of the HTTP answer."""
 
@@ -45,6 +55,18 @@ class Posted:
     def size_bytes(self) -> int:
         """What it takes in memory."""
         return len(self.picture) if isinstance(self.picture, bytes) else self.picture.nbytes
+
+    @property
+    def picture_format(self) -> PictureFormat:
+        """What the camera gave; `other` for what the networks will refuse."""
+        if not isinstance(self.picture, bytes):
+            return PictureFormat.PIXELS
+        if self.picture.startswith(b"\xff\xd8"):
+            return PictureFormat.JPEG
+        if self.picture.startswith(b"\x89PNG"):
+            return PictureFormat.PNG
+        is_webp = self.picture.startswith(b"RIFF") and self.picture[8:12] == b"WEBP"
+        return PictureFormat.WEBP if is_webp else PictureFormat.OTHER
 
 
 @dataclass(frozen=True)

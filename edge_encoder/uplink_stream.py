@@ -10,6 +10,7 @@ A stream carries frames of one bundle. Law: frames go out in the spool's order, 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import grpc
@@ -18,9 +19,10 @@ from edge_encoder.flow import Flow
 from edge_encoder.metrics import EdgeMetrics
 from edge_encoder.spool import Spool, Spooled
 from shared.errors import DiskFull
-from shared.packets import Packet
+from shared.packets import MICROSECONDS, Packet
 from shared.telemetry.logs import OncePer, logger
 from shared.uplink_messages import PacketWriter
+from shared.uplink_sizes import GRPC_PREFIX_BYTES, bytes_by_camera
 from shared.wire import uplink_pb2
 
 MOST_PACKETS = 64
@@ -30,8 +32,6 @@ MOST_ANNOUNCED = 500
 WRITE_SECONDS = 30.0
 STATUS_SECONDS = 5.0
 LAST_ACKS_SECONDS = 30.0
-
-_PREFIX_BYTES = 5
 
 Call = grpc.aio.StreamStreamCall[uplink_pb2.ConnectRequest, uplink_pb2.ConnectResponse]
 Wanted = Callable[[uplink_pb2.Wanted], Awaitable[None]]
@@ -148,11 +148,20 @@ class UplinkStream:
         self._credit -= len(packets)
         async with asyncio.timeout(WRITE_SECONDS):
             await self._call.write(request)
-        self._metrics.credit.set(self._credit)
-        self._metrics.sent_frames.inc(len(packets))
-        self._metrics.sent_bytes.inc(_PREFIX_BYTES + request.ByteSize())
+        self._note_sent(spooled, request)
         if len(packets) < MOST_PACKETS and not self._finishing:
             await asyncio.sleep(self._interval_seconds)
+
+    def _note_sent(self, spooled: Sequence[Spooled], request: uplink_pb2.ConnectRequest) -> None:
+        sent_bytes = GRPC_PREFIX_BYTES + request.ByteSize()
+        self._metrics.credit.set(self._credit)
+        self._metrics.sent_messages.inc()
+        self._metrics.sent_frames.inc(len(spooled))
+        self._metrics.sent_bytes.inc(sent_bytes)
+        self._metrics.cameras.sent(bytes_by_camera(request, [one.packet for one in spooled]))
+        now_us = time.time_ns() // 1000
+        for one in spooled:
+            self._metrics.send_wait.observe(max(0, now_us - one.spooled_us) / MICROSECONDS)
 
     async def _receive(self) -> None:
         while isinstance(response := await self._call.read(), uplink_pb2.ConnectResponse):
@@ -170,13 +179,16 @@ class UplinkStream:
 
     async def _forget(self, acks: Sequence[tuple[str, int]]) -> None:
         try:
-            self._metrics.acked_frames.inc(await asyncio.to_thread(self._spool.delete_acked, acks))
+            waits_seconds = await asyncio.to_thread(self._spool.delete_acked, acks)
         except DiskFull as error:
             # A later ack of the camera deletes these too; until then they count as under way.
             if (times := self._warns.held_back()) is not None:
                 log.error("acknowledged frames cannot be deleted", error=str(error), times=times)
             return
         self.has_acks = True
+        self._metrics.acked_frames.inc(len(waits_seconds))
+        for seconds in waits_seconds:
+            self._metrics.ack_wait.observe(seconds)
         for camera_id, sequence in acks:
             if self._under_way.get(camera_id, sequence + 1) <= sequence:
                 del self._under_way[camera_id]

@@ -1,11 +1,20 @@
 #!/usr/bin/env bash
-# What the tests need of Debian: Chromium, which opens the wall, and the furniture catalogue that the rendered rooms' sizes come from
-# (120 MB). Installs what is missing where one may; else says how to.
+# What the tests need of Debian: Chromium, which opens the wall, the furniture catalogue that the rendered rooms' sizes come from
+# (120 MB), and Prometheus, which scrapes live services. Installs what is missing where one may; else says how to.
+# tests/debian.sh prometheus: that package alone.
 set -euo pipefail
 
+wanted=("$@")
+if [ ${#wanted[@]} = 0 ]; then
+    wanted=(chromium sweethome3d-furniture prometheus)
+fi
 missing=()
-command -v chromium >/dev/null || missing+=(chromium)
-[ -d /usr/share/sweethome3d/furniture ] || missing+=(sweethome3d-furniture)
+for package in "${wanted[@]}"; do
+    case $package in
+        sweethome3d-furniture) [ -d /usr/share/sweethome3d/furniture ] || missing+=("$package") ;;
+        *) command -v "$package" >/dev/null || missing+=("$package") ;;
+    esac
+done
 if [ ${#missing[@]} = 0 ]; then
     exit 0
 fi
@@ -13,6 +22,10 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "tests: installing ${missing[*]}"
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    if [[ " ${missing[*]} " == *" prometheus "* ]] && command -v systemctl >/dev/null; then
+        # The package would scrape this machine from now on; the tests start their own.
+        systemctl disable --now prometheus >/dev/null 2>&1 || true
+    fi
     exit 0
 fi
 echo "tests: without ${missing[*]} the tests that need it are skipped (Debian: apt-get install ${missing[*]})" >&2

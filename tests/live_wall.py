@@ -17,17 +17,18 @@ ROOMS = ("bedroom", "kitchen", "living_room")
 
 @dataclass
 class CameraProcess:
-    """`taxon camera`, which plays a sample room round and round."""
+    """`taxon camera`, which plays a sample room round and round. name: the room's by default."""
 
     room: str
     edge: ServiceProcess
     fps: float
     process: asyncio.subprocess.Process | None = None
+    name: str = ""
 
     async def start(self) -> None:
         argv = [sys.executable, "-m", "taxon", "camera", str(ROOT / "samples" / self.room), "--to", self.edge.rpc]
-        argv += ["--camera", self.room, "--fps", str(self.fps), "--loop"]
-        with (self.edge.folder / f"{self.room}.log").open("ab") as log:
+        argv += ["--camera", self.name or self.room, "--fps", str(self.fps), "--loop"]
+        with (self.edge.folder / f"{self.name or self.room}.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *argv, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
             )

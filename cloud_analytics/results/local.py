@@ -32,6 +32,7 @@ class LocalBus:
         self.live: dict[LocalFeed, None] = {}
         # What an earlier process had journalled counts as published: it is replayed for who asks.
         self._published = journal.head
+        metrics.watch_subscribers(lambda: sum(feed.waiting_frames for feed in self.live))
 
     @property
     def published(self) -> int:
@@ -78,6 +79,11 @@ class LocalFeed:
     def cursor(self) -> str:
         """See `Feed`."""
         return self._bus.journal.cursor(self._position)
+
+    @property
+    def waiting_frames(self) -> int:
+        """How many it holds for its subscriber."""
+        return len(self._queue)
 
     def offer(self, received: Received) -> None:
         """From the bus: one more live frame."""

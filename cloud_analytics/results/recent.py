@@ -56,6 +56,7 @@ class Recent:
         self._metrics = metrics
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         self._bytes = 0
+        metrics.watch_recent(lambda: self._bytes, most_bytes)
 
     @property
     def bytes(self) -> int:

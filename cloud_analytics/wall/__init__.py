@@ -8,7 +8,8 @@ The page lies in `static/`: plain HTML, CSS and JavaScript modules, nothing to b
 from __future__ import annotations
 
 from cloud_analytics.wall.limits import WallLimits
+from cloud_analytics.wall.metrics import WallMetrics
 from cloud_analytics.wall.routes import add_wall
 from cloud_analytics.wall.source import Source
 
-__all__ = ["Source", "WallLimits", "add_wall"]
+__all__ = ["Source", "WallLimits", "WallMetrics", "add_wall"]

@@ -12,12 +12,14 @@ Law: a page that reads slowly skips pictures, and nothing of what waits for it g
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from cloud_analytics.results.types import FrameOutput
 from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.messages import frames_message, lost_message, pictures_message
+from cloud_analytics.wall.metrics import Loss
 from shared.results import ClassesResult, PictureResult
 
 MOST_FRAMES = 256
@@ -39,9 +41,10 @@ class _CameraBox:
 
 
 class Outbox:
-    """One page's; see `WallLimits`."""
+    """One page's; see `WallLimits`. dropped: told of whatever the page does not get."""
 
-    def __init__(self, limits: WallLimits) -> None:
+    def __init__(self, limits: WallLimits, dropped: Callable[[Loss], None] = lambda _: None) -> None:
+        self._dropped = dropped
         self._pause_seconds = 1 / limits.pictures_per_second
         self._most_cameras = limits.most_cameras
         self._most_unseen_bytes = limits.most_unseen_bytes
@@ -65,6 +68,7 @@ class Outbox:
         """One frame of one of the page's subscriptions; the same frame may come over two of them."""
         packet = output.packet
         if packet.camera_id not in self._cameras and len(self._cameras) >= self._most_cameras:
+            self._dropped("too_many_cameras")
             return
         box = self._cameras.setdefault(packet.camera_id, _CameraBox())
         frame = replace(output, outputs=())
@@ -73,12 +77,13 @@ class Outbox:
             box.frames.append(frame)
         if len(box.frames) > MOST_FRAMES:
             box.frames.popleft()
+            self._dropped("slow_page")
             self.lose(1)
         for one in output.outputs:
-            if isinstance(one, PictureResult):
-                _put_newest(box.pictures, frame, one)
-            elif isinstance(one, ClassesResult):
-                _put_newest(box.classes, frame, one)
+            if isinstance(one, PictureResult) and _put_newest(box.pictures, frame, one):
+                self._dropped("superseded_picture")
+            elif isinstance(one, ClassesResult) and _put_newest(box.classes, frame, one):
+                self._dropped("superseded_classes")
 
     def saw(self, picture_bytes: int) -> None:
         """So many bytes of binary messages the page is done with, since it connected."""
@@ -121,6 +126,9 @@ class Outbox:
         return messages
 
 
-def _put_newest(place: dict[str, tuple[FrameOutput, Output]], frame: FrameOutput, output: Output) -> None:
-    if output.task not in place or place[output.task][0].packet.sequence <= frame.packet.sequence:
+def _put_newest(place: dict[str, tuple[FrameOutput, Output]], frame: FrameOutput, output: Output) -> bool:
+    """Whether one of the two frames' outputs is not sent; the same frame's, over two subscriptions, is no loss."""
+    older = place.get(output.task)
+    if older is None or older[0].packet.sequence <= frame.packet.sequence:
         place[output.task] = (frame, output)
+    return older is not None and older[0].packet.sequence != frame.packet.sequence

@@ -13,14 +13,17 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import PlainTextResponse
+from prometheus_client import CollectorRegistry
 
 from cloud_analytics.wall.files import PAGE, WallFile, wall_files
 from cloud_analytics.wall.limits import WallLimits
+from cloud_analytics.wall.metrics import WallMetrics
 from cloud_analytics.wall.session import Session
 from cloud_analytics.wall.source import Source
 from shared.errors import Busy, Draining, TaxonError, TooLarge
 from shared.service.statuses import INTERNAL, status_of
 from shared.telemetry.logs import logger
+from shared.telemetry.metrics import Meters
 
 log = logger("cloud.wall")
 
@@ -42,10 +45,14 @@ POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR, SERVICE_RESTART, TRY_AGAIN_LATER = 10
 _LONGEST_REASON_BYTES = 123
 
 
-def add_wall(app: FastAPI, source: Source, limits: WallLimits | None = None) -> None:
-    """Adds the wall to the cloud's HTTP server. source: the service's `Subscriptions`."""
+def add_wall(
+    app: FastAPI, source: Source, limits: WallLimits | None = None, metrics: WallMetrics | None = None
+) -> None:
+    """Adds the wall to the cloud's HTTP server. source: the service's `Subscriptions`. metrics: in a registry of its own by default."""
     files, chosen = wall_files(), limits or WallLimits()
+    counted = metrics or WallMetrics(Meters("taxon_cloud", CollectorRegistry()))
     sessions: set[Session] = set()
+    counted.pages.set_function(lambda: len(sessions))
 
     @app.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:
@@ -60,19 +67,23 @@ def add_wall(app: FastAPI, source: Source, limits: WallLimits | None = None) -> 
     async def socket(websocket: WebSocket) -> None:
         if not _same_origin(websocket):
             log.warning("a page of another origin was refused", origin=websocket.headers.get("origin"))
+            counted.refused.labels("ORIGIN").inc()
             await websocket.close(POLICY_VIOLATION)
             return
         # Accepted before it is refused: a browser tells its page the reason of a close, not that of a failed handshake.
         await websocket.accept()
         if len(sessions) >= chosen.most_walls:
-            await _send_away(websocket, Busy(f"{chosen.most_walls} walls are open already; close one, or wait"))
+            await _send_away(
+                websocket, Busy(f"{chosen.most_walls} walls are open already; close one, or wait"), counted
+            )
             return
-        session = Session(websocket, source, chosen)
+        session = Session(websocket, source, chosen, counted)
         sessions.add(session)
+        counted.opened.inc()
         try:
             await session.run()
         except TaxonError as error:
-            await _send_away(websocket, error)
+            await _send_away(websocket, error, counted)
         finally:
             sessions.discard(session)
 
@@ -90,8 +101,9 @@ def _same_origin(websocket: WebSocket) -> bool:
     return origin is None or urlsplit(origin).netloc == websocket.headers.get("host")
 
 
-async def _send_away(websocket: WebSocket, error: TaxonError) -> None:
+async def _send_away(websocket: WebSocket, error: TaxonError, counted: WallMetrics) -> None:
     status = status_of(error)
+    counted.refused.labels(status.reason).inc()
     log.info("a wall was sent away", reason=status.reason, detail=str(error))
     if isinstance(error, Busy):
         code = TRY_AGAIN_LATER

@@ -27,6 +27,7 @@ from cloud_analytics.wall.messages import (
     tasks_message,
     wanted_message,
 )
+from cloud_analytics.wall.metrics import WallMetrics
 from cloud_analytics.wall.outbox import Outbox
 from cloud_analytics.wall.source import Source
 from cloud_analytics.wall.tasks import WallTask, wall_tasks
@@ -44,11 +45,12 @@ class _PageGone(Exception):  # noqa: N818 - named after what happened
 class Session:
     """One page's. limits: see `WallLimits`."""
 
-    def __init__(self, socket: WebSocket, source: Source, limits: WallLimits) -> None:
+    def __init__(self, socket: WebSocket, source: Source, limits: WallLimits, metrics: WallMetrics) -> None:
         self._socket = socket
         self._source = source
         self._limits = limits
-        self._outbox = Outbox(limits)
+        self._metrics = metrics
+        self._outbox = Outbox(limits, metrics.dropped)
         self._outgoing = asyncio.Event()
         self._survey = asyncio.Event()
         self._wants: Wants | None = None
@@ -93,6 +95,7 @@ class Session:
                     f"more than {came.maxlen} messages in {self._limits.message_window_seconds:g} seconds; wait a while"
                 )
             came.append(now)
+            self._metrics.received_messages.inc()
             self._take(text)
 
     async def _text(self) -> str:
@@ -167,6 +170,7 @@ class Session:
         except (WebSocketDisconnect, RuntimeError) as error:
             # RuntimeError: the close went out between two messages.
             raise _PageGone from error
+        self._metrics.sent(message)
 
 
 def _now_us() -> int:

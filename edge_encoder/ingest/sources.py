@@ -52,7 +52,7 @@ class SourcePlayer:
                 return
             except SourceError as error:
                 failures = 0 if self._played > before else failures + 1
-                self._metrics.source_failures.labels(self._setting.camera_id).inc()
+                self._metrics.cameras.source_failed(self._setting.camera_id)
                 log.warning("source broken", camera=self._setting.camera_id, error=str(error), failures=failures)
             wait = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(failures, 10))
             await asyncio.sleep(random.uniform(0.5, 1.0) * wait)

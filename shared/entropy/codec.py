@@ -44,11 +44,13 @@ class CodedLatent:
 
     latent: what the decoder will see: the input, with the certain symbols set.
     cross_entropy_bits: -log2 of the integer tables, added up (paper eq. 6); compare 8 * len(substream.payload).
+    side_information_bits: those of them that are v's (the hyperprior's vector, paper 3.1); the others are z's.
     """
 
     substream: Substream
     latent: Latent
     cross_entropy_bits: float
+    side_information_bits: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +102,9 @@ class EntropyCodec:
         substream = Substream(
             self.group_id, latent.rate, self._crc(v, z, latent.rate, shape), self._payload(values, scale, fraction)
         )
-        bits = float(self._tables.cross_entropy_bits(values, scale, fraction).sum())
-        return CodedLatent(substream, Latent(z, v, latent.rate, latent.height, latent.width), bits)
+        bits = self._tables.cross_entropy_bits(values, scale, fraction)
+        made = Latent(z, v, latent.rate, latent.height, latent.width)
+        return CodedLatent(substream, made, float(bits.sum()), float(bits[coded < len(v)].sum()))
 
     def decode(self, substream: Substream, height: int | None = None, width: int | None = None) -> Latent:
         """The latent that was coded; height and width as in `Latent`. Raises CorruptBitstream."""

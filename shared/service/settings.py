@@ -71,6 +71,9 @@ class ServiceSettings(BaseSettings):
     engine_cache: Path = Field(
         Path("~/.cache/taxon/engines"), description="folder where TensorRT's built engines are kept"
     )
+    camera_series_seconds: float = Field(
+        86400.0, gt=0, description="metrics of a camera that gives nothing are forgotten after so long: it has left"
+    )
     drain_seconds: float = Field(10.0, gt=0, le=600, description="how long a stopping service finishes its work")
 
 

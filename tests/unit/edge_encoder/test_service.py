@@ -113,6 +113,25 @@ async def test_a_source_of_its_own_is_played_and_a_broken_one_is_counted(
 
 
 @pytest.mark.asyncio
+async def test_a_camera_that_left_has_no_metrics_and_one_that_the_settings_name_always_has(
+    tmp_path: Path, tiny_bundle_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_encoder.service.HOUSEKEEPING_SECONDS", 0.05)
+    settings = {"camera_series_seconds": 0.5, "source": [f"gate={tmp_path}/absent"], "budgets_kbps": {"gate": 8.0}}
+    async with running_edge(tmp_path, tiny_bundle_directory, **settings) as (_, client):
+        await post(client)
+        text = (await client.get("/metrics")).text
+        assert metric(text, 'taxon_edge_frames_total{camera="kitchen",outcome="coded"}') == 1
+        async with asyncio.timeout(10):
+            while 'camera="kitchen"' in text:
+                await asyncio.sleep(0.05)
+                text = (await client.get("/metrics")).text
+        assert 'taxon_edge_frames_total{camera="gate",outcome="coded"} 0.0' in text
+        assert metric(text, 'taxon_edge_budget_bytes_per_second{camera="gate"}') == 1000
+        assert metric(text, "taxon_edge_cameras") == 1
+
+
+@pytest.mark.asyncio
 async def test_one_failing_batch_is_answered_and_three_in_a_row_end_the_service(
     tmp_path: Path, tiny_bundle_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

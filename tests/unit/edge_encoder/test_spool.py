@@ -87,7 +87,7 @@ def test_what_was_kept_comes_back_whole_and_in_order(spool: Spool) -> None:
 
 def test_an_ack_deletes_the_cameras_frames_up_to_it(spool: Spool) -> None:
     receipts = spool.append(DIGEST, [coded("a", i) for i in range(3)] + [coded("b", 0)])
-    assert spool.delete_acked([("a", receipts[1].sequence), ("nobody", 5)]) == 2
+    assert len(spool.delete_acked([("a", receipts[1].sequence), ("nobody", 5)])) == 2
     assert [(one.packet.camera_id, one.packet.sequence) for one in spool.read_after(0, 9)] == [
         ("a", receipts[2].sequence),
         ("b", receipts[3].sequence),
@@ -142,6 +142,30 @@ def test_over_the_bound_the_oldest_go_and_are_counted_and_logged_once_a_minute(t
     state = spool.state()
     assert (state.frames, state.bytes, state.dropped_for_bytes, state.dropped_for_age) == (3, 3 * one_frame, 4, 0)
     assert [(one["log_level"], one["frames"]) for one in logs] == [("warning", 1)]
+    spool.close()
+
+
+def test_what_is_dropped_is_told_once_by_camera_and_bound(tmp_path: Path) -> None:
+    times = [NOW]
+    spool = opened(tmp_path, lambda: times[0], most_bytes=3 * (100 + FRAME_OVERHEAD_BYTES), most_age_seconds=60.0)
+    for camera in ("a", "a", "b", "a", "b"):
+        spool.append(DIGEST, [coded(camera, 0)])
+    assert spool.take_dropped() == {("a", "bytes"): 2}
+    times[0] += 61
+    spool.expire()
+    assert spool.take_dropped() == {("a", "age"): 1, ("b", "age"): 2}
+    assert spool.take_dropped() == {}
+    spool.close()
+
+
+def test_an_ack_says_how_long_each_frame_was_kept(tmp_path: Path) -> None:
+    times = [NOW]
+    spool = opened(tmp_path, lambda: times[0])
+    spool.append(DIGEST, [coded("a", 0)])
+    times[0] += 2
+    (second,) = spool.append(DIGEST, [coded("a", 1)])
+    times[0] += 0.5
+    assert spool.delete_acked([("a", second.sequence)]) == pytest.approx([2.5, 0.5])
     spool.close()
 
 

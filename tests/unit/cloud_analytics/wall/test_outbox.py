@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_analytics.wall import WallLimits
+from cloud_analytics.wall.metrics import Loss
 from cloud_analytics.wall.outbox import MOST_FRAMES, Outbox
 from tests.unit.cloud_analytics.wall.frames import classes, frame, picture
 
@@ -125,6 +126,21 @@ def test_more_cameras_than_are_shown_take_no_memory() -> None:
     for name in ("a", "b", "c"):
         outbox.add(frame(1, picture(), camera=name))
     assert {message["camera"] for message in texts(outbox.take(0.0))} == {"a", "b"}
+
+
+def test_whatever_a_page_does_not_get_is_counted_with_its_reason() -> None:
+    lost: list[Loss] = []
+    outbox = Outbox(WallLimits(most_cameras=1), lost.append)
+    outbox.add(frame(1, picture(), classes()))
+    outbox.add(frame(1, picture()))
+    assert lost == [], "the same frame over two subscriptions"
+    outbox.add(frame(2, picture()))
+    outbox.add(frame(3, classes()))
+    outbox.add(frame(1, picture(), camera="door"))
+    assert lost == ["superseded_picture", "superseded_classes", "too_many_cameras"]
+    for sequence in range(4, 4 + MOST_FRAMES):
+        outbox.add(frame(sequence))
+    assert lost[3:] == ["slow_page"] * 3
 
 
 @given(st.integers(0, 3 * MOST_FRAMES))

@@ -19,11 +19,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from cloud_analytics.results.types import Lost
-from cloud_analytics.wall import WallLimits, add_wall
+from cloud_analytics.wall import WallLimits, WallMetrics, add_wall
 from shared.bundle import Bundle
 from shared.errors import Busy, Draining
 from shared.results import Encoding
 from shared.service.web import WebServer, web_app
+from shared.telemetry.metrics import Meters
 from tests.unit.cloud_analytics.wall.frames import frame, picture
 from tests.wall_feeder import Feeder
 
@@ -35,6 +36,10 @@ ALL_ON = '{"type":"want","new_cameras":["normal","class_scene"],"cameras":{}}'
 class Wall:
     feeder: Feeder
     port: int
+    registry: CollectorRegistry
+
+    def counted(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(f"taxon_cloud_wall_{name}", labels) or 0.0
 
     def socket(self, **options: Any) -> connect:
         return connect(f"ws://127.0.0.1:{self.port}/wall/socket", **options)
@@ -52,12 +57,13 @@ def feeder(tiny_bundle: Bundle, tmp_path: Path) -> Feeder:
 
 @asynccontextmanager
 async def serving(feeder: Feeder, limits: WallLimits = LIMITS) -> AsyncIterator[Wall]:
-    app = web_app("taxon cloud", "", lambda: None, CollectorRegistry())
-    add_wall(app, feeder, limits)
+    registry = CollectorRegistry()
+    app = web_app("taxon cloud", "", lambda: None, registry)
+    add_wall(app, feeder, limits, WallMetrics(Meters("taxon_cloud", registry)))
     server = WebServer(app, "127.0.0.1:0")
     await server.start()
     try:
-        yield Wall(feeder, server.port)
+        yield Wall(feeder, server.port, registry)
     finally:
         await server.stop(1)
 
@@ -128,6 +134,9 @@ async def test_a_page_hears_of_tasks_cameras_frames_and_what_it_is_subscribed_to
         await feeder.frame("kitchen", feeder.feeds["kitchen"], feeder.groups_wanted("kitchen"))
         frames = await heard(socket, "frames")
         assert frames["camera"] == "kitchen"
+        assert wall.counted("received_messages_total") == 1
+        assert wall.counted("sent_messages_total", kind="text") >= 4
+        assert wall.counted("sent_bytes_total", kind="text") > 500
         (cost,) = frames["frames"]
         assert sum(cost["groups"].values()) + 6 == cost["bytes"], "groups and the header are the whole"
         binary = await asyncio.wait_for(socket.recv(), 10)
@@ -206,6 +215,8 @@ async def test_walls_are_bounded_and_a_closed_one_makes_room(feeder: Feeder) -> 
             await heard(first, "tasks")
             async with wall.socket() as second:
                 assert await close_of(second) == (1013, "BUSY: 1 walls are open already; close one, or wait")
+            assert (wall.counted("pages"), wall.counted("pages_opened_total")) == (1, 1)
+            assert wall.counted("pages_sent_away_total", reason="BUSY") == 1
         async with asyncio.timeout(10):
             while True:
                 async with wall.socket() as third:
@@ -223,6 +234,7 @@ async def test_a_page_of_another_origin_is_refused(feeder: Feeder) -> None:
         with pytest.raises(Exception, match="403"):
             async with wall.socket(origin="http://elsewhere.example"):
                 pass
+        assert wall.counted("pages_sent_away_total", reason="ORIGIN") == 1
         async with wall.socket(origin=f"http://127.0.0.1:{wall.port}") as own:
             await heard(own, "tasks")
 

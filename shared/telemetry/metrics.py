@@ -1,0 +1,48 @@
+"""What both services' metrics are made with: a registry, a prefix, and one way to make each kind.
+
+    meters = Meters("taxon_edge", registry);  frames = meters.counter("frames", "Frames by what became of them", "camera", "outcome")
+
+Names follow Prometheus: base units (seconds, bytes), and `_total` at the end of a counter, which the library adds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, Summary
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Of a stage's work, or a wait between two."""
+LONG_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0)
+"""Of a wait that an outage lengthens."""
+FRAMES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True)
+class Meters:
+    """prefix: of all names, without its underscore."""
+
+    prefix: str
+    registry: CollectorRegistry
+
+    def counter(self, name: str, told: str, *labels: str) -> Counter:
+        """Only rises; the name is given without `_total`."""
+        return Counter(f"{self.prefix}_{name}", told, labels, registry=self.registry)
+
+    def gauge(self, name: str, told: str, *labels: str) -> Gauge:
+        """Rises and falls."""
+        return Gauge(f"{self.prefix}_{name}", told, labels, registry=self.registry)
+
+    def histogram(self, name: str, told: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        """Counts by size. buckets: upper bounds, rising."""
+        return Histogram(f"{self.prefix}_{name}", told, labels, buckets=buckets, registry=self.registry)
+
+    def summary(self, name: str, told: str, *labels: str) -> Summary:
+        """A sum and a count, for a mean where buckets for every label would be too many series."""
+        return Summary(f"{self.prefix}_{name}", told, labels, registry=self.registry)
+
+    def about_the_process(self) -> None:
+        """What every service tells of itself: its release, and the process's memory, processor time and open files."""
+        ProcessCollector(registry=self.registry)
+        self.gauge("build_info", "1; the release that runs", "version").labels(version("taxon")).set(1)

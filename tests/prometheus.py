@@ -1,0 +1,171 @@
+"""Debian's Prometheus as a process, with the very files of deploy/prometheus; only targets and the pace are the test's.
+
+async with PrometheusServer(folder, edges=["127.0.0.1:8080"], clouds=[...]) as prometheus:
+    await prometheus.query("up")  ->  [Sample({"job": ...}, 1.0), ...]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import pytest
+
+from tests.services import free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+START_SECONDS = 60.0
+
+HAS_PROMETHEUS = shutil.which("prometheus") is not None and shutil.which("promtool") is not None
+REASON = "needs prometheus and promtool (Debian: apt-get install prometheus)"
+needs_prometheus = pytest.mark.skipif(not HAS_PROMETHEUS, reason=REASON)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One series' value at one time."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series over a while: times in seconds since 1970."""
+
+    labels: Mapping[str, str]
+    times: Sequence[float]
+    values: Sequence[float]
+
+
+class QueryRefused(AssertionError):  # noqa: N818 - named after what happened
+    """Prometheus does not understand a query."""
+
+
+@dataclass
+class PrometheusServer:
+    """folder: for its data. edges, clouds: host:port of their HTTP. interval_seconds: of scrapes and of rules."""
+
+    folder: Path
+    edges: Sequence[str]
+    clouds: Sequence[str]
+    interval_seconds: int = 1
+    port: int = field(default_factory=free_port)
+    process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        config = self._config()
+        argv = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={self.folder / 'data'}"]
+        argv += [f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"]
+        log = (self.folder / "prometheus.log").open("wb")
+        self.process = await asyncio.create_subprocess_exec(*argv, stdout=log, stderr=log)
+        log.close()
+        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.returncode is None:
+            try:
+                if (await self._client.get("/-/ready")).status_code == 200:
+                    return self
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"Prometheus did not start: {(self.folder / 'prometheus.log').read_text()[-2000:]}")
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+    async def query(self, expression: str) -> list[Sample]:
+        """Its value now; raises QueryRefused."""
+        result = (await self._get("/api/v1/query", {"query": expression}))["result"]
+        return [Sample(_named(one["metric"]), float(one["value"][1])) for one in result]
+
+    async def value(self, expression: str) -> float:
+        """The one sample of an expression; NaN where there is none."""
+        samples = await self.query(expression)
+        assert len(samples) <= 1, f"{expression} has {len(samples)} samples"
+        return samples[0].value if samples else math.nan
+
+    async def query_range(self, expression: str, start: float, end: float, step_seconds: float) -> list[Series]:
+        """Its values between two times (seconds since 1970); raises QueryRefused."""
+        parameters = {"query": expression, "start": start, "end": end, "step": step_seconds}
+        result = (await self._get("/api/v1/query_range", parameters))["result"]
+        return [
+            Series(_named(one["metric"]), [at for at, _ in one["values"]], [float(value) for _, value in one["values"]])
+            for one in result
+        ]
+
+    async def label_values(self, label: str, selector: str) -> list[str]:
+        """The values of a label among the series that a selector names."""
+        return list(await self._get(f"/api/v1/label/{label}/values", {"match[]": selector}))
+
+    async def rule_groups(self) -> list[dict[str, Any]]:
+        """As Prometheus' interface gives them."""
+        return list((await self._get("/api/v1/rules", {}))["groups"])
+
+    async def scraped(self, times: int = 1) -> None:
+        """Waits until every target was scraped so often, and the rules were worked out, after now."""
+        since = time.time() + (times - 1) * self.interval_seconds
+
+        async def is_scraped() -> bool:
+            targets = (await self._get("/api/v1/targets", {"state": "active"}))["activeTargets"]
+            found = len(targets) == len(self.edges) + len(self.clouds)
+            return found and min(_seconds(one["lastScrape"]) for one in targets) > since
+
+        await eventually(is_scraped, "scrapes by Prometheus")
+        # Rules of rules take two rounds.
+        scraped_at = time.time() + self.interval_seconds
+
+        async def is_worked_out() -> bool:
+            return min(_seconds(one["lastEvaluation"]) for one in await self.rule_groups()) > scraped_at
+
+        await eventually(is_worked_out, "rules worked out by Prometheus")
+
+    async def _get(self, path: str, parameters: Mapping[str, Any]) -> Any:
+        answer = (await self._client.get(path, params=dict(parameters))).json()
+        if answer["status"] != "success":
+            raise QueryRefused(f"{parameters}: {answer.get('error')}")
+        return answer["data"]
+
+    def _config(self) -> Path:
+        folder = self.folder / "config"
+        shutil.copytree(PROMETHEUS, folder)
+        for name, targets in (("edge", self.edges), ("cloud", self.clouds)):
+            (folder / "targets" / f"{name}.yml").write_text(f"- targets: [{', '.join(targets)}]\n")
+        config = folder / "prometheus.yml"
+        pace = f"{self.interval_seconds}s"
+        config.write_text(re.sub(r"(scrape_interval|evaluation_interval): 15s", rf"\1: {pace}", config.read_text()))
+        return config
+
+
+async def eventually(is_true: Callable[[], Awaitable[bool]], what: str, seconds: float = 60.0) -> None:
+    """Waits until it is; raises AssertionError naming what did not come."""
+    deadline = time.monotonic() + seconds
+    while not await is_true():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
+        await asyncio.sleep(0.1)
+
+
+def _named(labels: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in labels.items() if name != "__name__"}
+
+
+def _seconds(text: str) -> float:
+    """An RFC 3339 time with nanoseconds, as Prometheus writes it."""
+    text = re.sub(r"(\.\d{6})\d+", r"\1", text)
+    return datetime.fromisoformat(text).timestamp()
