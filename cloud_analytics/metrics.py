@@ -40,6 +40,11 @@ class CloudMetrics:
         self.journal_frames = self._gauge("journal_frames", "Frames in the journal")
         self.journal_dropped = self._counter("journal_frames_dropped", "Frames the journal let go", ["reason"])
         self.journal_damaged = self._counter("journal_damaged", "Journals that were damaged and set aside")
+        self.bus_connected = self._gauge("bus_connected", "Whether the bus that replicas share is reached")
+        self.bus_connects = self._counter("bus_connects", "Connections to the bus")
+        self.bus_conflicts = self._counter("bus_conflicts", "Frames that another replica was faster to append")
+        self.bus_waits = self._counter("bus_waits", "Appends that waited for a slower replica")
+        self.replicas = self._gauge("replicas", "Replicas alive, this one included")
         self.bundle_info = Gauge(
             "taxon_bundle_info", "1 for each bundle served", ["name", "version", "digest"], registry=registry
         )

@@ -124,7 +124,7 @@ class BusUnusable(TaxonError):
     """What the replicas of a service share cannot be used."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the bus cannot be used: {reason}; is NATS running with JetStream, and the address of --bus right?")
+        super().__init__(f"the bus cannot be used: {reason}")
 
 
 class SettingsRefused(TaxonError):
@@ -273,7 +273,9 @@ class BusAway(RequestError):
     """What the replicas of a service share cannot be reached."""
 
     def __init__(self) -> None:
-        super().__init__("this replica does not reach the bus that all replicas share; try again, at another one or later")
+        super().__init__(
+            "this replica does not reach the bus that all replicas share; try again, at another one or later"
+        )
 
 
 class Superseded(RequestError):

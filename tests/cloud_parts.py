@@ -14,7 +14,9 @@ from cloud_analytics.analysis import Analysis
 from cloud_analytics.bundles import Catalogue
 from cloud_analytics.database import open_database
 from cloud_analytics.decoder import Decoder
-from cloud_analytics.journal import Arrival, Journal
+from cloud_analytics.frame_log import Arrival
+from cloud_analytics.journal import Journal
+from cloud_analytics.journal_log import JournalLog
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.pipeline import Pipeline
 from cloud_analytics.results.local import LocalBus
@@ -22,7 +24,7 @@ from cloud_analytics.results.recent import Recent
 from cloud_analytics.subscription import Outlets
 from cloud_analytics.subscriptions import Subscriptions
 from cloud_analytics.uplinks import Uplinks
-from cloud_analytics.wish_store import WishStore
+from cloud_analytics.wish_store import DiskWishStore
 from cloud_analytics.wishes import Wishes
 from shared.packets import Packet
 
@@ -50,7 +52,7 @@ class CloudParts:
     recent: Recent
     bus: LocalBus
     wishes: Wishes
-    store: WishStore
+    store: DiskWishStore
     uplinks: Uplinks
     pipeline: Pipeline
     subscriptions: Subscriptions
@@ -84,13 +86,14 @@ async def cloud_parts(
     rendering = ThreadPoolExecutor(2)
     analysis = Analysis(catalogue, 2, 4, 0.002, counted)
     recent = Recent(analysis, catalogue, rendering, recent_bytes, counted)
-    bus = LocalBus(journal, recent, queue_frames, counted)
-    store = WishStore(database)
+    frames = JournalLog(journal)
+    bus = LocalBus(frames, recent, queue_frames, counted)
+    store = DiskWishStore(database)
     wishes = Wishes(store, most_subscribers, counted)
     uplinks = Uplinks(4, counted)
-    pipeline = Pipeline(journal, analysis, bus, wishes, 16, counted)
+    pipeline = Pipeline(frames, analysis, bus, wishes, 16, counted)
     outlets = Outlets(bus, recent, wishes, counted)
-    subscriptions = Subscriptions(catalogue, journal, uplinks, outlets, most_subscribers)
+    subscriptions = Subscriptions(catalogue, frames, uplinks, outlets, most_subscribers)
     await wishes.start()
     pipeline.start()
     try:

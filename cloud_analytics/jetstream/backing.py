@@ -1,6 +1,6 @@
 """The backing of a cloud that has replicas: see docs/scaling.md.
 
-    Link --> StreamLog (frames), CameraBook, SharedWishStore, Members        each replica has a new id at every start
+Link --> StreamLog (frames), CameraBook, SharedWishStore, Members        each replica has a new id at every start
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class StreamBacking:
             except (Gone, *NatsTrouble) as error:
                 # Servers of a cluster that have just started answer so for a while.
                 if attempt == ATTEMPTS:
-                    raise BusUnusable(f"JetStream does not do as it is asked: {error!r}") from error
+                    raise BusUnusable(
+                        f"JetStream does not do as it is asked ({error!r}); does NATS run with it, and have room for --journal-bytes?"
+                    ) from error
                 await asyncio.sleep(AGAIN_SECONDS)
 
     def join(

@@ -102,9 +102,7 @@ class CameraBook:
         if known is not None and packet.sequence <= known.last_sequence:
             return
         received_us = journalled.received.received_time_us
-        self._known[name] = KnownCamera(
-            name, journalled.edge_id, packet.sequence, packet.capture_time_us, received_us
-        )
+        self._known[name] = KnownCamera(name, journalled.edge_id, packet.sequence, packet.capture_time_us, received_us)
         self._before_edge[name] = journalled.sequence_before_edge
         if journalled.replica_id == self._members.replica_id:
             self._came.pop(name, None)

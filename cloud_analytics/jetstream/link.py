@@ -1,4 +1,4 @@
-"""This replica's connection to NATS: opened once, mended by itself for as long as the process lives.
+"""One replica's connection to NATS: opened once, mended by itself for as long as the process lives.
 
     Link.open --> js (JetStream)        broken --> again in half a second, for ever; `generation` rises with every connection
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nats.aio.subscription import Subscription
 
 OPEN_SECONDS = 30.0
-CONNECT_SECONDS = 2.0
+CONNECT_SECONDS = 2
 AGAIN_SECONDS = 0.5
 PING_SECONDS = 5
 ASK_SECONDS = 3.0
@@ -95,8 +95,8 @@ class Link:
                 await self._client.connect(
                     self._servers,
                     name=self._name,
-                    connect_timeout=CONNECT_SECONDS,  # type: ignore[arg-type] - a float does
-                    reconnect_time_wait=AGAIN_SECONDS,  # type: ignore[arg-type]
+                    connect_timeout=CONNECT_SECONDS,
+                    reconnect_time_wait=AGAIN_SECONDS,  # type: ignore[arg-type] # a float does
                     max_reconnect_attempts=-1,
                     ping_interval=PING_SECONDS,
                     error_cb=self._failed,
@@ -104,7 +104,8 @@ class Link:
                     reconnected_cb=self._found,
                 )
         except NatsTrouble as error:
-            raise BusUnusable(f"not reached in {OPEN_SECONDS:g} s ({self._client.last_error or error!r})") from error
+            why = f"not reached in {OPEN_SECONDS:g} s ({self._client.last_error or error!r})"
+            raise BusUnusable(f"{why}; is NATS running, and the address of --bus right?") from error
         await self._found()
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:

@@ -63,7 +63,7 @@ class Members:
 
     @property
     def replica_id(self) -> str:
-        """This replica's."""
+        """Of this replica."""
         return self._replica_id
 
     def start(self, position: Callable[[], int]) -> None:

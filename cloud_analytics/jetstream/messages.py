@@ -127,9 +127,7 @@ def wish_bytes(wish: Wish, replica_id: str, *, cameras: bool = True) -> bytes:
     hold = Duration()
     hold.FromMicroseconds(round(wish.hold_seconds * MICROSECONDS))
     names = wish.cameras if cameras else ()
-    return bus_pb2.SharedWish(
-        replica_id=replica_id, camera_ids=names, tasks=wish.tasks, hold=hold
-    ).SerializeToString()
+    return bus_pb2.SharedWish(replica_id=replica_id, camera_ids=names, tasks=wish.tasks, hold=hold).SerializeToString()
 
 
 def wish_of(message: Message) -> SharedWish | None:

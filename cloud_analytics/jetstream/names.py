@@ -1,7 +1,7 @@
 """How things are called in NATS.
 
-Law: a camera's or subscription's name is one part of a subject, or one key, and comes back unchanged: those names have no `=`, which stands for
-the dot that would divide a subject.
+Law: a camera's or subscription's name is one part of a subject, or one key, and comes back unchanged: those names have no
+`=`, which stands for the dot that would divide a subject.
 """
 
 from __future__ import annotations

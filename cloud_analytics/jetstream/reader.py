@@ -93,7 +93,9 @@ class Reader:
             return
 
     async def _ask(self, most: int, wait_seconds: float) -> None:
-        request = {"batch": most, "expires": int(wait_seconds * 1e9)} if wait_seconds else {"batch": most, "no_wait": True}
+        request = (
+            {"batch": most, "expires": int(wait_seconds * 1e9)} if wait_seconds else {"batch": most, "no_wait": True}
+        )
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}"
         await self._link.publish(subject, json.dumps(request).encode(), self._inbox.subject)
         self._asked = most

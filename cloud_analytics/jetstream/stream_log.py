@@ -3,8 +3,9 @@
     append --each camera's frames one after the other, expecting its last one--> JetStream --Tail--> come, on every replica
                                                                                      |--Reader--> replay
 
-Laws: those of `FrameLog`, over all replicas. A frame is written only if the camera's last frame in the stream is the one that this replica
-knows of; else what is there is read, and what was there before is dropped. So it does not matter who else writes, nor whether an answer was lost.
+Laws: those of `FrameLog`, over all replicas. A frame is written only if the camera's last frame in the stream is the one that
+this replica knows of; else what is there is read, and what was there before is dropped. So it does not matter who else
+writes, nor whether an answer was lost.
 """
 
 from __future__ import annotations
@@ -164,7 +165,9 @@ class StreamLog:
         names = list(dict.fromkeys(cameras))
         try:
             if names and len(names) <= MOST_SINGLE_CAMERAS:
-                parts = [await self._replayed(position, up_to, {name}, limit, self._names.frames_of(name)) for name in names]
+                parts = [
+                    await self._replayed(position, up_to, {name}, limit, self._names.frames_of(name)) for name in names
+                ]
                 found = sorted((one for part in parts for one in part), key=lambda one: one.position)[:limit]
             else:
                 found = await self._replayed(position, up_to, set(names), limit, None)
@@ -271,12 +274,14 @@ class StreamLog:
         received = Received(0, packet, new.bundle_digest, int(self._clock() * MICROSECONDS))
         journalled = Journalled(received, new.edge_id, self._members.replica_id, before_edge)
         headers = {
-            Header.MSG_ID: f"{packet.camera_id}:{packet.sequence}",
-            Header.EXPECTED_LAST_SUBJECT_SEQUENCE: str(last.position),
+            str(Header.MSG_ID.value): f"{packet.camera_id}:{packet.sequence}",
+            str(Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value): str(last.position),
         }
         try:
             subject = self._names.frames_of(packet.camera_id)
-            ack = await self._link.js.publish(subject, frame_bytes(journalled), stream=self._names.frames, headers=headers)
+            ack = await self._link.js.publish(
+                subject, frame_bytes(journalled), stream=self._names.frames, headers=headers
+            )
         except NatsTrouble as error:
             return await self._after_refusal(packet.camera_id, error), None
         if ack.duplicate:
@@ -304,7 +309,11 @@ class StreamLog:
                 raw = await self._link.js.get_last_msg(self._names.frames, self._names.frames_of(camera))
             except NotFoundError:
                 known = self._book.last(camera)
-                return _Last() if known is None else _Last(0, known.last_sequence, known.edge_id, known.sequence_before_edge)
+                return (
+                    _Last()
+                    if known is None
+                    else _Last(0, known.last_sequence, known.edge_id, known.sequence_before_edge)
+                )
             except NatsTrouble:
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue

@@ -76,7 +76,9 @@ class Tail:
             except NotFoundError as error:
                 raise BusUnusable(f"the stream {self._stream} is gone") from error
             if state.last_seq < self.position:
-                raise BusUnusable(f"the stream {self._stream} ends at {state.last_seq} and had ended at {self.position} before")
+                raise BusUnusable(
+                    f"the stream {self._stream} ends at {state.last_seq} and had ended at {self.position} before"
+                )
             self._reader = await Reader.begin(self._link, self._stream, self.position)
         return self._reader
 

@@ -131,14 +131,13 @@ class SharedWishStore:
             if entry.replica_id == self._members.replica_id or name in self._own:
                 continue
             if self._members.alive(entry.replica_id):
+                self._orphaned_at.pop(name, None)
                 found[name] = entry.wish
             elif now < self._orphaned_at.setdefault(name, now) + entry.wish.hold_seconds:
                 found[name] = entry.wish
         return found
 
-    async def _read_loop(
-        self, put_others: Callable[[Mapping[str, Wish]], None], taken: Callable[[str], None]
-    ) -> None:
+    async def _read_loop(self, put_others: Callable[[Mapping[str, Wish]], None], taken: Callable[[str], None]) -> None:
         put_others(self._others())
         while True:
             for message in await self._tail.batch():

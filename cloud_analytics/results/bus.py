@@ -2,8 +2,8 @@
 
     Analysed --publish--> bus --open(cursor, cameras)--> Feed --take--> the frames in the journal's order, each once
 
-`cloud_analytics.results.local` is it, over the log of one process or of many (`cloud_analytics.frame_log`). Law: what `publish` has returned for is kept for
-subscribers that come back, as long as the bus keeps anything.
+`cloud_analytics.results.local` is it, over the log of one process or of many (`cloud_analytics.frame_log`).
+Law: what `publish` has returned for is kept for subscribers that come back, as long as the bus keeps anything.
 """
 
 from __future__ import annotations

@@ -184,11 +184,11 @@ async def test_a_wish_and_its_change_are_on_the_disk_before_the_client_hears_of_
 ) -> None:
     async with cloud_parts(models, tmp_path) as parts:
         one = await parts.subscriptions.subscribe(Wish("one", tasks=("normal",), hold_seconds=60))
-        assert [stored.wish.tasks for stored in parts.store.kept()] == [("normal",)]
+        assert [stored.wish.tasks for stored in await parts.store.kept()] == [("normal",)]
         await one.change(Wish("one", tasks=("class_scene",), hold_seconds=60))
-        assert [stored.wish.tasks for stored in parts.store.kept()] == [("class_scene",)]
+        assert [stored.wish.tasks for stored in await parts.store.kept()] == [("class_scene",)]
         await one.close(hold=False)
-        assert parts.store.kept() == ()
+        assert await parts.store.kept() == ()
 
 
 @pytest.mark.asyncio
