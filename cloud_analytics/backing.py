@@ -76,8 +76,8 @@ class LocalBacking:
         database = self._database = await asyncio.to_thread(open_database, settings.data.expanduser())
         if database.set_aside is not None:
             self._metrics.journal_damaged.inc()
-        journal = await asyncio.to_thread(Journal, database, settings.journal_bytes, settings.journal_age_seconds)
-        self.frames: FrameLog = JournalLog(journal)
+        self.journal = await asyncio.to_thread(Journal, database, settings.journal_bytes, settings.journal_age_seconds)
+        self.frames: FrameLog = JournalLog(self.journal)
         self.wish_store: WishStore = DiskWishStore(database)
 
     def join(

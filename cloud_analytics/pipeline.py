@@ -24,6 +24,7 @@ from cloud_analytics.results.types import Analysed, Received
 from cloud_analytics.wishes import Wishes
 from shared.errors import TaxonError
 from shared.packets import Packet
+from shared.service.ending import ended
 from shared.telemetry.logs import OncePer, logger
 from shared.telemetry.trace import traceparent
 
@@ -130,9 +131,7 @@ class Pipeline:
 
     async def close(self) -> None:
         """Ends at once; what is not published is in the log."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         while not self._under_way.empty():
             self._under_way.get_nowait().analysed.cancel()
 

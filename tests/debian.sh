@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# What the tests need of Debian: Chromium, which opens the wall, and the furniture catalogue that the rendered rooms' sizes come from
-# (120 MB). Installs what is missing where one may; else says how to.
+# What the tests need of Debian: Chromium, which opens the wall, the furniture catalogue that the rendered rooms' sizes come from
+# (120 MB), and nats-server, which replicas of the cloud share (5 MB). Installs what is missing where one may; else says how to.
 set -euo pipefail
 
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
+command -v nats-server >/dev/null || missing+=(nats-server)
 [ -d /usr/share/sweethome3d/furniture ] || missing+=(sweethome3d-furniture)
 if [ ${#missing[@]} = 0 ]; then
     exit 0

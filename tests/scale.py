@@ -45,7 +45,10 @@ Fault = Callable[[], Awaitable[None]]
 
 @dataclass
 class Report:
-    """accepted, results: sequences by camera. recoveries: seconds until every subscriber had something newer than the fault of every camera."""
+    """accepted, results: sequences by camera.
+
+    recoveries: seconds from each fault until every subscriber had a result of every camera that is newer than the fault.
+    """
 
     seed: int
     accepted: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -55,7 +58,7 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     recoveries: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     counted_lost: int = 0
-    conflicts: int = 0
+    last: str = "start"
 
     @property
     def posted(self) -> int:
@@ -88,8 +91,8 @@ class Report:
     def __str__(self) -> str:
         slowest = {kind: f"{max(found):.1f}" for kind, found in self.recoveries.items()}
         return (
-            f"seed {self.seed}: {self.posted} frames posted, {self.received} results received by {len(WISHES)} subscribers, {self.lost} lost, "
-            f"{self.doubled} doubled; faults {dict(self.faults)}; slowest recoveries in seconds {slowest}"
+            f"seed {self.seed}: {self.posted} frames posted, {self.received} results received by {len(WISHES)} subscribers, "
+            f"{self.lost} lost, {self.doubled} doubled; faults {dict(self.faults)}; slowest recoveries in seconds {slowest}"
         )
 
     def check(self) -> None:
@@ -145,7 +148,7 @@ class Scale:
             await asyncio.gather(*takes, return_exceptions=True)
             statuses = [await one.stop() for one in (*self.edges, *self.clouds)]
             assert not any(statuses), f"the services ended with {statuses}"
-        del self.report.recoveries["start"]
+        del self.report.recoveries["start"], self.report.faults["start"]
         self.report.check()
         return self.report
 
@@ -199,7 +202,7 @@ class Scale:
             # Each kind once before one comes again.
             for kind in draw.sample(kinds, len(kinds)):
                 await kind()
-                print(self.report, flush=True)
+                print(f"{kind_of(self.report)}, {self.report.posted} frames posted so far", flush=True)
                 await asyncio.sleep(draw.uniform(0.0, 3.0))
                 yield
                 if time.monotonic() >= until:
@@ -228,7 +231,8 @@ class Scale:
         async with asyncio.timeout(RECOVERY_SECONDS):
             while min(self._newest[one] for one in wanted) < since * 1e6:
                 await asyncio.sleep(0.02)
-        self.report.faults[kind] += kind != "start"
+        self.report.faults[kind] += 1
+        self.report.last = kind
         self.report.recoveries[kind].append(time.time() - since)
 
     async def _arrived(self) -> None:
@@ -276,6 +280,12 @@ class Scale:
         if not result.camera_id.startswith("probe-"):
             self.report.results[name][result.camera_id].append(result.sequence)
             self._newest[name, result.camera_id] = result.capture_time_us
+
+
+def kind_of(report: Report) -> str:
+    """The last fault and its recovery."""
+    kind = report.last
+    return f"{kind}: recovered in {report.recoveries[kind][-1]:.1f} s"
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from cloud_analytics.jetstream.names import as_key, name_in
 from cloud_analytics.jetstream.reader import Message
 from cloud_analytics.jetstream.tail import Tail
 from cloud_analytics.uplinks import QUIET_SECONDS
+from shared.service.ending import ended
 from shared.telemetry.logs import OncePer, logger
 
 LOOK_SECONDS = 0.5
@@ -111,9 +112,7 @@ class CameraBook:
 
     async def close(self) -> None:
         """Writes what is not written, as far as NATS takes it."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         await self._write(self._due({}, sequences=True))
         await self._tail.close()
 

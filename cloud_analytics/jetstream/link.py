@@ -10,19 +10,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, KeyWrongLastSequenceError
 
 from cloud_analytics.metrics import CloudMetrics
 from shared.errors import BusUnusable
 from shared.telemetry.logs import OncePer, logger
-
-if TYPE_CHECKING:
-    from nats.aio.subscription import Subscription
 
 OPEN_SECONDS = 30.0
 CONNECT_SECONDS = 2
@@ -45,6 +44,40 @@ def is_conflict(error: BaseException) -> bool:
     if isinstance(error, KeyWrongLastSequenceError):
         return True
     return isinstance(error, APIError) and error.err_code in _WRONG_LAST_SEQUENCE
+
+
+class Inbox:
+    """Messages that wait to be read; beyond `most`, what comes is lost."""
+
+    def __init__(self, most: int) -> None:
+        self._waiting: asyncio.Queue[Msg] = asyncio.Queue(most)
+        self.subscription: Subscription | None = None
+
+    @property
+    def subject(self) -> str:
+        """Where it listens."""
+        assert self.subscription is not None
+        return self.subscription.subject
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._waiting.empty()
+
+    async def put(self, message: Msg) -> None:
+        """From NATS."""
+        with suppress(asyncio.QueueFull):
+            self._waiting.put_nowait(message)
+
+    async def next(self, seconds: float) -> Msg:
+        """Raises TimeoutError. (The subscription's own `next_msg` makes two tasks for each message.)"""
+        async with asyncio.timeout(seconds):
+            return await self._waiting.get()
+
+    async def close(self) -> None:
+        """Listens no more; raises `NatsTrouble`."""
+        assert self.subscription is not None
+        await self.subscription.unsubscribe()
 
 
 class Link:
@@ -112,9 +145,11 @@ class Link:
         """Sends a message that nobody confirms; raises `NatsTrouble`."""
         await self._client.publish(subject, data, reply=reply)
 
-    async def inbox(self, subject: str | None = None) -> Subscription:
-        """What comes to a subject, or to a new one of its own; raises `NatsTrouble`."""
-        return await self._client.subscribe(subject or self._client.new_inbox())
+    async def inbox(self, most: int, subject: str | None = None) -> Inbox:
+        """What comes to a subject, or to a new one of its own; raises `NatsTrouble`. most: messages that may wait."""
+        inbox = Inbox(most)
+        inbox.subscription = await self._client.subscribe(subject or self._client.new_inbox(), cb=inbox.put)
+        return inbox
 
     async def close(self) -> None:
         """For good."""

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from cloud_analytics.jetstream.link import Link, NatsTrouble
 from cloud_analytics.jetstream.messages import Beat, beat_bytes, beat_of
 from cloud_analytics.metrics import CloudMetrics
+from shared.service.ending import ended
 from shared.telemetry.logs import logger
 
 BEAT_SECONDS = 1.0
 LEASE_BEATS = 4
 LOOK_SECONDS = 0.05
+MOST_BEATS = 1000
+"""That wait to be heard."""
 STUCK_SECONDS = 10.0
 """A replica that has not come on for so long is not waited for."""
 
@@ -101,9 +104,7 @@ class Members:
 
     async def close(self) -> None:
         """Says that this replica leaves, and falls silent."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         try:
             await self._link.publish(self._subject, beat_bytes(Beat(self._replica_id, 0, leaving=True)))
         except NatsTrouble:
@@ -179,10 +180,10 @@ class Members:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _hear_loop(self) -> None:
-        inbox = await self._link.inbox(self._subject)
+        inbox = await self._link.inbox(MOST_BEATS, self._subject)
         while True:
             try:
-                beat = beat_of((await inbox.next_msg(BEAT_SECONDS * LEASE_BEATS)).data)
+                beat = beat_of((await inbox.next(BEAT_SECONDS * LEASE_BEATS)).data)
             except NatsTrouble:
                 await asyncio.sleep(LOOK_SECONDS)
                 continue

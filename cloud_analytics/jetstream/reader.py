@@ -12,15 +12,16 @@ import json
 from dataclasses import dataclass
 
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import NotJSMessageError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from cloud_analytics.jetstream.link import ASK_SECONDS, Link, NatsTrouble
+from cloud_analytics.jetstream.link import ASK_SECONDS, Inbox, Link, NatsTrouble
 from shared.errors import TaxonError
 
 INACTIVE_SECONDS = 30.0
 """After so long without a request NATS forgets a consumer."""
+MOST_WAITING = 1024
+"""More than is ever asked for at once."""
 _NO_MESSAGES, _EXPIRED = "404", "408"
 
 
@@ -41,7 +42,7 @@ class Message:
 class Reader:
     """Made by `begin`."""
 
-    def __init__(self, link: Link, stream: str, consumer: str, inbox: Subscription) -> None:
+    def __init__(self, link: Link, stream: str, consumer: str, inbox: Inbox) -> None:
         self._link = link
         self._stream = stream
         self._consumer = consumer
@@ -63,16 +64,16 @@ class Reader:
             num_replicas=1,
         )
         info = await link.js.add_consumer(stream, config)
-        return cls(link, stream, info.name, await link.inbox())
+        return cls(link, stream, info.name, await link.inbox(MOST_WAITING))
 
     async def read(self, most: int, wait_seconds: float) -> list[Message]:
         """What there is, up to `most`; none where nothing came in the time (0: where there is no more). Raises Gone."""
         found: list[Message] = []
         try:
-            while not found or self._inbox.pending_msgs:
+            while not found or not self._inbox.is_empty:
                 if not self._asked:
                     await self._ask(most, wait_seconds)
-                message = await self._inbox.next_msg(wait_seconds + ASK_SECONDS)
+                message = await self._inbox.next(wait_seconds + ASK_SECONDS)
                 if self._is_end(message):
                     self._asked = 0
                     break
@@ -87,7 +88,7 @@ class Reader:
     async def close(self) -> None:
         """NATS would forget it by itself, in a while."""
         try:
-            await self._inbox.unsubscribe()
+            await self._inbox.close()
             await self._link.js.delete_consumer(self._stream, self._consumer)
         except NatsTrouble:
             return

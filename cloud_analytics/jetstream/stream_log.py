@@ -174,6 +174,8 @@ class StreamLog:
             self._note((await self._link.js.stream_info(self._names.frames)).state)
         except (Gone, *NatsTrouble) as error:
             raise LogUnavailable(str(error) or repr(error)) from error
+        if not names and not found and up_to >= self._first and up_to > position:
+            raise LogUnavailable(f"the stream gave none of the frames up to {up_to}")
         # What went while it was read: a frame behind the gap has come, so that nothing before it will.
         gone = max(0, min(self._first - 1, found[0].position - 1 if found else up_to) - position)
         return Replay(tuple(found), 0 if names else gone, uncounted=bool(names and gone))

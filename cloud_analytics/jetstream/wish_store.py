@@ -22,6 +22,7 @@ from cloud_analytics.jetstream.reader import Message
 from cloud_analytics.jetstream.tail import Tail
 from cloud_analytics.results.types import Wish
 from cloud_analytics.wish_store import StoredWish, WishesNotKept
+from shared.service.ending import ended
 from shared.telemetry.logs import OncePer, logger
 
 LOOK_SECONDS = 0.25
@@ -96,9 +97,7 @@ class SharedWishStore:
 
     async def close(self) -> None:
         """What is held here counts as a dead replica's."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         await self._tail.close()
 
     def _take(self, message: Message) -> None:
