@@ -36,6 +36,11 @@ test: setup ## Run the tests (with what they need of Debian, which this installs
 	tests/debian.sh
 	$(VENV)/bin/python -m pytest
 
+.PHONY: e2e-scale
+e2e-scale: setup ## Two clouds on one NATS under load, killed in turn (FAULTS=180 seconds of it)
+	tests/debian.sh
+	$(VENV)/bin/python -m tests.scale --seconds $(or $(FAULTS),180)
+
 .PHONY: lint
 lint: setup ## Check style and imports
 	$(VENV)/bin/ruff check .
@@ -61,8 +66,8 @@ metrics-check: setup ## Judge Prometheus' rules and Grafana's dashboards, and sc
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock
-	$(LOCK) $(UPGRADE) --extra cpu --extra video pyproject.toml requirements/build.in -o requirements/cpu.lock
-	$(LOCK) $(UPGRADE) --extra cpu --extra video --extra train --extra dev pyproject.toml requirements/build.in -o requirements/all.lock
+	$(LOCK) $(UPGRADE) --extra cpu --extra video --extra nats pyproject.toml requirements/build.in -o requirements/cpu.lock
+	$(LOCK) $(UPGRADE) --extra cpu --extra video --extra nats --extra train --extra dev pyproject.toml requirements/build.in -o requirements/all.lock
 
 .PHONY: clean
 clean: ## Remove what the commands wrote; the environments stay

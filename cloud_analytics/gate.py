@@ -28,6 +28,11 @@ class Gate:
         """The networks are warm."""
         self._closed = None
 
+    def close(self, reason: TaxonError) -> None:
+        """Takes none for a while; a gate that drains stays as it is."""
+        if not isinstance(self._closed, Draining):
+            self._closed = reason
+
     def drain(self) -> None:
         """From now on nothing new is taken."""
         self._closed = Draining()

@@ -14,9 +14,9 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from cloud_analytics.database import Database
+from cloud_analytics.frame_log import Appended, Arrival, KnownCamera, Replay
 from cloud_analytics.results.types import Received
 from shared.errors import BadRequest
 from shared.frames import Geometry
@@ -28,47 +28,6 @@ _COLUMNS = (
     "f.position, c.name, f.sequence, f.capture_time_us, f.received_time_us, b.digest, f.picture_width, "
     "f.picture_height, f.input_width, f.input_height, f.bitstream, f.trace_context"
 )
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """The packets of one uplink message. bundle_digest: 32 bytes."""
-
-    packets: tuple[Packet, ...]
-    bundle_digest: bytes
-    edge_id: str
-
-
-@dataclass(frozen=True)
-class Appended:
-    """What was new, in order; the cameras of what was not, one entry each frame; and the last position of all.
-
-    late: the cameras of frames that are lost, being older than the last one, which came by another edge.
-    """
-
-    received: tuple[Received, ...]
-    duplicates: tuple[str, ...]
-    late: tuple[str, ...]
-    head: int
-
-
-@dataclass(frozen=True)
-class Replay:
-    """Frames in order, and how many before them the journal no longer has."""
-
-    received: tuple[Received, ...]
-    lost: int
-
-
-@dataclass(frozen=True)
-class KnownCamera:
-    """What the journal remembers of a camera, also when its frames have gone. Times in microseconds since 1970."""
-
-    camera_id: str
-    edge_id: str
-    last_sequence: int
-    last_capture_time_us: int
-    last_received_time_us: int
 
 
 class Journal:

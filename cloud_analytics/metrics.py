@@ -59,6 +59,11 @@ class CloudMetrics:
             self.journal_dropped.labels(reason)
         for reason in ("slow_subscriber", "journal_bound"):
             self.results_dropped.labels(reason)
+        self.bus_connected = gauge("bus_connected", "1 while the bus that replicas share is reached")
+        self.bus_connects = counter("bus_connects", "Connections to the bus")
+        self.bus_conflicts = counter("bus_conflicts", "Frames that another replica was faster to append")
+        self.bus_waits = counter("bus_waits", "Appends that waited for a slower replica")
+        self.replicas = gauge("replicas", "Replicas alive, this one included")
 
     def watch_ready(self, is_ready: Callable[[], bool]) -> None:
         """Reads whether calls are taken when the metrics are read."""

@@ -1,33 +1,36 @@
 """From an uplink's message to the bus, in one order for all.
 
-    Arrival --journal, one transaction for all that wait--> Received --analysis, many at once--> Analysed --in the journal's order--> bus
+    Arrival --frame log, all that wait at once--> Received --analysis, many at once--> Analysed --in the log's order--> bus
 
-Laws: what `receive` has returned for is on the disk; what `published` has returned for is with the bus. Between the journal and the bus
-there are at most `queue_frames`; when they are there, `receive` waits, and with it the edge's credit.
+What comes out of the log is what every replica put in: a cloud that is alone reads what it wrote. Laws: what `receive` has returned for
+survives the death of this process; what `published` has returned for is with the bus. Between the log and the bus there are at most
+`queue_frames`; when they are there, a log of this process alone takes nothing more, and with it the edge's credit waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import heapq
+import itertools
 import time
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cloud_analytics.analysis import Analysis
-from cloud_analytics.journal import Appended, Arrival, Journal
+from cloud_analytics.frame_log import Appended, Arrival, FrameLog, LogUnavailable
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.local import LocalBus
 from cloud_analytics.results.types import Analysed, Received
 from cloud_analytics.wishes import Wishes
 from shared.errors import TaxonError
 from shared.packets import Packet
+from shared.service.ending import ended
 from shared.telemetry.logs import OncePer, logger
 from shared.telemetry.trace import traceparent
 
 log = logger("cloud.pipeline")
 PRUNE_SECONDS = 5.0
+DRAIN_LOOK_SECONDS = 0.01
 _COMPLAIN_EVERY_SECONDS = 10.0
 
 
@@ -54,14 +57,14 @@ class Pipeline:
 
     def __init__(
         self,
-        journal: Journal,
+        frames: FrameLog,
         analysis: Analysis,
         bus: LocalBus,
         wishes: Wishes,
         queue_frames: int,
         metrics: CloudMetrics,
     ) -> None:
-        self._journal = journal
+        self._frames = frames
         self._analysis = analysis
         self._bus = bus
         self._wishes = wishes
@@ -70,7 +73,8 @@ class Pipeline:
         self._arrived: list[_Arrived] = []
         self._arrival = asyncio.Event()
         self._under_way: asyncio.Queue[_UnderWay] = asyncio.Queue(queue_frames)
-        self._awaited: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._awaited: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
         self._complaints = OncePer(_COMPLAIN_EVERY_SECONDS)
         self._complaints_of_late = OncePer(_COMPLAIN_EVERY_SECONDS)
@@ -78,7 +82,7 @@ class Pipeline:
 
     def start(self) -> None:
         """Begins to work."""
-        loops = (self._journal_loop(), self._publish_loop(), self._prune_loop())
+        loops = (self._append_loop(), self._analysis_loop(), self._publish_loop(), self._keep_loop())
         self._tasks = [asyncio.create_task(one, name="pipeline") for one in loops]
 
     async def failed(self) -> BaseException:
@@ -89,8 +93,8 @@ class Pipeline:
         return error or RuntimeError("the pipeline ended")
 
     def new_of(self, packets: Iterable[Packet]) -> frozenset[str]:
-        """The cameras of those packets that the journal has not had yet."""
-        known = self._journal.cameras
+        """The cameras of those packets that the log has not had yet."""
+        known = self._frames.cameras
         return frozenset(
             one.camera_id
             for one in packets
@@ -98,7 +102,7 @@ class Pipeline:
         )
 
     async def receive(self, arrival: Arrival) -> int:
-        """Writes a message's packets to the journal and puts what is new on its way. Returns the position to await with
+        """Writes a message's packets to the log, from where what is new goes on its way. Returns the position to await with
         `published` before the message is acknowledged: duplicates may still be on their way too. Raises JournalFailed.
         """
         one = _Arrived(arrival, asyncio.get_running_loop().create_future())
@@ -111,33 +115,38 @@ class Pipeline:
         if position <= self._bus.published:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._awaited.append((position, future))
+        heapq.heappush(self._awaited, (position, next(self._numbers), future))
         await future
+
+    def give_up(self, reason: TaxonError) -> None:
+        """Whoever waits in `published` gets the reason: what it waits for does not come for now."""
+        awaited, self._awaited = self._awaited, []
+        for _, _, future in awaited:
+            if not future.done():
+                future.set_exception(reason)
 
     async def drain(self) -> None:
         """Returns when all that was received is with the bus."""
-        while self._arrived or self._bus.published < self._journal.head:
-            await self.published(self._journal.head)
-            await asyncio.sleep(0)
+        while self._arrived:
+            await asyncio.sleep(DRAIN_LOOK_SECONDS)
+        await self.published(self._frames.head)
 
     async def close(self) -> None:
-        """Ends at once; what is not published is in the journal."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Ends at once; what is not published is in the log."""
+        await ended(self._tasks)
         while not self._under_way.empty():
             self._under_way.get_nowait().analysed.cancel()
 
-    async def _journal_loop(self) -> None:
+    async def _append_loop(self) -> None:
         while True:
             await self._arrival.wait()
             self._arrival.clear()
             batch, self._arrived = self._arrived, []
             began = time.monotonic()
             try:
-                appended = await asyncio.to_thread(self._journal.append, [one.arrival for one in batch])
-            except sqlite3.OperationalError as error:
-                # A full disk or the like: it may pass, and the edges keep their frames.
+                appended = await self._frames.append([one.arrival for one in batch])
+            except LogUnavailable as error:
+                # A full disk, or a bus that is away: it may pass, and the edges keep their frames.
                 log.error("journal cannot be written", reason=str(error))
                 failure = JournalFailed(f"the cloud's journal cannot be written ({error}); send again later")
                 _settle(batch, failure)
@@ -148,10 +157,10 @@ class Pipeline:
             self._metrics.stage_seconds.labels("journal").observe(time.monotonic() - began)
             for one in batch:
                 self._metrics.stage_seconds.labels("journal_wait").observe(began - one.since)
-            await self._admit(appended)
+            self._count(appended)
             _settle(batch, appended.head)
 
-    async def _admit(self, appended: Appended) -> None:
+    def _count(self, appended: Appended) -> None:
         for camera in appended.duplicates:
             self._metrics.cameras.duplicate(camera)
         for camera in appended.late:
@@ -160,9 +169,13 @@ class Pipeline:
                 log.error("frames lost: later ones of the camera had come by another edge", camera=camera, times=times)
         for received in appended.received:
             self._metrics.cameras.received(received)
-            tasks = self._wishes.tasks_for(received.packet.camera_id)
-            work = asyncio.create_task(self._analysis.compute(received, tasks), name="analysis")
-            await self._under_way.put(_UnderWay(received, work))
+
+    async def _analysis_loop(self) -> None:
+        while True:
+            for received in await self._frames.come():
+                tasks = self._wishes.tasks_for(received.packet.camera_id)
+                work = asyncio.create_task(self._analysis.compute(received, tasks), name="analysis")
+                await self._under_way.put(_UnderWay(received, work))
 
     async def _publish_loop(self) -> None:
         while True:
@@ -182,29 +195,28 @@ class Pipeline:
             )
             self._metrics.stage_seconds.labels("to_bus").observe(time.monotonic() - one.since)
             while self._awaited and self._awaited[0][0] <= self._bus.published:
-                _, future = self._awaited.popleft()
+                _, _, future = heapq.heappop(self._awaited)
                 if not future.done():
                     future.set_result(None)
 
-    async def _prune_loop(self) -> None:
+    async def _keep_loop(self) -> None:
         while True:
             try:
-                await self._prune()
-            except sqlite3.OperationalError as error:
+                await self._keep()
+            except LogUnavailable as error:
                 # A full disk stops the edges, which keep their frames; it must not stop this service.
                 log.error("journal cannot be pruned", reason=str(error))
             await asyncio.sleep(PRUNE_SECONDS)
 
-    async def _prune(self) -> None:
-        aged, crowded = await asyncio.to_thread(self._journal.prune)
-        for reason, frames in (("age", aged), ("bytes", crowded)):
+    async def _keep(self) -> None:
+        kept = await self._frames.keep()
+        for reason, frames in kept.dropped.items():
             if frames:
                 self._metrics.journal_dropped.labels(reason).inc(frames)
                 log.info("journal dropped its oldest", reason=reason, frames=frames)
-        size, kept = await asyncio.to_thread(self._journal.size)
         self._metrics.cameras.forget_quiet()
-        self._metrics.journal_bytes.set(size)
-        self._metrics.journal_frames.set(kept)
+        self._metrics.journal_bytes.set(kept.bytes)
+        self._metrics.journal_frames.set(kept.frames)
 
     def _complain(self, analysed: Analysed) -> None:
         packet = analysed.received.packet

@@ -18,18 +18,18 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from cloud_analytics.analysis import Analysis
+from cloud_analytics.backing import Backing, LocalBacking
 from cloud_analytics.bundles import Catalogue
-from cloud_analytics.database import Database, open_database
+from cloud_analytics.bus_watch import BusWatch
 from cloud_analytics.decoder import Decoder
 from cloud_analytics.gate import Gate
-from cloud_analytics.journal import Journal
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.pipeline import Pipeline
 from cloud_analytics.results.local import LocalBus
 from cloud_analytics.results.recent import Recent
 from cloud_analytics.results_server import NAME as RESULTS
 from cloud_analytics.results_server import ResultsService
-from cloud_analytics.settings import CloudSettings
+from cloud_analytics.settings import LOCAL_BUS, CloudSettings
 from cloud_analytics.subscription import Outlets
 from cloud_analytics.subscriptions import Subscriptions
 from cloud_analytics.uplink_server import NAME as UPLINK
@@ -37,10 +37,9 @@ from cloud_analytics.uplink_server import UplinkService
 from cloud_analytics.uplink_session import UplinkParts, UplinkTerms
 from cloud_analytics.uplinks import Uplinks
 from cloud_analytics.wall import WallMetrics, add_wall
-from cloud_analytics.wish_store import WishStore
 from cloud_analytics.wishes import Wishes
 from shared.bundle import Bundle
-from shared.errors import BundleError, Draining, TaxonError
+from shared.errors import BundleError, BusUnusable, Draining, TaxonError
 from shared.providers import choose_providers, provider_names
 from shared.service.rpc import RpcServer
 from shared.service.web import WebServer, web_app
@@ -64,9 +63,10 @@ class CloudService:
         self.metrics.watch_ready(lambda: self._gate.waits_for is None)
         self._catalogue = Catalogue(settings.bundles.expanduser(), self._decoder, settings.most_batch, self.metrics)
         self._rendering = ThreadPoolExecutor(settings.decode_threads, "render")
-        self._database: Database | None = None
+        self._backing: Backing | None = None
         self._parts: _Parts | None = None
-        self._scanning: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
+        """What runs beside the pipeline, once the service is ready."""
 
     @property
     def rpc_port(self) -> int:
@@ -79,16 +79,12 @@ class CloudService:
         return 0 if self._parts is None else self._parts.web.port
 
     async def start(self) -> None:
-        """Returns when the networks are warm. Raises BundleError, JournalUnusable, AddressInUse, ProviderMissing."""
+        """Returns when the networks are warm. Raises BundleError, JournalUnusable, BusUnusable, AddressInUse, ProviderMissing."""
         began = time.monotonic()
-        self._database = await asyncio.to_thread(open_database, self._settings.data.expanduser())
-        if self._database.set_aside is not None:
-            self.metrics.journal_damaged.inc()
-        journal = await asyncio.to_thread(
-            Journal, self._database, self._settings.journal_bytes, self._settings.journal_age_seconds
-        )
+        backing = self._backing = _backing(self._settings, self.metrics)
+        await backing.open()
         shared = _Shared(self._settings, self._catalogue, self._gate, self._rendering, self.metrics)
-        parts = self._parts = _Parts(shared, journal, WishStore(self._database))
+        parts = self._parts = _Parts(shared, backing)
         await parts.rpc.start()
         await parts.web.start()
         await asyncio.to_thread(self._catalogue.scan)
@@ -98,7 +94,10 @@ class CloudService:
             )
         await parts.wishes.start()
         parts.pipeline.start()
-        self._scanning = asyncio.create_task(self._scan(parts.wishes), name="bundles")
+        backing.join(parts.wishes, parts.uplinks, parts.subscriptions, lambda: parts.bus.published)
+        watch = BusWatch(backing, self._gate, parts.rpc, parts.pipeline, parts.uplinks, parts.subscriptions)
+        works = {"bundles": self._scan(parts.wishes), "bus": watch.run()}
+        self._beside = [asyncio.create_task(work, name=name) for name, work in works.items()]
         self._gate.open()
         await parts.rpc.set_ready(True)
         log.info(
@@ -112,18 +111,25 @@ class CloudService:
     async def failed(self) -> BaseException:
         """See `Service`."""
         assert self._parts is not None
-        return await self._parts.pipeline.failed()
+        assert self._backing is not None
+        waits = {asyncio.create_task(one) for one in (self._parts.pipeline.failed(), self._backing.failed())}
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return next(iter(done)).result()
+        finally:
+            for one in waits:
+                one.cancel()
 
     async def stop(self) -> None:
         """See `Service`."""
         until = time.monotonic() + self._settings.drain_seconds
         self._gate.drain()
-        if self._scanning is not None:
-            self._scanning.cancel()
-            await asyncio.gather(self._scanning, return_exceptions=True)
+        for work in self._beside:
+            work.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         if (parts := self._parts) is not None:
             await parts.rpc.set_ready(False)
-            if self._scanning is not None:
+            if self._beside:
                 for step in (parts.uplinks.stop(Draining()), parts.pipeline.drain(), parts.subscriptions.drain()):
                     await _within(until - time.monotonic(), step)
             await parts.rpc.stop(CALLS_GRACE_SECONDS)
@@ -132,8 +138,10 @@ class CloudService:
             await parts.analysis.close()
             await parts.wishes.close()
         await asyncio.to_thread(self._rendering.shutdown)
-        if self._database is not None:
-            await asyncio.to_thread(self._database.close)
+        if self._backing is not None:
+            if self._beside:
+                await self._backing.leave()
+            await self._backing.close()
 
     def _decoder(self, bundle: Bundle) -> Decoder:
         providers = choose_providers(self._settings.providers, self._settings.engine_cache, bundle)
@@ -165,20 +173,21 @@ class _Shared:
 
 
 class _Parts:
-    """What exists once the journal is open. Made in the loop that it works in."""
+    """What exists once the backing is open. Made in the loop that it works in."""
 
-    def __init__(self, shared: _Shared, journal: Journal, store: WishStore) -> None:
+    def __init__(self, shared: _Shared, backing: Backing) -> None:
         settings, catalogue, metrics = shared.settings, shared.catalogue, shared.metrics
         self.analysis = Analysis(
             catalogue, settings.decode_threads, settings.most_batch, settings.queue_delay_seconds, metrics
         )
         recent = Recent(self.analysis, catalogue, shared.rendering, settings.recent_bytes, metrics)
-        bus = LocalBus(journal, recent, settings.subscriber_queue_frames, metrics)
-        self.wishes = Wishes(store, settings.most_subscribers, metrics)
-        self.uplinks = Uplinks(settings.most_uplinks, metrics)
-        self.pipeline = Pipeline(journal, self.analysis, bus, self.wishes, settings.receive_queue_frames, metrics)
+        bus = self.bus = LocalBus(backing.frames, recent, settings.subscriber_queue_frames, metrics)
+        self.wishes = Wishes(backing.wish_store, settings.most_subscribers, metrics)
+        self.uplinks = Uplinks(settings.most_uplinks, metrics, elsewhere=backing.elsewhere)
+        queue_frames = settings.receive_queue_frames
+        self.pipeline = Pipeline(backing.frames, self.analysis, bus, self.wishes, queue_frames, metrics)
         outlets = Outlets(bus, recent, self.wishes, metrics)
-        self.subscriptions = Subscriptions(catalogue, journal, self.uplinks, outlets, settings.most_subscribers)
+        self.subscriptions = Subscriptions(catalogue, backing.frames, self.uplinks, outlets, settings.most_subscribers)
         self.rpc = self._rpc_server(shared)
         app = web_app("taxon cloud", CloudSettings.__doc__ or "", lambda: shared.gate.waits_for, metrics.registry)
         add_wall(app, self.subscriptions, metrics=WallMetrics(metrics.meters))
@@ -196,6 +205,19 @@ class _Parts:
         server.add(add_UplinkServiceServicer_to_server, uplink, UPLINK)
         server.add(add_ResultsServiceServicer_to_server, results, RESULTS)
         return server
+
+
+def _backing(settings: CloudSettings, metrics: CloudMetrics) -> Backing:
+    """Raises BusUnusable where the package for a shared one is missing."""
+    if settings.bus == LOCAL_BUS:
+        return LocalBacking(settings, metrics)
+    try:
+        from cloud_analytics.jetstream.backing import StreamBacking
+    except ModuleNotFoundError as error:
+        if error.name != "nats":
+            raise
+        raise BusUnusable("--bus nats://... needs the nats extra: pip install '.[nats]' in the checkout") from error
+    return StreamBacking(settings, metrics)
 
 
 async def _within(seconds: float, work: Awaitable[None]) -> None:

@@ -5,15 +5,32 @@ Law: every default runs on a laptop, and every bound that keeps memory or disk f
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
 from shared.service.settings import Address, ServiceSettings
 
 MEBIBYTE = 1 << 20
 SHIPPED_BUNDLES = Path(__file__).resolve().parents[1] / "models"
+
+
+LOCAL_BUS = "local"
+_BUS_URL = re.compile(r"(nats|tls)://[^\s,]+")
+
+
+def checked_bus(text: str) -> str:
+    """`local`, or URLs of NATS servers; raises ValueError, without the password that it may hold."""
+    if text != LOCAL_BUS and not all(_BUS_URL.fullmatch(url) for url in text.split(",")):
+        raise ValueError("must be local, or addresses of NATS, such as nats://127.0.0.1:4222 (several with commas)")
+    return text
+
+
+BusUrls = Annotated[str, AfterValidator(checked_bus)]
+BusName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 
 class CloudSettings(ServiceSettings):
@@ -27,7 +44,12 @@ class CloudSettings(ServiceSettings):
     http: Address = Field("127.0.0.1:8090", description="address to listen on for the wall, health and metrics")
     bundles: Path = Field(SHIPPED_BUNDLES, description="folder of model bundles, <name>/<version>/ each")
     bundle_scan_seconds: float = Field(2.0, gt=0, le=3600, description="how often to look for new bundles and heads")
-    data: Path = Field(Path("cloud-data"), description="folder of the journal")
+    data: Path = Field(Path("cloud-data"), description="folder of the journal; not used with a bus")
+    bus: BusUrls = Field(
+        "local", description="local: this cloud is alone; nats://HOST:PORT[,nats://...]: it shares with its replicas"
+    )
+    bus_name: BusName = Field("taxon", description="what this installation's streams in NATS begin with")
+    bus_copies: int = Field(1, ge=1, le=5, description="on how many NATS servers each stream is kept")
     journal_bytes: int = Field(256 * MEBIBYTE, ge=MEBIBYTE, description="most bytes of the journal; the oldest go")
     journal_age_seconds: float = Field(86400.0, gt=0, description="how long the journal keeps a frame")
     queue_delay_seconds: float = Field(0.005, ge=0, le=1, description="how long a batch waits for more frames")

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 
 from cloud_analytics.bundles import Catalogue
-from cloud_analytics.journal import Journal
+from cloud_analytics.frame_log import FrameLog, LogUnavailable
 from cloud_analytics.results.types import BundleState, CameraState, Wish
 from cloud_analytics.subscription import Outlets, Subscription
 from cloud_analytics.uplinks import Uplinks
-from shared.errors import BadRequest, Busy, Draining, Superseded, UnknownCamera
+from shared.errors import BadRequest, BusAway, Busy, Draining, Superseded, TaxonError, UnknownCamera
 from shared.packets import checked_name
 
 MOST_HOLD_SECONDS = 300.0
@@ -32,13 +32,13 @@ class Subscriptions:
     def __init__(
         self,
         catalogue: Catalogue,
-        journal: Journal,
+        frames: FrameLog,
         uplinks: Uplinks,
         outlets: Outlets,
         most: int,
     ) -> None:
         self._catalogue = catalogue
-        self._journal = journal
+        self._frames = frames
         self._uplinks = uplinks
         self._wishes = outlets.wishes
         self._outlets = outlets
@@ -49,7 +49,11 @@ class Subscriptions:
         self._empty.set()
 
     async def subscribe(self, wish: Wish) -> Subscription:
-        """Begins from now, or after the wish's cursor. Raises UnknownCamera, UnknownName, BadName, BadRequest, Busy, Draining."""
+        """Begins from now, or after the wish's cursor. Raises UnknownCamera, UnknownName, BadName, BadRequest, Busy, BusAway, Draining."""
+        try:
+            await self._outlets.bus.reach(wish.cursor)
+        except LogUnavailable as error:
+            raise BusAway from error
         if self._draining:
             raise Draining
         self._check(wish)
@@ -73,11 +77,11 @@ class Subscriptions:
 
     def cameras(self) -> tuple[CameraState, ...]:
         """Every camera that ever sent a frame or that a connected edge has, by name; the numbers are 0 before a first frame."""
-        senders, journalled = self._uplinks.senders, self._journal.cameras
+        senders, journalled = self._uplinks.senders, self._frames.cameras
         return tuple(self._camera(name, senders.get(name)) for name in sorted(journalled.keys() | senders.keys()))
 
     def _camera(self, name: str, sender: str | None) -> CameraState:
-        known = self._journal.cameras.get(name)
+        known = self._frames.cameras.get(name)
         if known is None:
             return CameraState(name, sender or "", True, 0, 0, 0)
         return CameraState(
@@ -101,6 +105,20 @@ class Subscriptions:
             subscription.end(Draining(), drop=False)
         await self._empty.wait()
 
+    def end_all(self, reason: TaxonError) -> None:
+        """Ends those that there are, after what is queued: their clients may come back, here or elsewhere."""
+        for subscription in tuple(self._open.values()):
+            subscription.end(reason, drop=False)
+
+    def taken(self, subscription_id: str) -> None:
+        """The subscriber with this id is at another replica now: its place here is gone, and its wish with it."""
+        self._wishes.taken(subscription_id)
+        subscription = self._open.pop(subscription_id, None)
+        if subscription is not None:
+            subscription.end(Superseded(subscription_id), drop=True)
+        if not self._open:
+            self._empty.set()
+
     def _change(self, subscription: Subscription, wish: Wish) -> None:
         self._check(wish)
         if self._open.get(wish.subscription_id) is subscription:
@@ -120,7 +138,7 @@ class Subscriptions:
         checked_name("subscription", wish.subscription_id)
         if max(len(wish.cameras), len(wish.tasks)) > MOST_NAMES:
             raise BadRequest(f"a wish names at most {MOST_NAMES} cameras and tasks")
-        known = self._journal.cameras.keys() | self._uplinks.senders.keys() if wish.cameras else frozenset[str]()
+        known = self._frames.cameras.keys() | self._uplinks.senders.keys() if wish.cameras else frozenset[str]()
         for camera in wish.cameras:
             if camera not in known:
                 raise UnknownCamera(checked_name("camera", camera), sorted(known)[:MOST_NAMED])

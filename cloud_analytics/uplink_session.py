@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 
 from cloud_analytics.bundles import Catalogue
-from cloud_analytics.journal import Arrival
+from cloud_analytics.frame_log import Arrival
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.pipeline import Pipeline
 from cloud_analytics.uplink_outbox import Outbox

@@ -13,6 +13,8 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
 
 from cloud_analytics.metrics import CloudMetrics
 from shared.errors import Busy, CameraTaken, Superseded, TaxonError
@@ -49,11 +51,46 @@ class _Camera:
     next: Uplink | None = None
 
 
+class Elsewhere(Protocol):
+    """What edges give to the other replicas of this cloud."""
+
+    @property
+    def senders(self) -> Mapping[str, str]:
+        """The edge of each camera that can be had of another living replica."""
+
+    def connected(self, edge_id: str) -> bool:
+        """Whether this edge is, to another living replica."""
+
+    def sending(self, camera_id: str) -> str | None:
+        """The edge whose frames of a camera came by another replica in the last `QUIET_SECONDS`."""
+
+
+class Alone:
+    """See `Elsewhere`: there are no other replicas."""
+
+    senders: Mapping[str, str] = MappingProxyType({})
+
+    def connected(self, edge_id: str) -> bool:
+        """See `Elsewhere`."""
+        return False
+
+    def sending(self, camera_id: str) -> str | None:
+        """See `Elsewhere`."""
+        return None
+
+
 class Uplinks:
     """most: connections at once. clock: seconds, monotonic."""
 
-    def __init__(self, most: int, metrics: CloudMetrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        most: int,
+        metrics: CloudMetrics,
+        clock: Callable[[], float] = time.monotonic,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         self._most = most
+        self._elsewhere = elsewhere or Alone()
         self._metrics = metrics
         self._clock = clock
         self._of_edges: dict[str, Uplink] = {}
@@ -65,8 +102,8 @@ class Uplinks:
         metrics.uplink_cameras.set_function(lambda: len(self._cameras))
 
     def connected(self, edge_id: str) -> bool:
-        """Whether this edge is."""
-        return edge_id in self._of_edges
+        """Whether this edge is, here or elsewhere."""
+        return edge_id in self._of_edges or self._elsewhere.connected(edge_id)
 
     def join(self, edge_id: str) -> Uplink:
         """A new connection; an older one of the same edge is ended. Raises Busy, or the reason of `stop`."""
@@ -89,7 +126,12 @@ class Uplinks:
 
     @property
     def senders(self) -> Mapping[str, str]:
-        """The edge of each camera that a connected edge has announced or sent frames of."""
+        """The edge of each camera that a connected edge has announced or sent frames of, here or elsewhere."""
+        return {**self._elsewhere.senders, **self.own_senders}
+
+    @property
+    def own_senders(self) -> Mapping[str, str]:
+        """Those that are connected here."""
         return {name: camera.uplink.edge_id for name, camera in self._cameras.items()}
 
     def announce(self, uplink: Uplink, cameras: Iterable[str]) -> None:
@@ -105,6 +147,9 @@ class Uplinks:
         """These cameras' frames are this connection's; raises CameraTaken, Superseded for one whose place was taken, or Busy."""
         now = self._clock()
         for name in self._of_living(uplink, cameras):
+            other = self._elsewhere.sending(name)
+            if other is not None and other != uplink.edge_id:
+                raise CameraTaken(name, other)
             camera = self._camera(name, uplink)
             if camera.uplink.edge_id != uplink.edge_id:
                 if camera.sent_at is not None and now - camera.sent_at < QUIET_SECONDS:
@@ -133,9 +178,13 @@ class Uplinks:
     async def stop(self, reason: TaxonError) -> None:
         """Asks all to end, and waits until they have; takes no new ones."""
         self._stopping = reason
+        self.end_all(reason)
+        await self._empty.wait()
+
+    def end_all(self, reason: TaxonError) -> None:
+        """Asks all to end; they may come back."""
         for uplink in tuple(self._connected):
             uplink.stop(reason)
-        await self._empty.wait()
 
     def _of_living(self, uplink: Uplink, cameras: Iterable[str]) -> Iterable[str]:
         if self._of_edges.get(uplink.edge_id) is not uplink:

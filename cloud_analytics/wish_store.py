@@ -1,4 +1,4 @@
-"""Wishes that outlive their connection, kept in the journal's database so that they outlive the process too.
+"""Wishes that outlive their connection, kept so that they outlive the process too; `DiskWishStore` in the journal's database.
 
     StoredWish --write--> disk --kept--> the wishes and when they expire, once a service starts again
 
@@ -7,34 +7,69 @@ Law: a wish whose subscriber was connected when the process died expires so long
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from cloud_analytics.database import Database
 from cloud_analytics.results.types import Wish
+from shared.errors import TaxonError
 from shared.packets import MICROSECONDS
 from shared.results import Encoding
 
 
+class WishesNotKept(TaxonError):  # noqa: N818 - named after what happened
+    """The wishes themselves count, but would not outlive this process."""
+
+
 @dataclass(frozen=True)
 class StoredWish:
-    """A wish on the disk. expires: in seconds since 1970; None while its subscriber is connected."""
+    """A wish as it is kept. expires: in seconds since 1970; None while its subscriber is connected."""
 
     wish: Wish
     expires: float | None
 
 
-class WishStore:
-    """Blocking, like the journal. clock: seconds since 1970."""
+class WishStore(Protocol):
+    """Where wishes are kept."""
+
+    def keeps(self, wish: Wish) -> bool:
+        """Whether a connected subscriber's wish is worth keeping."""
+
+    async def write(self, changes: Mapping[str, StoredWish | None]) -> None:
+        """Remembers or (None) forgets wishes by subscription id, all of them or none. Raises WishesNotKept."""
+
+    async def kept(self) -> tuple[StoredWish, ...]:
+        """All of an earlier process that have not expired, each with its time; the others are forgotten."""
+
+
+class DiskWishStore:
+    """See `WishStore`. clock: seconds since 1970."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
 
-    def write(self, changes: Mapping[str, StoredWish | None]) -> None:
-        """Remembers or (None) forgets wishes by subscription id, all in one transaction."""
+    def keeps(self, wish: Wish) -> bool:
+        """See `WishStore`: those that ask to outlive their connection."""
+        return wish.hold_seconds > 0
+
+    async def write(self, changes: Mapping[str, StoredWish | None]) -> None:
+        """See `WishStore`: all in one transaction."""
+        try:
+            await asyncio.to_thread(self._write, changes)
+        except sqlite3.Error as error:
+            raise WishesNotKept(str(error)) from error
+
+    async def kept(self) -> tuple[StoredWish, ...]:
+        """See `WishStore`."""
+        return await asyncio.to_thread(self._kept)
+
+    def _write(self, changes: Mapping[str, StoredWish | None]) -> None:
         with self._database.writing() as sql:
             for name, stored in changes.items():
                 if stored is None:
@@ -44,8 +79,7 @@ class WishStore:
                 document = json.dumps(vars(stored.wish) | {"cursor": ""})
                 sql.execute("INSERT OR REPLACE INTO wishes VALUES (?, ?, ?)", (name, document, until))
 
-    def kept(self) -> tuple[StoredWish, ...]:
-        """All that have not expired, each with its time; the others are forgotten."""
+    def _kept(self) -> tuple[StoredWish, ...]:
         now = self._clock()
         with self._database.writing() as sql:
             sql.execute("DELETE FROM wishes WHERE expires_us <= ?", (int(now * MICROSECONDS),))

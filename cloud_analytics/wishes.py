@@ -1,6 +1,7 @@
 """What all subscribers together want: which heads run, and which groups the edges code.
 
     wishes, connected and held --tasks_for(camera)--> heads        --wanted(bundle)--> Wanted groups, for each uplink
+    wishes of other replicas' subscribers --put_others-----------------^
 
 Laws: a task is wanted as long as one wish names it; a wish whose connection broke counts until its time is over, also over
 a restart; heads run for connected subscribers alone, since what a held one missed is computed when it comes back.
@@ -9,7 +10,6 @@ a restart; heads run for connected subscribers alone, since what a held one miss
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from cloud_analytics.bundles import ServedBundle
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.types import Wish
-from cloud_analytics.wish_store import StoredWish, WishStore
+from cloud_analytics.wish_store import StoredWish, WishesNotKept, WishStore
 from shared.telemetry.logs import logger
 
 log = logger("cloud.wishes")
@@ -43,6 +43,7 @@ class Wishes:
         self._clock = clock
         self._connected: dict[str, Wish] = {}
         self._held: dict[str, StoredWish] = {}
+        self._others: Mapping[str, Wish] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stored: set[str] = set()
         self._unwritten: dict[str, StoredWish | None] = {}
@@ -54,7 +55,7 @@ class Wishes:
 
     async def start(self) -> None:
         """Takes up what an earlier process kept."""
-        for stored in await asyncio.to_thread(self._store.kept):
+        for stored in await self._store.kept():
             self._stored.add(stored.wish.subscription_id)
             self._hold(stored)
         await self.written()
@@ -65,7 +66,7 @@ class Wishes:
         name = wish.subscription_id
         self._release(name)
         self._connected[name] = wish
-        self._write(name, StoredWish(wish, None) if wish.hold_seconds else None)
+        self._write(name, StoredWish(wish, None) if self._store.keeps(wish) else None)
         self.changed()
 
     def drop(self, subscription_id: str, *, hold: bool) -> None:
@@ -82,13 +83,30 @@ class Wishes:
             self._write(subscription_id, None)
         self.changed()
 
+    def taken(self, subscription_id: str) -> None:
+        """Another replica has this subscriber now: its wish is that one's to keep."""
+        self._release(subscription_id)
+        self._connected.pop(subscription_id, None)
+        self._unwritten.pop(subscription_id, None)
+        self._stored.discard(subscription_id)
+        self.changed()
+
+    def put_others(self, wishes: Mapping[str, Wish]) -> None:
+        """What the subscribers of other replicas want, by subscription id, in place of what they wanted before."""
+        if wishes != self._others:
+            self._others = wishes
+            self.changed()
+
     async def written(self) -> None:
-        """Returns when all wishes so far are on the disk. A disk that fails is logged: the wish itself still counts."""
+        """Returns when all wishes so far are kept. A store that fails is logged: the wish itself still counts."""
         # A caller that is cancelled in the middle must not take along what others wait for.
+        await asyncio.shield(self._writing_all())
+
+    def _writing_all(self) -> asyncio.Task[None]:
         writes = asyncio.create_task(self._write_all(), name="wishes")
         self._writes.add(writes)
         writes.add_done_callback(self._writes.discard)
-        await asyncio.shield(writes)
+        return writes
 
     def tasks_for(self, camera_id: str) -> frozenset[str]:
         """The tasks that connected subscribers want of a camera."""
@@ -137,12 +155,13 @@ class Wishes:
             if not changes:
                 return
             try:
-                await asyncio.to_thread(self._store.write, changes)
-            except sqlite3.Error as error:
-                log.error("wishes not kept on disk", reason=str(error))
+                await self._store.write(changes)
+            except WishesNotKept as error:
+                log.error("wishes not kept", reason=str(error))
 
     def _all(self) -> tuple[Wish, ...]:
-        return (*self._connected.values(), *(stored.wish for stored in self._held.values()))
+        own = (*self._connected.values(), *(stored.wish for stored in self._held.values()))
+        return (*own, *self._others.values())
 
     def _hold(self, stored: StoredWish) -> None:
         name = stored.wish.subscription_id
@@ -158,6 +177,7 @@ class Wishes:
     def _expire(self, name: str) -> None:
         self._release(name)
         self._write(name, None)
+        self._writing_all()
         log.info("wish expired", subscription=name)
         self.changed()
 
@@ -166,7 +186,7 @@ class Wishes:
             self._timers.pop(name).cancel()
 
     def _write(self, name: str, stored: StoredWish | None) -> None:
-        """Leaves word for `written`. What expires by itself needs no writing: `kept` leaves it out."""
+        """Leaves word for `written`."""
         if stored is None and name not in self._stored:
             self._unwritten.pop(name, None)
             return

@@ -16,7 +16,7 @@ from edge_encoder.frame_queue import QueuePolicy
 from edge_encoder.rate_control import Budget
 from edge_encoder.spool import SpoolSync
 from shared.packets import checked_name
-from shared.service.settings import Address, ServiceSettings
+from shared.service.settings import Address, Addresses, ServiceSettings
 
 CameraId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Kilobits = Annotated[float, Field(gt=0, le=1e6)]
@@ -36,7 +36,9 @@ class SourceSetting:
 class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     """The edge service: camera frames in, feature bitstreams out. The pixels never leave it."""
 
-    cloud: Address = Field("127.0.0.1:50061", description="address of the cloud's gRPC")
+    cloud: Addresses = Field(
+        "127.0.0.1:50061", description="address of the cloud's gRPC; of several replicas: HOST:PORT,HOST:PORT"
+    )
     http: Address = Field("127.0.0.1:8080", description="address to listen on for HTTP; port 0 takes a free one")
     rpc: Address = Field("127.0.0.1:50051", description="address to listen on for gRPC")
     bundle: Path | None = Field(

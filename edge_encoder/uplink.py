@@ -2,8 +2,9 @@
 
     run: Hello -> Welcome -> UplinkStream.carry -> ... broken -> back-off (jittered, 0.2 to 10 s) -> Hello
 
-A stream is for one bundle; frames of the spool that were coded with another one get the next. Law: after a break
-everything that has no ack is sent again, and a cloud that refuses this edge is asked again, slowly, and said so.
+Of a cloud with several addresses, its replicas, each attempt goes to the next one. A stream is for one bundle; frames of
+the spool that were coded with another one get the next. Law: after a break everything that has no ack is sent again, and
+a cloud that refuses this edge is asked again, slowly, and said so.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from edge_encoder.uplink_stream import Call, UplinkStream, Wanted
 from shared.errors import BundleMismatch, ProtocolMismatch, RequestError
 from shared.service.rpc import channel_options
 from shared.service.statuses import reason_of, status_of
+from shared.service.targets import Targets
 from shared.telemetry.logs import OncePer, logger
 from shared.uplink_messages import PROTOCOL_VERSION
 from shared.wire import uplink_pb2, uplink_pb2_grpc
@@ -42,7 +44,10 @@ log = logger("edge.uplink")
 
 
 class Uplink:
-    """target: the cloud's address. bundle_digest: of the bundle that codes now. cameras: those that the cloud is told of."""
+    """target: the cloud's address, or those of its replicas with commas. bundle_digest: of the bundle that codes now.
+
+    cameras: those that the cloud is told of.
+    """
 
     def __init__(
         self,
@@ -57,7 +62,7 @@ class Uplink:
         jitter: Callable[[float, float], float] = random.uniform,
         cameras: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        self._target = target
+        self._targets = Targets(target, edge_id)
         self._edge_id = edge_id
         self._digest = bundle_digest
         self._spool = spool
@@ -101,7 +106,7 @@ class Uplink:
         digest = await self._next_digest()
         try:
             async with grpc.aio.insecure_channel(
-                self._target, options=channel_options(LARGEST_MESSAGE_BYTES)
+                self._targets.current, options=channel_options(LARGEST_MESSAGE_BYTES)
             ) as channel:
                 call = uplink_pb2_grpc.UplinkServiceStub(channel).Connect()
                 try:
@@ -124,7 +129,7 @@ class Uplink:
         self._metrics.connected.set(1)
         for reason in REFUSALS:
             self._metrics.refused.labels(reason).set(0)
-        log.info("connected", cloud=self._target, bundle=digest.hex(), spooled=self._spool.frames)
+        log.info("connected", cloud=self._targets.current, bundle=digest.hex(), spooled=self._spool.frames)
         self._stream = UplinkStream(
             call,
             self._spool,
@@ -184,14 +189,20 @@ class Uplink:
             self._metrics.refused.labels(refusal).set(int(refusal == reason))
         if reason in REFUSALS:
             log.error(
-                "the cloud refuses this edge", reason=reason, cloud=self._target, bundle=digest.hex(), detail=detail
+                "the cloud refuses this edge",
+                reason=reason,
+                cloud=self._targets.current,
+                bundle=digest.hex(),
+                detail=detail,
             )
         elif self._failures == 0 or (self._says.held_back()) is not None:
-            log.warning("no link to the cloud", reason=reason, cloud=self._target, detail=detail)
+            log.warning("no link to the cloud", reason=reason, cloud=self._targets.current, detail=detail)
+        self._targets.next()
         return reason
 
     def _back_off(self, reason: str) -> float:
         """Seconds until the next attempt."""
-        longest = LONGEST_WAIT_SECONDS if reason in REFUSALS else FIRST_WAIT_SECONDS * 2.0 ** min(self._failures, 10)
+        rounds = self._failures // len(self._targets)
+        longest = LONGEST_WAIT_SECONDS if reason in REFUSALS else FIRST_WAIT_SECONDS * 2.0 ** min(rounds, 10)
         self._failures += 1
         return self._jitter(0.5, 1.0) * min(longest, LONGEST_WAIT_SECONDS)

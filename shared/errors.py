@@ -16,6 +16,7 @@
     |  |- WrongBundle                 written with another bundle
     |- CodingFailed                   a frame that could not be coded, for a fault of the edge
     |- FolderError(path, reason)      a data folder that cannot be used
+    |- BusUnusable(reason)            what the replicas of a service share cannot be used
     |- SettingsRefused                a service's setting that is unknown or cannot be
     |- Refused(reason, message, code) what a client asked a service for, and was not given
     |- Unreachable(target, ...)       a service that a client gave up calling
@@ -31,6 +32,7 @@
        |- CameraTaken                 a camera that another connected edge sends
        |- Draining                    the service is stopping
        |- NotReady                    the service is starting
+       |- BusAway                     what the replicas of a service share cannot be reached
        |- DeadlinePassed              the answer took too long
 
 `shared.service.statuses` gives each its gRPC and HTTP status.
@@ -116,6 +118,13 @@ class FolderError(TaxonError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
+
+
+class BusUnusable(TaxonError):
+    """What the replicas of a service share cannot be used."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the bus cannot be used: {reason}")
 
 
 class SettingsRefused(TaxonError):
@@ -258,6 +267,15 @@ class NotReady(RequestError):
 
     def __init__(self) -> None:
         super().__init__("the service is starting, its networks are not warm yet; try again soon")
+
+
+class BusAway(RequestError):
+    """What the replicas of a service share cannot be reached."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this replica does not reach the bus that all replicas share; try again, at another one or later"
+        )
 
 
 class Superseded(RequestError):

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What the tests need of Debian: Chromium, which opens the wall, the furniture catalogue that the rendered rooms' sizes come from
-# (120 MB), and Prometheus, which scrapes live services. Installs what is missing where one may; else says how to.
-# tests/debian.sh prometheus: that package alone.
+# (120 MB), Prometheus, which scrapes live services, and nats-server, which replicas of the cloud share (5 MB). Installs what is missing
+# where one may; else says how to. tests/debian.sh PACKAGE...: those alone.
 set -euo pipefail
 
 wanted=("$@")
 if [ ${#wanted[@]} = 0 ]; then
-    wanted=(chromium sweethome3d-furniture prometheus)
+    wanted=(chromium sweethome3d-furniture prometheus nats-server)
 fi
 missing=()
 for package in "${wanted[@]}"; do

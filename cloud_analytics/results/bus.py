@@ -2,8 +2,8 @@
 
     Analysed --publish--> bus --open(cursor, cameras)--> Feed --take--> the frames in the journal's order, each once
 
-`cloud_analytics.results.local` is the one inside the process. Law: what `publish` has returned for is kept for
-subscribers that come back, as long as the bus keeps anything.
+`cloud_analytics.results.local` is it, over the log of one process or of many (`cloud_analytics.frame_log`).
+Law: what `publish` has returned for is kept for subscribers that come back, as long as the bus keeps anything.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ class ResultBus(Protocol):
 
     async def publish(self, analysed: Analysed) -> None:
         """The next frame, in the journal's order."""
+
+    async def reach(self, cursor: str) -> None:
+        """To be awaited before `open`: the cursor may be of a frame that only another replica knows yet. Raises LogUnavailable."""
 
     def open(self, cursor: str, cameras: tuple[str, ...]) -> Feed:
         """What comes after the cursor, or from now on if it is empty; raises BadRequest for what is no cursor."""

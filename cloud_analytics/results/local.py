@@ -1,6 +1,8 @@
-"""The bus inside one process: live queues in memory, replay from the journal.
+"""The bus for the subscribers of this process: live queues in memory, replay from the frame log.
 
-    publish --> a bounded queue for each live Feed        Feed behind --journal.replay--> caught up --in one tick--> live
+The log may be this process's own journal, or a stream that many replicas append to: then this is one replica's end of their common bus.
+
+    publish --> a bounded queue for each live Feed        Feed behind --frames.replay--> caught up --in one tick--> live
 
 Laws: a feed gives each frame after its cursor once and in order, or counts it as lost; a feed that is too slow loses its
 own oldest frames and slows nobody. Queues hold bitstreams; the numbers are in `Recent`.
@@ -12,26 +14,28 @@ import asyncio
 import time
 from collections import deque
 
-from cloud_analytics.journal import Journal
+from cloud_analytics.frame_log import FrameLog, LogUnavailable
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.recent import Recent
 from cloud_analytics.results.types import Analysed, Lost, Received
 
 REPLAY_FRAMES = 64
-"""Read from the journal at once."""
+"""Read from the log at once."""
+LOG_AWAY_SECONDS = 0.5
+"""How long to wait before a log that could not be read is asked again."""
 
 
 class LocalBus:
     """queue_frames: of one live feed."""
 
-    def __init__(self, journal: Journal, recent: Recent, queue_frames: int, metrics: CloudMetrics) -> None:
-        self.journal = journal
+    def __init__(self, frames: FrameLog, recent: Recent, queue_frames: int, metrics: CloudMetrics) -> None:
+        self.frames = frames
         self._recent = recent
         self.queue_frames = queue_frames
         self.metrics = metrics
         self.live: dict[LocalFeed, None] = {}
-        # What an earlier process had journalled counts as published: it is replayed for who asks.
-        self._published = journal.head
+        # What was in the log before counts as published: it is replayed for who asks.
+        self._published = frames.head
         metrics.watch_subscribers(lambda: sum(feed.waiting_frames for feed in self.live))
 
     @property
@@ -51,17 +55,22 @@ class LocalBus:
         """See `ResultBus`."""
         if not cursor:
             return LocalFeed(self, self._published, cameras, foreign=False)
-        position = self.journal.position(cursor)
-        # Of a cursor of another journal only this is certain: all that this journal holds came later.
+        position = self.frames.position(cursor)
+        # Of a cursor of another log only this is certain: all that this log holds came later.
         return LocalFeed(self, position or 0, cameras, foreign=position is None)
+
+    async def reach(self, cursor: str) -> None:
+        """See `ResultBus`."""
+        if cursor:
+            await self.frames.reach(cursor)
 
     def cursor_of(self, received: Received) -> str:
         """See `ResultBus`."""
-        return self.journal.cursor(received.position)
+        return self.frames.cursor(received.position)
 
 
 class LocalFeed:
-    """Behind until its position is the bus's, then live. foreign: its client's cursor is of another journal."""
+    """Behind until its position is the bus's, then live. foreign: its client's cursor is of another log."""
 
     def __init__(self, bus: LocalBus, position: int, cameras: tuple[str, ...], foreign: bool) -> None:
         self._bus = bus
@@ -78,7 +87,7 @@ class LocalFeed:
     @property
     def cursor(self) -> str:
         """See `Feed`."""
-        return self._bus.journal.cursor(self._position)
+        return self._bus.frames.cursor(self._position)
 
     @property
     def waiting_frames(self) -> int:
@@ -87,6 +96,9 @@ class LocalFeed:
 
     def offer(self, received: Received) -> None:
         """From the bus: one more live frame."""
+        if received.position <= self._position:
+            # Its client had this one from another replica, which was ahead of this one.
+            return
         if self._cameras and received.packet.camera_id not in self._cameras:
             return
         if len(self._queue) >= self._bus.queue_frames:
@@ -139,13 +151,20 @@ class LocalFeed:
         return True
 
     async def _read_on(self) -> None:
-        """The next frames from the journal."""
+        """The next frames from the log."""
         began, up_to, after, cameras = time.monotonic(), self._bus.published, self._position, self._cameras
-        replay = await asyncio.to_thread(self._bus.journal.replay, after, up_to, sorted(cameras), REPLAY_FRAMES)
+        try:
+            replay = await self._bus.frames.replay(after, up_to, sorted(cameras), REPLAY_FRAMES)
+        except LogUnavailable:
+            # It may pass; where it does not, the service ends this feed.
+            await asyncio.sleep(LOG_AWAY_SECONDS)
+            return
         self._bus.metrics.stage_seconds.labels("replay").observe(time.monotonic() - began)
         if self._error is not None or cameras != self._cameras:
             # The wish changed meanwhile: what was read is not what is wanted; nothing was taken, so it is read again.
             return
+        if replay.uncounted:
+            self._lost.append(0)
         if replay.lost:
             self._lose(replay.lost, "journal_bound")
         self._queue.extend(replay.received)

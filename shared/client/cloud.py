@@ -6,28 +6,36 @@ async with CloudClient("127.0.0.1:50061") as cloud:
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
-from shared.client.connection import Broken, Timeouts, failure, open_channel
+from shared.client.connection import Timeouts, failure, open_channel
 from shared.client.messages import bundle_of, camera_of
 from shared.client.types import BundleInfo, CameraInfo
-from shared.errors import Unreachable
+from shared.errors import Refused, Unreachable
+from shared.service.targets import Targets
 from shared.wire import results_pb2, results_pb2_grpc
 
 LARGEST_ANSWER_BYTES = 64 << 20
 
+Answer = TypeVar("Answer")
+
 
 class CloudClient:
-    """Asks once, with a deadline (`timeouts.answer`) that includes the wait for a service which is not up yet."""
+    """Asks once, with a deadline (`timeouts.answer`) that includes the wait for a service which is not up yet.
+
+    target: the cloud's address, or those of its replicas with commas, which share the deadline, one after the other.
+    """
 
     def __init__(self, target: str, timeouts: Timeouts = Timeouts()) -> None:  # noqa: B008 - it is frozen
         self._target = target
         self._timeouts = timeouts
-        self._channel = open_channel(target, timeouts, LARGEST_ANSWER_BYTES)
-        self._stub = results_pb2_grpc.ResultsServiceStub(self._channel)
+        self._targets = Targets(target)
+        self._channel = open_channel(self._targets.current, timeouts, LARGEST_ANSWER_BYTES)
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,22 +47,12 @@ class CloudClient:
 
     async def list_cameras(self) -> tuple[CameraInfo, ...]:
         """All cameras that the cloud knows; raises Refused or Unreachable."""
-        try:
-            answer = await self._stub.ListCameras(
-                results_pb2.ListCamerasRequest(), timeout=self._timeouts.answer, wait_for_ready=True
-            )
-        except grpc.aio.AioRpcError as error:
-            raise self._raised(error) from error
+        answer = await self._asked(lambda stub: stub.ListCameras, results_pb2.ListCamerasRequest())
         return tuple(camera_of(camera) for camera in answer.cameras)
 
     async def describe_bundles(self) -> tuple[BundleInfo, ...]:
         """The bundles that are served and every task that can be asked for; raises Refused or Unreachable."""
-        try:
-            answer = await self._stub.DescribeBundles(
-                results_pb2.DescribeBundlesRequest(), timeout=self._timeouts.answer, wait_for_ready=True
-            )
-        except grpc.aio.AioRpcError as error:
-            raise self._raised(error) from error
+        answer = await self._asked(lambda stub: stub.DescribeBundles, results_pb2.DescribeBundlesRequest())
         return tuple(bundle_of(bundle) for bundle in answer.bundles)
 
     async def task_names(self) -> tuple[str, ...]:
@@ -62,6 +60,22 @@ class CloudClient:
         bundles = await self.describe_bundles()
         return tuple(dict.fromkeys(task.name for bundle in bundles for task in bundle.tasks))
 
-    def _raised(self, error: grpc.aio.AioRpcError) -> Exception:
-        found = failure(error)
-        return Unreachable(self._target, self._timeouts.answer, str(found)) if isinstance(found, Broken) else found
+    async def _asked(
+        self,
+        method: Callable[[results_pb2_grpc.ResultsServiceAsyncStub], Callable[..., Awaitable[Answer]]],
+        request: Message,
+    ) -> Answer:
+        seconds, why = self._timeouts.answer / len(self._targets), ""
+        for _ in range(len(self._targets)):
+            stub = results_pb2_grpc.ResultsServiceStub(self._channel)
+            try:
+                return await method(stub)(request, timeout=seconds, wait_for_ready=True)
+            except grpc.aio.AioRpcError as error:
+                found = failure(error)
+                if isinstance(found, Refused):
+                    raise found from error
+                why = str(found)
+            await self._channel.close()
+            self._targets.next()
+            self._channel = open_channel(self._targets.current, self._timeouts, LARGEST_ANSWER_BYTES)
+        raise Unreachable(self._target, self._timeouts.answer, why)

@@ -29,12 +29,15 @@ from shared.client.messages import result_of, subscribe_request
 from shared.client.types import Result, Wish
 from shared.errors import Refused, TaxonError
 from shared.packets import checked_name
+from shared.service.targets import Targets
 from shared.wire import results_pb2, results_pb2_grpc
 
 log = logging.getLogger("taxon.client.subscriber")
 
 LARGEST_RESULT_BYTES = 256 << 20
 BUFFERED_RESULTS = 16
+MOVE_ON_SECONDS = 2.0
+"""How long a connection may take while there are other addresses to try."""
 UNKNOWN_CAMERA = grpc.StatusCode.NOT_FOUND.name
 
 Call = grpc.aio.StreamStreamCall[results_pb2.SubscribeRequest, results_pb2.SubscribeResponse]
@@ -43,9 +46,10 @@ Call = grpc.aio.StreamStreamCall[results_pb2.SubscribeRequest, results_pb2.Subsc
 class Subscriber:
     """Results of one subscription; iterate it once.
 
-    cursor: of the last result that an earlier subscriber had, to get what it missed; empty for "from now on". subscription_id: who comes
-    back with the same one takes its place again. wait_for_cameras: a camera that the cloud does not know yet may come; False
-    raises Refused for it.
+    target: the cloud's address, or those of its replicas with commas: where one breaks, the next one goes on. cursor: of
+    the last result that an earlier subscriber had, to get what it missed; empty for "from now on". subscription_id: who
+    comes back with the same one takes its place again. wait_for_cameras: a camera that the cloud does not know yet may
+    come; False raises Refused for it.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Subscriber:
         self.connections = 0
         """How often the subscription was begun; all but the first after a break."""
         self._target = target
+        self._targets = Targets(target)
         self._wish = wish
         self._wait_for_cameras = wait_for_cameras
         self._timeouts = timeouts
@@ -79,8 +84,7 @@ class Subscriber:
         self._over = False
         self._error: TaxonError | None = None
         self._call: Call | None = None
-        self._channel = open_channel(target, timeouts, LARGEST_RESULT_BYTES)
-        self._stub = results_pb2_grpc.ResultsServiceStub(self._channel)
+        self._channel = open_channel(self._targets.current, timeouts, LARGEST_RESULT_BYTES)
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -164,6 +168,7 @@ class Subscriber:
                     await self._one_call(patience)
                 except Broken as error:
                     await self._pause(patience, str(error))
+                    await self._move_on()
         except TaxonError as error:
             self._error = error
         async with self._changed:
@@ -177,10 +182,20 @@ class Subscriber:
         log.debug("%s, trying %s again in %.2f s", why, self._target, seconds)
         await asyncio.sleep(seconds)
 
+    async def _move_on(self) -> None:
+        """To the next address, where there are several."""
+        if len(self._targets) > 1 and not self._closing:
+            await self._channel.close()
+            self._targets.next()
+            self._channel = open_channel(self._targets.current, self._timeouts, LARGEST_RESULT_BYTES)
+
     async def _one_call(self, patience: Patience) -> None:
         """One connection to its end; raises Broken, Refused or BadRequest."""
-        await patience.connected(self._channel, self._timeouts.connect)
-        call = self._call = self._stub.Subscribe()
+        others = len(self._targets) > 1
+        await patience.connected(
+            self._channel, min(self._timeouts.connect, MOVE_ON_SECONDS) if others else self._timeouts.connect
+        )
+        call = self._call = results_pb2_grpc.ResultsServiceStub(self._channel).Subscribe()
         try:
             async with asyncio.timeout(patience.left(self._timeouts.answer)):
                 async with self._writing:

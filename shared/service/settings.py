@@ -54,7 +54,13 @@ def checked_address(text: str) -> str:
     return text
 
 
+def checked_addresses(text: str) -> str:
+    """HOST:PORT, or several with commas; raises ValueError."""
+    return ",".join(checked_address(part.strip()) for part in text.split(","))
+
+
 Address = Annotated[str, AfterValidator(checked_address)]
+Addresses = Annotated[str, AfterValidator(checked_addresses)]
 
 
 class ServiceSettings(BaseSettings):

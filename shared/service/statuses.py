@@ -48,6 +48,7 @@ STATUSES: Mapping[type[Exception], Status] = {
     errors.ProtocolMismatch: Status(grpc.StatusCode.FAILED_PRECONDITION, 409, "PROTOCOL_MISMATCH"),
     errors.CameraTaken: Status(grpc.StatusCode.ALREADY_EXISTS, 409, "CAMERA_TAKEN"),
     errors.NotReady: Status(grpc.StatusCode.UNAVAILABLE, 503, "NOT_READY"),
+    errors.BusAway: Status(grpc.StatusCode.UNAVAILABLE, 503, "BUS_AWAY"),
     errors.Superseded: Status(grpc.StatusCode.ABORTED, 409, "SUPERSEDED"),
     errors.Draining: Status(grpc.StatusCode.UNAVAILABLE, 503, "DRAINING"),
     errors.DeadlinePassed: Status(grpc.StatusCode.DEADLINE_EXCEEDED, 504, "DEADLINE_PASSED"),

@@ -32,7 +32,11 @@ LAST_SECONDS = 7.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--from", dest="cloud", default=DEFAULT_CLOUD, metavar="HOST:PORT", help=f"the cloud's gRPC ({DEFAULT_CLOUD})"
+        "--from",
+        dest="cloud",
+        default=DEFAULT_CLOUD,
+        metavar="HOST:PORT",
+        help=f"the cloud's gRPC ({DEFAULT_CLOUD}); of several replicas with commas",
     )
     parser.add_argument("--cameras", nargs="+", metavar="ID", help="cameras (default: all)")
     parser.add_argument(

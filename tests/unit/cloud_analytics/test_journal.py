@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_analytics.database import FILE, JournalUnusable, open_database
-from cloud_analytics.journal import Arrival, Journal
+from cloud_analytics.frame_log import Arrival
+from cloud_analytics.journal import Journal
 from shared.errors import BadRequest
 from shared.frames import Geometry
 from shared.packets import Packet

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cloud_analytics import pipeline
-from cloud_analytics.journal import Arrival
+from cloud_analytics.frame_log import Arrival
 from cloud_analytics.pipeline import JournalFailed
 from shared.bundle import Bundle
 from tests.cloud_parts import cloud_parts

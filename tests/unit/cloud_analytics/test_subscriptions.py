@@ -1,4 +1,7 @@
-"""Subscriptions: from a cursor or from now, once and in order, bounded, changed without a gap."""
+"""Subscriptions: from a cursor or from now, once and in order, bounded, changed without a gap.
+
+The laws are the same for a cloud that is alone and for one of several replicas on a real NATS (fixture `bus`).
+"""
 
 from __future__ import annotations
 
@@ -56,9 +59,9 @@ async def none_comes(subscription: Subscription) -> None:
 
 @pytest.mark.asyncio
 async def test_from_now_on_and_from_a_cursor(
-    models: Path, tmp_path: Path, packets: list[Packet], tiny_bundle: Bundle
+    models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus) as parts:
         await parts.send(packets[:10], tiny_bundle.digest)
         now = await parts.subscriptions.subscribe(Wish("now", tasks=("class_scene",)))
         await none_comes(now)
@@ -77,9 +80,9 @@ async def test_from_now_on_and_from_a_cursor(
 
 @pytest.mark.asyncio
 async def test_a_reader_behind_catches_up_while_frames_go_on_coming(
-    models: Path, tmp_path: Path, packets: list[Packet], tiny_bundle: Bundle
+    models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path, queue_frames=1000) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus, queue_frames=1000) as parts:
         start = (await parts.subscriptions.subscribe(Wish("first"))).cursor
         await parts.send(packets[:20], tiny_bundle.digest)
 
@@ -101,9 +104,9 @@ async def test_a_reader_behind_catches_up_while_frames_go_on_coming(
 
 @pytest.mark.asyncio
 async def test_a_frame_s_metadata_comes_also_where_nothing_is_wanted_of_it(
-    models: Path, tmp_path: Path, packets: list[Packet], tiny_bundle: Bundle
+    models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus) as parts:
         bare = await parts.subscriptions.subscribe(Wish("bare"))
         await parts.send(packets[:1], tiny_bundle.digest)
         (made,) = await frames(bare, 1)
@@ -114,9 +117,9 @@ async def test_a_frame_s_metadata_comes_also_where_nothing_is_wanted_of_it(
 
 @pytest.mark.asyncio
 async def test_a_slow_reader_loses_its_own_oldest_and_is_told_how_many(
-    models: Path, tmp_path: Path, packets: list[Packet], tiny_bundle: Bundle
+    models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path, queue_frames=5) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus, queue_frames=5) as parts:
         slow = await parts.subscriptions.subscribe(Wish("slow"))
         quick = await parts.subscriptions.subscribe(Wish("quick"))
         for packet in packets[:20]:
@@ -147,9 +150,9 @@ async def test_what_the_journal_no_longer_has_is_told(
 
 @pytest.mark.asyncio
 async def test_a_cursor_of_another_journal_gives_all_that_is_there_and_an_unknown_loss(
-    models: Path, tmp_path: Path, packets: list[Packet], tiny_bundle: Bundle
+    models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus) as parts:
         await parts.send(packets[:2], tiny_bundle.digest)
         foreign = await parts.subscriptions.subscribe(Wish("foreign", cursor="0123456789abcdef:77"))
         assert await foreign.next() == Lost(0)
@@ -158,17 +161,19 @@ async def test_a_cursor_of_another_journal_gives_all_that_is_there_and_an_unknow
 
 @pytest.mark.asyncio
 async def test_a_change_holds_from_the_next_frame_on_and_leaves_none_out(
-    models: Path, tmp_path: Path, packets: list[Packet], hall: list[Packet], tiny_bundle: Bundle
+    models: Path, tmp_path: Path, bus: str, packets: list[Packet], hall: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus) as parts:
         both = await parts.subscriptions.subscribe(Wish("both", tasks=("normal",)))
-        await parts.send(packets[:6] + hall[:6], tiny_bundle.digest)
+        await parts.send(packets[:6], tiny_bundle.digest)
+        await parts.send(hall[:6], tiny_bundle.digest)
         assert numbers(await frames(both, 2)) == door(1, 2)
         await both.change(Wish("both", ("hall",), ("class_scene", "reshading")))
         made = await frames(both, 6)
         assert numbers(made) == [("hall", sequence) for sequence in range(1, 7)]
         assert [output.task for output in made[0].outputs] == ["class_scene", "reshading"]
-        await parts.send(packets[6:8] + hall[6:8], tiny_bundle.digest)
+        await parts.send(packets[6:8], tiny_bundle.digest)
+        await parts.send(hall[6:8], tiny_bundle.digest)
         assert numbers(await frames(both, 2)) == [("hall", 7), ("hall", 8)]
         with pytest.raises(BadRequest):
             await both.change(Wish("another"))
@@ -184,18 +189,18 @@ async def test_a_wish_and_its_change_are_on_the_disk_before_the_client_hears_of_
 ) -> None:
     async with cloud_parts(models, tmp_path) as parts:
         one = await parts.subscriptions.subscribe(Wish("one", tasks=("normal",), hold_seconds=60))
-        assert [stored.wish.tasks for stored in parts.store.kept()] == [("normal",)]
+        assert [stored.wish.tasks for stored in await parts.store.kept()] == [("normal",)]
         await one.change(Wish("one", tasks=("class_scene",), hold_seconds=60))
-        assert [stored.wish.tasks for stored in parts.store.kept()] == [("class_scene",)]
+        assert [stored.wish.tasks for stored in await parts.store.kept()] == [("class_scene",)]
         await one.close(hold=False)
-        assert parts.store.kept() == ()
+        assert await parts.store.kept() == ()
 
 
 @pytest.mark.asyncio
 async def test_a_cancelled_next_has_taken_nothing(
-    models: Path, tmp_path: Path, packets: list[Packet], tiny_bundle: Bundle
+    models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus) as parts:
         one = await parts.subscriptions.subscribe(Wish("one", tasks=("normal", "class_object")))
         await parts.send(packets[: AHEAD + 5], tiny_bundle.digest)
         made: list[FrameOutput] = []
@@ -214,9 +219,9 @@ async def test_a_cancelled_next_has_taken_nothing(
 
 @pytest.mark.asyncio
 async def test_who_comes_back_takes_its_place_and_the_older_stream_ends(
-    models: Path, tmp_path: Path, tiny_bundle: Bundle, packets: list[Packet]
+    models: Path, tmp_path: Path, bus: str, tiny_bundle: Bundle, packets: list[Packet]
 ) -> None:
-    async with cloud_parts(models, tmp_path) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus) as parts:
         served = parts.catalogue.with_digest(tiny_bundle.digest)
         older = await parts.subscriptions.subscribe(Wish("same", tasks=("normal",)))
         waiting = asyncio.create_task(older.next())
@@ -233,9 +238,9 @@ async def test_who_comes_back_takes_its_place_and_the_older_stream_ends(
 
 @pytest.mark.asyncio
 async def test_what_cannot_be_is_refused_and_leaves_nothing_behind(
-    models: Path, tmp_path: Path, tiny_bundle: Bundle
+    models: Path, tmp_path: Path, bus: str, tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path, most_subscribers=2) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus, most_subscribers=2) as parts:
         subscribe = parts.subscriptions.subscribe
         for wish, error in (
             (Wish("a", ("attic",)), UnknownCamera),
@@ -259,9 +264,9 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing_behind(
 
 @pytest.mark.asyncio
 async def test_a_drain_gives_what_is_queued_and_takes_nobody(
-    models: Path, tmp_path: Path, packets: list[Packet], tiny_bundle: Bundle
+    models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus) as parts:
         one = await parts.subscriptions.subscribe(Wish("one", tasks=("normal",), hold_seconds=60))
         await parts.send(packets[:12], tiny_bundle.digest)
         draining = asyncio.create_task(parts.subscriptions.drain())
@@ -282,9 +287,9 @@ def states(parts: CloudParts) -> list[tuple[str, str, bool, int]]:
 
 @pytest.mark.asyncio
 async def test_cameras_and_bundles_are_listed(
-    models: Path, tmp_path: Path, packets: list[Packet], hall: list[Packet], tiny_bundle: Bundle
+    models: Path, tmp_path: Path, bus: str, packets: list[Packet], hall: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus) as parts:
         assert states(parts) == []
         await parts.send(hall[:2] + packets[:3], tiny_bundle.digest)
         assert states(parts) == [("door", "edge", False, 3), ("hall", "edge", False, 2)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cloud_analytics.bundles import ServedBundle
 from cloud_analytics.database import Database, open_database
 from cloud_analytics.results.types import Wish
-from cloud_analytics.wish_store import StoredWish, WishStore
+from cloud_analytics.wish_store import DiskWishStore, StoredWish
 from cloud_analytics.wishes import WantedGroups, Wishes
 from shared.results import Encoding
 from tests.cloud_parts import catalogue_of, metrics
@@ -45,7 +45,7 @@ class Clock:
 
 def wishes_on(database: Database, most_held: int = 10, clock: Clock | None = None) -> Wishes:
     ticks = clock or Clock()
-    return Wishes(WishStore(database, ticks), most_held, metrics(), ticks)
+    return Wishes(DiskWishStore(database, ticks), most_held, metrics(), ticks)
 
 
 def of_all(*groups: str) -> WantedGroups:
@@ -65,7 +65,7 @@ wish_lists = st.lists(
 def test_wanted_is_the_union_by_camera_and_says_nothing_twice(
     served: ServedBundle, wished: list[tuple[set[str], set[str]]]
 ) -> None:
-    wishes = Wishes(None, 10, metrics())  # type: ignore[arg-type] - nothing of it is written
+    wishes = Wishes(DiskWishStore(None), 10, metrics())  # type: ignore[arg-type] - nothing of it is written
     for place, (cameras, tasks) in enumerate(wished):
         wishes.put(Wish(f"s{place}", tuple(cameras), tuple(tasks)))
     wanted = wishes.wanted(served)
@@ -134,7 +134,7 @@ async def test_wishes_outlive_the_process_for_their_time(database: Database, ser
     await second.start()
     assert second.wanted(served) == WantedGroups(frozenset({"semantic"}), {"door": frozenset({"geometry"})})
     await second.close()
-    kept = WishStore(database, clock).kept()
+    kept = await DiskWishStore(database, clock).kept()
     wish = Wish("connected", ("door",), ("normal",), Encoding.PNG, 64, 3, "", hold_seconds=100)
     assert StoredWish(wish, clock.seconds + 100) in kept, "its time counts from the restart"
 
@@ -152,7 +152,7 @@ async def test_held_wishes_are_bounded(database: Database) -> None:
         wishes.put(Wish(f"s{place}", tasks=("normal",), hold_seconds=100 + place))
         wishes.drop(f"s{place}", hold=True)
     await wishes.close()
-    assert {one.wish.subscription_id for one in WishStore(database, Clock()).kept()} == {"s3", "s4", "s5"}
+    assert {one.wish.subscription_id for one in await DiskWishStore(database, Clock()).kept()} == {"s3", "s4", "s5"}
 
 
 @pytest.mark.asyncio
@@ -170,7 +170,7 @@ async def test_a_caller_that_gives_up_takes_no_other_s_wish_along(database: Data
     gate.set()
     await asyncio.gather(*busy)
     await wishes.written()
-    assert {one.wish.subscription_id for one in WishStore(database, Clock()).kept()} == {"stays", "gives up"}
+    assert {one.wish.subscription_id for one in await DiskWishStore(database, Clock()).kept()} == {"stays", "gives up"}
 
 
 @pytest.mark.asyncio
@@ -188,5 +188,5 @@ async def test_a_wish_that_is_dropped_because_the_service_stops_has_its_whole_ti
     wishes.drop("unsubscribes", hold=False)
     await wishes.close()
     clock.seconds += 60
-    kept = WishStore(database, clock).kept()
+    kept = await DiskWishStore(database, clock).kept()
     assert [(one.wish.subscription_id, one.expires) for one in kept] == [("connected", clock.seconds + 30)]

@@ -1,0 +1,29 @@
+"""Tests of the cloud run on both buses where their law is shared: its own, and a real NATS."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from cloud_analytics.settings import LOCAL_BUS
+from tests.nats_server import needs_nats, running_nats
+
+
+@pytest_asyncio.fixture
+async def nats_url(tmp_path: Path) -> AsyncIterator[str]:
+    """A NATS of the test's own."""
+    async with running_nats(tmp_path / "nats") as server:
+        yield server.url
+
+
+@pytest_asyncio.fixture(params=[LOCAL_BUS, pytest.param("nats", marks=needs_nats)])
+async def bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """`CloudSettings.bus`."""
+    if request.param == LOCAL_BUS:
+        yield LOCAL_BUS
+        return
+    async with running_nats(tmp_path / "nats") as server:
+        yield server.url
