@@ -55,6 +55,9 @@ bench: setup ## Measure codec and services, each as a ratio in one run (about 6 
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock
 	$(LOCK) $(UPGRADE) --extra cpu --extra video pyproject.toml requirements/build.in -o requirements/cpu.lock
+	$(LOCK) $(UPGRADE) -c requirements/cpu.lock --extra cpu pyproject.toml -o requirements/services-cpu.lock
+	$(LOCK) $(UPGRADE) -c requirements/cpu.lock --extra gpu --extra cuda pyproject.toml -o requirements/services-gpu.lock
+	$(LOCK) $(UPGRADE) -c requirements/cpu.lock requirements/video.in -o requirements/video.lock
 	$(LOCK) $(UPGRADE) --extra cpu --extra video --extra train --extra dev pyproject.toml requirements/build.in -o requirements/all.lock
 
 .PHONY: clean
