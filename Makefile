@@ -16,7 +16,7 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 
 .PHONY: help
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
 
 .PHONY: setup
 setup: $(VENV)/.complete ## Make .venv with everything the tests and training need (about 6 GB: torch)
@@ -51,6 +51,15 @@ bench: setup ## Measure codec and services, each as a ratio in one run (about 6 
 	$(VENV)/bin/python -m benchmarks.throughput
 	$(VENV)/bin/python -m benchmarks.delay
 	$(VENV)/bin/python -m benchmarks.wire
+
+.PHONY: images
+images: ## Build the images of edge and cloud (ACCELERATOR=gpu for the GPU variant)
+	deploy/build_images.sh
+
+.PHONY: e2e-docker
+e2e-docker: setup ## Build the images, run the Compose stack on a real engine, kill its cloud (as root where no engine runs)
+	deploy/prepare_engine.sh
+	$(VENV)/bin/python -m pytest -m e2e tests/e2e/test_containers.py
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock
