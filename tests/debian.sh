@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# What the tests need of Debian: Chromium, which opens the wall, and the furniture catalogue that the rendered rooms' sizes come from
-# (120 MB). Installs what is missing where one may; else says how to.
+# What the tests need of Debian: Chromium, which opens the wall, the furniture catalogue that the rendered rooms' sizes come from
+# (120 MB), and kubectl, which puts the manifests together. Installs what is missing where one may; else says how to.
 set -euo pipefail
 
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 [ -d /usr/share/sweethome3d/furniture ] || missing+=(sweethome3d-furniture)
+command -v kubectl >/dev/null || missing+=(kubernetes-client)
 if [ ${#missing[@]} = 0 ]; then
     exit 0
 fi
