@@ -27,7 +27,7 @@ from tests.services import free_port
 ROOT = Path(__file__).resolve().parents[1]
 TAG = "e2e"
 """Of the project's own images, beside those that a person built."""
-PORTS = ("EDGE_HTTP", "EDGE_RPC", "CLOUD_HTTP", "CLOUD_RPC", "PROMETHEUS", "GRAFANA")
+PORTS = ("EDGE_HTTP", "EDGE_RPC", "CLOUD_HTTP", "CLOUD_RPC", "CLOUD_2_HTTP", "CLOUD_2_RPC", "PROMETHEUS", "GRAFANA")
 COMMAND_SECONDS = 300.0
 HEALTHY_SECONDS = 180.0
 
@@ -43,11 +43,12 @@ def compose_command() -> tuple[str, ...] | None:
 
 @dataclass
 class ComposeStack:
-    """services: those that are started; all others of the file are left out."""
+    """services: those that are started; all others of the file are left out. profile: none for the file's default."""
 
     engine: DockerClient
     compose: Sequence[str]
     services: Sequence[str]
+    profile: str | None = None
     project: str = "taxon-e2e"
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in PORTS})
 
@@ -92,7 +93,7 @@ class ComposeStack:
         """
         container = self.container(service)
         self.engine.containers.run(
-            container.image.id,
+            f"taxon-edge:{TAG}",
             ["-c", f"import os; os.kill({container.attrs['State']['Pid']}, 9)"],
             entrypoint="python",
             pid_mode="host",
@@ -105,8 +106,9 @@ class ComposeStack:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("COMPOSE_", "TAXON_"))}
         environment |= {f"TAXON_{name}_PORT": str(port) for name, port in self.ports.items()}
         environment["TAXON_TAG"] = TAG
+        profile = () if self.profile is None else ("--profile", self.profile)
         done = subprocess.run(
-            [*self.compose, "--project-name", self.project, *arguments],
+            [*self.compose, "--project-name", self.project, *profile, *arguments],
             cwd=ROOT,
             env=environment,
             capture_output=True,

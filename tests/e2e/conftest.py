@@ -89,11 +89,18 @@ def services(engine: DockerClient, images: dict[str, int], figures: dict[str, st
 
 
 @pytest.fixture(scope="session")
-def stack(engine: DockerClient, services: list[str], figures: dict[str, str]) -> Iterator[ComposeStack]:
-    """The demo, every container healthy."""
-    compose = compose_command()
-    if compose is None:
+def compose() -> tuple[str, ...]:
+    found = compose_command()
+    if found is None:
         pytest.skip("there is neither `docker compose` nor docker-compose (Debian: apt-get install docker-compose)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def stack(
+    engine: DockerClient, compose: tuple[str, ...], services: list[str], figures: dict[str, str]
+) -> Iterator[ComposeStack]:
+    """The demo, every container healthy."""
     began = time.monotonic()
     with running_stack(ComposeStack(engine, compose, services)) as running:
         figures[f"stack of {len(services)} containers healthy after"] = f"{time.monotonic() - began:.1f} s"

@@ -7,75 +7,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from docker import DockerClient
 
-from shared.client import CameraClient, Outcome, Result, Subscriber, TensorResult, Wish
+from shared.client import CameraClient, TensorResult
+from tests.collector import ARRIVAL_SECONDS, collecting, post
 from tests.compose_stack import ROOT, TAG, ComposeStack, until
 
 LARGEST_IMAGE_BYTES = 600_000_000
 PICTURES = sorted((ROOT / "samples").glob("*/*.jpg"))
 DEMO_CAMERAS = {"kitchen", "living_room", "bedroom"}
-ARRIVAL_SECONDS = 120.0
-HOLD_SECONDS = 300.0
 POST_EVERY_SECONDS = 0.25
 FRAMES = 100
 KILLED_AT = (20, 60)
 OUTAGE_FRAMES = 30
-
-
-class Collector:
-    """What a subscriber got, in the order of its coming."""
-
-    def __init__(self, subscriber: Subscriber) -> None:
-        self.subscriber = subscriber
-        self.results: list[Result] = []
-
-    def sequences(self, camera_id: str) -> list[int]:
-        return [result.sequence for result in self.results if result.camera_id == camera_id]
-
-    async def until_arrived(self, camera_id: str, accepted: list[int]) -> None:
-        """Waits until as many have come; whether they are the same is for the test to say."""
-        try:
-            async with asyncio.timeout(ARRIVAL_SECONDS):
-                while len(self.sequences(camera_id)) < len(accepted):
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            missing = sorted(set(accepted) - set(self.sequences(camera_id)))
-            raise AssertionError(f"{len(missing)} of {len(accepted)} results never came: {missing[:10]}") from None
-
-    async def collect(self) -> None:
-        async for result in self.subscriber:
-            self.results.append(result)
-
-
-@asynccontextmanager
-async def collecting(stack: ComposeStack, *tasks: str) -> AsyncIterator[Collector]:
-    """A subscriber outside of the containers, whose wish outlives its broken connections."""
-    wish = Wish(tasks=tasks, hold_seconds=HOLD_SECONDS)
-    async with Subscriber(stack.address("CLOUD_RPC"), wish) as subscriber:
-        async with asyncio.timeout(ARRIVAL_SECONDS):
-            await subscriber.subscribed()
-        collector = Collector(subscriber)
-        collecting_task = asyncio.create_task(collector.collect())
-        try:
-            yield collector
-        finally:
-            collecting_task.cancel()
-            await asyncio.gather(collecting_task, return_exceptions=True)
-
-
-async def post(camera: CameraClient, picture: Path) -> int:
-    """Posts a frame that somebody wants; its sequence."""
-    receipt = await camera.post(picture.read_bytes())
-    assert receipt.outcome is Outcome.CODED, f"somebody subscribes to every camera, yet it was {receipt}"
-    return receipt.sequence
 
 
 def target_health(stack: ComposeStack) -> dict[str, set[str]]:
@@ -142,7 +90,7 @@ def test_a_service_keeps_its_data_in_a_volume(stack: ComposeStack, service: str)
 async def test_frames_flow_from_the_cameras_to_a_subscriber_outside(
     stack: ComposeStack, figures: dict[str, str]
 ) -> None:
-    async with collecting(stack, "class_scene", "normal") as collector:
+    async with collecting(stack.address("CLOUD_RPC"), "class_scene", "normal") as collector:
         async with asyncio.timeout(ARRIVAL_SECONDS):
             while {result.camera_id for result in collector.results if len(result.tasks) == 2} < DEMO_CAMERAS:
                 await asyncio.sleep(0.1)
@@ -162,11 +110,11 @@ def test_the_wall_is_served(stack: ComposeStack) -> None:
 
 
 def test_prometheus_has_its_targets_up(stack: ComposeStack) -> None:
-    until(lambda: target_health(stack) == {"edge": {"up"}, "cloud": {"up"}}, 60)
-    query = {"query": 'sum by (job) (up{job=~"edge|cloud"})'}
+    until(lambda: target_health(stack) == {"taxon-edge": {"up"}, "taxon-cloud": {"up"}}, 60)
+    query = {"query": 'sum by (job) (up{job=~"taxon-.*"})'}
     url = f"http://{stack.address('PROMETHEUS')}/api/v1/query"
     rows = httpx.get(url, params=query, timeout=10).raise_for_status().json()["data"]["result"]
-    assert {row["metric"]["job"]: row["value"][1] for row in rows} == {"edge": "1", "cloud": "1"}
+    assert {row["metric"]["job"]: row["value"][1] for row in rows} == {"taxon-edge": "1", "taxon-cloud": "1"}
 
 
 def test_grafana_has_its_data_source(stack: ComposeStack, services: list[str]) -> None:
@@ -184,7 +132,7 @@ async def test_a_killed_cloud_comes_back_and_nothing_is_lost(stack: ComposeStack
     accepted: list[int] = []
     before = stack.container("cloud").attrs["RestartCount"]
     async with (
-        collecting(stack, "class_scene") as collector,
+        collecting(stack.address("CLOUD_RPC"), "class_scene") as collector,
         CameraClient(stack.address("EDGE_RPC"), "killed") as camera,
     ):
         for index in range(FRAMES):
@@ -216,7 +164,7 @@ async def test_a_new_edge_container_sends_what_the_old_one_had_spooled(
     stack: ComposeStack, figures: dict[str, str]
 ) -> None:
     """The cloud is stopped, frames are posted, the edge's container is replaced, as in an upgrade: the volume has the spool."""
-    async with collecting(stack, "class_scene") as collector:
+    async with collecting(stack.address("CLOUD_RPC"), "class_scene") as collector:
         async with CameraClient(stack.address("EDGE_RPC"), "spooled") as camera:
             accepted = [await post(camera, PICTURES[0])]
             await asyncio.to_thread(stack.container("cloud").stop, timeout=20)
