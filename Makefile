@@ -16,7 +16,7 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 
 .PHONY: help
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
 
 .PHONY: setup
 setup: $(VENV)/.complete ## Make .venv with everything the tests and training need (about 6 GB: torch)
@@ -64,9 +64,21 @@ metrics-check: setup ## Judge Prometheus' rules and Grafana's dashboards, and sc
 	promtool test rules deploy/prometheus/tests/*.yml
 	$(VENV)/bin/python -m pytest tests/integration/deploy tests/unit/deploy
 
+.PHONY: images
+images: ## Build the images of edge and cloud (ACCELERATOR=gpu for the GPU variant)
+	deploy/build_images.sh
+
+.PHONY: e2e-docker
+e2e-docker: setup ## Build the images, run the Compose stack on a real engine, kill its cloud (as root where no engine runs)
+	deploy/prepare_engine.sh
+	$(VENV)/bin/python -m pytest -m e2e tests/e2e/test_containers.py
+
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock
 	$(LOCK) $(UPGRADE) --extra cpu --extra video --extra nats pyproject.toml requirements/build.in -o requirements/cpu.lock
+	$(LOCK) $(UPGRADE) -c requirements/cpu.lock --extra cpu --extra nats pyproject.toml -o requirements/services-cpu.lock
+	$(LOCK) $(UPGRADE) -c requirements/cpu.lock --extra gpu --extra cuda --extra nats pyproject.toml -o requirements/services-gpu.lock
+	$(LOCK) $(UPGRADE) -c requirements/cpu.lock requirements/video.in -o requirements/video.lock
 	$(LOCK) $(UPGRADE) --extra cpu --extra video --extra nats --extra train --extra dev pyproject.toml requirements/build.in -o requirements/all.lock
 
 .PHONY: clean

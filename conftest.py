@@ -1,4 +1,4 @@
-"""The marker of a test follows from its folder: tests/unit or tests/integration."""
+"""The marker of a test follows from its folder: tests/unit, tests/integration or tests/e2e."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent / "tests"
-MARKERS = ("unit", "integration")
+MARKERS = ("unit", "integration", "e2e")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

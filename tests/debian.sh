@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # What the tests need of Debian: Chromium, which opens the wall, the furniture catalogue that the rendered rooms' sizes come from
-# (120 MB), Prometheus, which scrapes live services, and nats-server, which replicas of the cloud share (5 MB). Installs what is missing
-# where one may; else says how to. tests/debian.sh PACKAGE...: those alone.
+# (120 MB), Prometheus, which scrapes live services, nats-server, which replicas of the cloud share (5 MB), and kubectl, which puts the
+# manifests together. Installs what is missing where one may; else says how to. tests/debian.sh PACKAGE...: those alone.
 set -euo pipefail
 
 wanted=("$@")
 if [ ${#wanted[@]} = 0 ]; then
-    wanted=(chromium sweethome3d-furniture prometheus nats-server)
+    wanted=(chromium sweethome3d-furniture prometheus nats-server kubernetes-client)
 fi
 missing=()
 for package in "${wanted[@]}"; do
     case $package in
         sweethome3d-furniture) [ -d /usr/share/sweethome3d/furniture ] || missing+=("$package") ;;
+        kubernetes-client) command -v kubectl >/dev/null || missing+=("$package") ;;
         *) command -v "$package" >/dev/null || missing+=("$package") ;;
     esac
 done
