@@ -60,7 +60,7 @@ bench: setup ## Measure codec and services, each as a ratio in one run (about 6 
 .PHONY: metrics-check
 metrics-check: setup ## Judge Prometheus' rules and Grafana's dashboards, and scrape live services (about a minute; installs Debian's prometheus where it may)
 	tests/debian.sh prometheus
-	promtool check config deploy/prometheus/prometheus.yml
+	promtool check config deploy/prometheus/prometheus.yml deploy/prometheus/compose.yml
 	promtool test rules deploy/prometheus/tests/*.yml
 	$(VENV)/bin/python -m pytest tests/integration/deploy tests/unit/deploy
 

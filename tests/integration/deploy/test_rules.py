@@ -26,8 +26,9 @@ def sections(page: Path) -> set[str]:
 
 
 @needs_prometheus
-def test_prometheus_takes_the_configuration_and_the_rules() -> None:
-    checked = promtool("check", "config", PROMETHEUS / "prometheus.yml")
+@pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml"])
+def test_prometheus_takes_the_configuration_and_the_rules(name: str) -> None:
+    checked = promtool("check", "config", PROMETHEUS / name)
     assert checked.returncode == 0, checked.stderr
     assert "2 rule files found" in checked.stdout
     assert f"{len(ALERTS)} rules found" in checked.stdout
