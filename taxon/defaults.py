@@ -8,7 +8,7 @@ from pathlib import Path
 from shared.bundle import Bundle
 from taxon.errors import InputError
 
-SHIPPED_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "indoor" / "1"
+SHIPPED_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "indoor" / "2"
 
 
 def bundle_directory(given: Path | None) -> Path:

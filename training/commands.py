@@ -63,15 +63,14 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="folder of the new bundle, <name>/<version>; must not exist"
     )
-    # on validation, training everything jointly made the geometry tasks better and segmentation worse
-    for group, stage in (("semantic", "codec"), ("geometry", "joint")):
+    for group in ("semantic", "geometry"):
         parser.add_argument(
             f"--{group}",
             choices=("codec", "joint"),
-            default=stage,
+            default="joint",
             help=f"the stage that the {group} group's networks are taken from (default: %(default)s)",
         )
-    parser.add_argument("--default-rate", type=int, default=3, help="the default operating point")
+    parser.add_argument("--default-rate", type=int, default=2, help="the default operating point")
     parser.add_argument("--card", type=Path, help="a MODEL_CARD.md to ship in the bundle")
     parser.add_argument(
         "--measured", type=Path, help="report of taxon evaluate on a bundle of the same networks, kept in the manifest"

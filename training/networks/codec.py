@@ -87,7 +87,7 @@ class TransformCodec(nn.Module, ABC):
     def dequantised(self, z: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
         """z [N, K] -> spatial [N, C, h, w] and vector [N, K_v] latents at the network's scale."""
         size = self.spec.channels * self.spec.height * self.spec.width
-        spatial = z[:, :size].view(len(z), self.spec.channels, self.spec.height, self.spec.width)
+        spatial = z[:, :size].view(z.shape[0], self.spec.channels, self.spec.height, self.spec.width)
         vector = z[:, size:] * self._vector(self.log_inverse_gain, rate)
         return spatial * self._spatial(self.log_inverse_gain, rate), vector
 

@@ -84,7 +84,7 @@ class GroupEncoder(nn.Module):
             if self.linear is not None:
                 spatial = spatial + self.linear(torch.cat([features[task] for task in spec.dense_tasks], 1))
         else:
-            spatial = vectors[0].new_zeros(len(vectors[0]), 0, spec.height, spec.width)
+            spatial = vectors[0].new_zeros(vectors[0].shape[0], 0, spec.height, spec.width)
         return spatial, torch.cat(vectors, 1) if vectors else spatial.flatten(1)[:, :0]
 
 
