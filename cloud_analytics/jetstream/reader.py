@@ -52,11 +52,12 @@ class Reader:
         self._delivered = 0
 
     @classmethod
-    async def begin(cls, link: Link, stream: str, after: int, subject: str | None = None) -> Reader:
-        """subject: of those messages alone. Raises `NatsTrouble`."""
+    async def begin(cls, link: Link, stream: str, after: int | None, subject: str | None = None) -> Reader:
+        """after: a position; None for the last message of each subject. subject: of those messages alone. Raises `NatsTrouble`."""
+        last_of_each = after is None
         config = ConsumerConfig(
-            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=after + 1,
+            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT if last_of_each else DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=None if after is None else after + 1,
             ack_policy=AckPolicy.NONE,
             filter_subject=subject,
             inactive_threshold=INACTIVE_SECONDS,

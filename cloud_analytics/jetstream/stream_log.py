@@ -123,11 +123,12 @@ class StreamLog:
         return self._book.known
 
     async def open(self) -> None:
-        """Makes the stream where there is none, and looks where it ends. Raises `NatsTrouble`."""
+        """Makes the stream where there is none, and looks where it ends. Raises Gone or `NatsTrouble`."""
         info = await self._stream()
         self._id = (info.config.description or "").rpartition(" ")[2]
         self._note(info.state)
         self._tail = Tail(self._link, self._names.frames, self._head)
+        await self._meet_cameras()
         log.info("stream open", stream=self._names.frames, frames=info.state.messages, head=self._head)
 
     async def append(self, arrivals: Sequence[Arrival]) -> Appended:
@@ -218,6 +219,15 @@ class StreamLog:
     async def close(self) -> None:
         """Ends the reader at NATS."""
         await self._tail.close()
+
+    async def _meet_cameras(self) -> None:
+        """The last frame of each camera: what the book remembers may be a few seconds older."""
+        reader = await Reader.begin(self._link, self._names.frames, None, self._names.frames_of("*"))
+        while messages := await reader.read(READ_FRAMES, 0):
+            for one in map(self._read, messages):
+                if one is not None:
+                    self._book.came(one, is_new=False)
+        await reader.close()
 
     async def _stream(self) -> StreamInfo:
         bounds = self._bounds
