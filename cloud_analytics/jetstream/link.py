@@ -169,6 +169,9 @@ class Link:
 
     async def close(self) -> None:
         """For good."""
+        if not self.generation:
+            # The library cannot close what was never open.
+            return
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._client.close()

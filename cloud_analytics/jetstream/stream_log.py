@@ -223,7 +223,7 @@ class StreamLog:
     async def _meet_cameras(self) -> None:
         """The last frame of each camera: what the book remembers may be a few seconds older."""
         reader = await Reader.begin(self._link, self._names.frames, None, self._names.frames_of("*"))
-        while messages := await reader.read(READ_FRAMES, 0):
+        while messages := await reader.present(READ_FRAMES):
             for one in map(self._read, messages):
                 if one is not None:
                     self._book.came(one, is_new=False)
@@ -348,7 +348,7 @@ class StreamLog:
         reader = await Reader.begin(self._link, self._names.frames, position, subject)
         found: list[Received] = []
         try:
-            while messages := await reader.read(limit if subject else READ_FRAMES, 0):
+            while messages := await reader.present(limit if subject else READ_FRAMES):
                 for message in messages:
                     one = self._read(message)
                     if one is None or (cameras and one.received.packet.camera_id not in cameras):
