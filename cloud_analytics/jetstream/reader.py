@@ -48,7 +48,7 @@ class Message:
 class Reader:
     """Made by `begin`."""
 
-    def __init__(self, link: Link, stream: str, consumer: str, inbox: Inbox) -> None:
+    def __init__(self, link: Link, stream: str, consumer: str, inbox: Inbox, there: int) -> None:
         self._link = link
         self._stream = stream
         self._consumer = consumer
@@ -57,6 +57,7 @@ class Reader:
         self._ask_at = 0.0
         self._asked = 0
         self._delivered = 0
+        self._there = there
 
     @classmethod
     async def begin(cls, link: Link, stream: str, after: int | None, subject: str | None = None) -> Reader:
@@ -72,7 +73,12 @@ class Reader:
             num_replicas=1,
         )
         info = await link.js.add_consumer(stream, config)
-        return cls(link, stream, info.name, await link.inbox(MOST_WAITING))
+        return cls(link, stream, info.name, await link.inbox(MOST_WAITING), info.num_pending or 0)
+
+    @property
+    def has_all(self) -> bool:
+        """Whether everything has come that was there when it began, unless it has aged out since."""
+        return self._delivered >= self._there
 
     async def present(self, most: int) -> list[Message]:
         """What there is, up to `most`; none where there is no more. Raises Gone."""

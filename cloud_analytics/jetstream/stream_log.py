@@ -357,6 +357,9 @@ class StreamLog:
                         found.append(one.received)
                 if len(found) == limit or messages[-1].position >= up_to:
                     break
+            else:
+                if not reader.has_all:
+                    raise Gone(f"{self._names.frames}: a replay ended before its end")
         finally:
             await reader.close()
         return found

@@ -28,7 +28,7 @@ class Heard:
         self.clock, self.metrics = Clock(), metrics()
         self.link = Link(["nats://127.0.0.1:1"], "test", self.metrics)
         self.members = Members(self.link, "taxon.alive", "me", WINDOW, self.metrics, self.clock)
-        self.gone = 0
+        self.changes = 0
         self.members.listen(self._count)
 
     def beats(self, count: int, *others: str, position: int = 0) -> None:
@@ -40,7 +40,7 @@ class Heard:
             self.members.hear(Beat("me", position, leaving=False))
 
     def _count(self) -> None:
-        self.gone += 1
+        self.changes += 1
 
 
 def test_a_silent_replica_is_dead_after_its_lease_and_a_beating_one_is_not() -> None:
@@ -53,7 +53,7 @@ def test_a_silent_replica_is_dead_after_its_lease_and_a_beating_one_is_not() -> 
     assert not heard.members.alive("other")
     assert heard.members.alive("third")
     assert heard.members.alive("me")
-    assert heard.gone == 1
+    assert heard.changes == 3, "two came, one has died"
 
 
 def test_nobody_dies_while_this_replica_hears_not_even_itself() -> None:
