@@ -214,7 +214,7 @@ def _backing(settings: CloudSettings, metrics: CloudMetrics) -> Backing:
     try:
         from cloud_analytics.jetstream.backing import StreamBacking
     except ModuleNotFoundError as error:
-        if error.name != "nats":
+        if (error.name or "").partition(".")[0] != "nats":
             raise
         raise BusUnusable("--bus nats://... needs the nats extra: pip install '.[nats]' in the checkout") from error
     return StreamBacking(settings, metrics)

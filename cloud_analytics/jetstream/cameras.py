@@ -96,8 +96,8 @@ class CameraBook:
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         return next(iter(done)).exception() or RuntimeError("the book of cameras ended")
 
-    def came(self, journalled: Journalled) -> None:
-        """A frame came from the stream, or was there before."""
+    def came(self, journalled: Journalled, *, is_new: bool = True) -> None:
+        """A frame came from the stream, or was there before (not `is_new`)."""
         packet, name = journalled.received.packet, journalled.received.packet.camera_id
         known = self._known.get(name)
         if known is not None and packet.sequence <= known.last_sequence:
@@ -107,7 +107,7 @@ class CameraBook:
         self._before_edge[name] = journalled.sequence_before_edge
         if journalled.replica_id == self._members.replica_id:
             self._came.pop(name, None)
-        else:
+        elif is_new:
             self._came[name] = (journalled.edge_id, self._clock())
 
     async def close(self) -> None:
@@ -160,8 +160,12 @@ class CameraBook:
         for name, entry in self._entries.items():
             if entry.replica_id == me and name not in own:
                 due[name] = self._entry(name, entry.edge_id, "")
-            elif sequences and entry.replica_id == me and self._has_risen(name, entry):
-                due[name] = self._entry(name, entry.edge_id, me)
+            elif sequences and not self._is_elsewhere(entry) and self._has_risen(name, entry):
+                due[name] = self._entry(name, entry.edge_id, entry.replica_id)
+        if sequences:
+            # Whoever gave them has died before it wrote them.
+            missing = self._known.keys() - self._entries.keys() - due.keys()
+            due |= {name: self._entry(name, self._known[name].edge_id, "") for name in missing}
         return due
 
     def _has_risen(self, name: str, entry: SharedCamera) -> bool:

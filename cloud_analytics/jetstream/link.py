@@ -11,11 +11,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from weakref import WeakSet
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, KeyWrongLastSequenceError
 
@@ -50,7 +52,7 @@ class Inbox:
     """Messages that wait to be read; beyond `most`, what comes is lost."""
 
     def __init__(self, most: int) -> None:
-        self._waiting: asyncio.Queue[Msg] = asyncio.Queue(most)
+        self._waiting: asyncio.Queue[Msg | None] = asyncio.Queue(most)
         self.subscription: Subscription | None = None
 
     @property
@@ -70,9 +72,21 @@ class Inbox:
             self._waiting.put_nowait(message)
 
     async def next(self, seconds: float) -> Msg:
-        """Raises TimeoutError. (The subscription's own `next_msg` makes two tasks for each message.)"""
+        """Raises TimeoutError, or ConnectionClosedError where there is another connection since.
+
+        (The subscription's own `next_msg` makes two tasks for each message.)
+        """
         async with asyncio.timeout(seconds):
-            return await self._waiting.get()
+            message = await self._waiting.get()
+        if message is None:
+            raise ConnectionClosedError
+        return message
+
+    def reconnected(self) -> None:
+        """What was asked for over the last connection does not come: nobody waits for it."""
+        while self._waiting.full():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(None)
 
     async def close(self) -> None:
         """Listens no more; raises `NatsTrouble`."""
@@ -97,6 +111,7 @@ class Link:
         self._client = Client()
         self._away_since: float | None = clock()
         self._says = OncePer(10.0)
+        self._inboxes: WeakSet[Inbox] = WeakSet()
         self.generation = 0
         """How many connections there have been."""
         metrics.bus_connected.set(0)
@@ -148,11 +163,15 @@ class Link:
     async def inbox(self, most: int, subject: str | None = None) -> Inbox:
         """What comes to a subject, or to a new one of its own; raises `NatsTrouble`. most: messages that may wait."""
         inbox = Inbox(most)
+        self._inboxes.add(inbox)
         inbox.subscription = await self._client.subscribe(subject or self._client.new_inbox(), cb=inbox.put)
         return inbox
 
     async def close(self) -> None:
         """For good."""
+        if not self.generation:
+            # The library cannot close what was never open.
+            return
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._client.close()
@@ -161,6 +180,8 @@ class Link:
 
     async def _found(self) -> None:
         self.generation += 1
+        for inbox in tuple(self._inboxes):
+            inbox.reconnected()
         self._away_since = None
         self._metrics.bus_connected.set(1)
         self._metrics.bus_connects.inc()

@@ -76,7 +76,7 @@ class Members:
         ]
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Calls it whenever a replica has died or left."""
+        """Calls it whenever a replica has come, died or left."""
         self._listeners.add(listener)
 
     def alive(self, replica_id: str) -> bool:
@@ -140,7 +140,7 @@ class Members:
         if known is None:
             log.info("replica heard", replica=beat.replica_id)
             self._others[beat.replica_id] = _Member(beat.position, self._clock())
-            self._count()
+            self._changed()
             return
         if beat.position > known.position:
             known.position, known.moved_at = beat.position, self._clock()
@@ -151,14 +151,17 @@ class Members:
         if not gone:
             return
         log.warning("replica gone", replicas=gone, why=why)
-        self._count()
-        for listener in tuple(self._listeners):
-            listener()
+        self._changed()
 
     def _slowest(self) -> float:
         """The last position of the slowest other replica that still comes on."""
         oldest = self._clock() - STUCK_SECONDS
         return min((one.position for one in self._others.values() if one.moved_at > oldest), default=float("inf"))
+
+    def _changed(self) -> None:
+        self._count()
+        for listener in tuple(self._listeners):
+            listener()
 
     def _count(self) -> None:
         self._metrics.replicas.set(1 + len(self._others))

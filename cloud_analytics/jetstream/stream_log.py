@@ -1,11 +1,9 @@
 """The frame log of many replicas: one stream of all their frames.
 
-    append --each camera's frames one after the other, expecting its last one--> JetStream --Tail--> come, on every replica
-                                                                                     |--Reader--> replay
+    append --Appender--> JetStream --Tail--> come, on every replica
+                                |--Reader--> replay
 
-Laws: those of `FrameLog`, over all replicas. A frame is written only if the camera's last frame in the stream is the one that
-this replica knows of; else what is there is read, and what was there before is dropped. So it does not matter who else
-writes, nor whether an answer was lost.
+Laws: those of `FrameLog`, over all replicas.
 """
 
 from __future__ import annotations
@@ -17,26 +15,24 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nats.js.api import DiscardPolicy, Header, RetentionPolicy, StorageType, StreamConfig, StreamInfo, StreamState
-from nats.js.errors import APIError, BadRequestError, NotFoundError
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo, StreamState
+from nats.js.errors import BadRequestError, NotFoundError
 
 from cloud_analytics.frame_log import Appended, Arrival, Kept, KnownCamera, LogUnavailable, Replay
+from cloud_analytics.jetstream.appender import Appender, New
 from cloud_analytics.jetstream.cameras import CameraBook
-from cloud_analytics.jetstream.link import Link, NatsTrouble, is_conflict
+from cloud_analytics.jetstream.link import Link, NatsTrouble
 from cloud_analytics.jetstream.members import Members
-from cloud_analytics.jetstream.messages import Journalled, frame_bytes, frame_of
+from cloud_analytics.jetstream.messages import Journalled, frame_of
 from cloud_analytics.jetstream.names import Names
 from cloud_analytics.jetstream.reader import Gone, Message, Reader
 from cloud_analytics.jetstream.tail import Tail
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.types import Received
 from shared.errors import BadRequest
-from shared.packets import MICROSECONDS, Packet
 from shared.telemetry.logs import OncePer, logger
 
 APPEND_SECONDS = 10.0
-AGAIN_SECONDS = 0.2
-CAMERAS_AT_ONCE = 128
 MOST_SINGLE_CAMERAS = 8
 """A replay of more cameras reads all of them and passes over the others."""
 READ_FRAMES = 256
@@ -53,35 +49,6 @@ class Bounds:
     most_bytes: int
     age_seconds: float
     copies: int
-
-
-@dataclass(frozen=True)
-class _Last:
-    """A camera's last frame. position: 0 where it is no longer in the stream. before_edge: the last sequence before its edge's first."""
-
-    position: int = 0
-    sequence: int = -1
-    edge_id: str = ""
-    before_edge: int = 0
-
-
-@dataclass(frozen=True)
-class _New:
-    """A packet to append."""
-
-    packet: Packet
-    bundle_digest: bytes
-    edge_id: str
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What became of one camera's packets, and its last frame afterwards."""
-
-    received: tuple[Received, ...]
-    duplicates: int
-    late: int
-    last: _Last
 
 
 class StreamLog:
@@ -102,14 +69,11 @@ class StreamLog:
         self._bounds = bounds
         self._members = members
         self._book = book
-        self._metrics = metrics
-        self._clock = clock
         self._id = ""
         self._head = 0
         self._first = 1
-        self._last: dict[str, _Last] = {}
+        self._appender = Appender(link, names, members.replica_id, book, metrics, clock)
         self._tail = Tail(link, names.frames, 0)
-        self._slots = asyncio.Semaphore(CAMERAS_AT_ONCE)
         self._says = OncePer(10.0)
 
     @property
@@ -123,23 +87,24 @@ class StreamLog:
         return self._book.known
 
     async def open(self) -> None:
-        """Makes the stream where there is none, and looks where it ends. Raises `NatsTrouble`."""
+        """Makes the stream where there is none, and looks where it ends. Raises Gone or `NatsTrouble`."""
         info = await self._stream()
         self._id = (info.config.description or "").rpartition(" ")[2]
         self._note(info.state)
         self._tail = Tail(self._link, self._names.frames, self._head)
+        await self._meet_cameras()
         log.info("stream open", stream=self._names.frames, frames=info.state.messages, head=self._head)
 
     async def append(self, arrivals: Sequence[Arrival]) -> Appended:
         """See `FrameLog`. Waits, for a while, for replicas that are behind."""
         await self._members.kept_up(self._head)
-        new: dict[str, list[_New]] = defaultdict(list)
+        new: dict[str, list[New]] = defaultdict(list)
         for arrival in arrivals:
             for packet in arrival.packets:
-                new[packet.camera_id].append(_New(packet, arrival.bundle_digest, arrival.edge_id))
+                new[packet.camera_id].append(New(packet, arrival.bundle_digest, arrival.edge_id))
         try:
             async with asyncio.timeout(APPEND_SECONDS):
-                outcomes = await asyncio.gather(*(self._append(camera, some) for camera, some in new.items()))
+                outcomes = await asyncio.gather(*(self._appender.append(camera, some) for camera, some in new.items()))
         except TimeoutError as error:
             raise LogUnavailable(f"JetStream has not confirmed a frame for {APPEND_SECONDS:g} s") from error
         received = sorted((one for outcome in outcomes for one in outcome.received), key=lambda one: one.position)
@@ -156,7 +121,7 @@ class StreamLog:
             self._head = max(self._head, self._tail.position)
             for one in found:
                 self._book.came(one)
-                self._remember(one)
+                self._appender.came(one)
             if found:
                 return [one.received for one in found]
 
@@ -219,6 +184,15 @@ class StreamLog:
         """Ends the reader at NATS."""
         await self._tail.close()
 
+    async def _meet_cameras(self) -> None:
+        """The last frame of each camera: what the book remembers may be a few seconds older."""
+        reader = await Reader.begin(self._link, self._names.frames, None, self._names.frames_of("*"))
+        while messages := await reader.present(READ_FRAMES):
+            for one in map(self._read, messages):
+                if one is not None:
+                    self._book.came(one, is_new=False)
+        await reader.close()
+
     async def _stream(self) -> StreamInfo:
         bounds = self._bounds
         wanted = StreamConfig(
@@ -250,86 +224,6 @@ class StreamLog:
             return found
         return await self._link.js.update_stream(replace(wanted, description=config.description))
 
-    async def _append(self, camera: str, new: Sequence[_New]) -> _Outcome:
-        received: list[Received] = []
-        duplicates = late = 0
-        async with self._slots:
-            last = self._last.pop(camera, None) or await self._found(camera)
-            for one in new:
-                while one.packet.sequence > last.sequence:
-                    last, written = await self._written(one, last)
-                    if written is not None:
-                        received.append(written)
-                        break
-                else:
-                    is_late = last.edge_id != one.edge_id and one.packet.sequence > last.before_edge
-                    late += is_late
-                    duplicates += not is_late
-            # Forgotten where this ended otherwise: the outcome of a write may be unknown then.
-            self._last[camera] = last
-        return _Outcome(tuple(received), duplicates, late, last)
-
-    async def _written(self, new: _New, last: _Last) -> tuple[_Last, Received | None]:
-        """The camera's last frame after one attempt to append another, and this one where it is new."""
-        packet = new.packet
-        before_edge = last.before_edge if last.edge_id == new.edge_id else max(0, last.sequence)
-        received = Received(0, packet, new.bundle_digest, int(self._clock() * MICROSECONDS))
-        journalled = Journalled(received, new.edge_id, self._members.replica_id, before_edge)
-        headers = {
-            str(Header.MSG_ID.value): f"{packet.camera_id}:{packet.sequence}",
-            str(Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value): str(last.position),
-        }
-        try:
-            subject = self._names.frames_of(packet.camera_id)
-            ack = await self._link.js.publish(
-                subject, frame_bytes(journalled), stream=self._names.frames, headers=headers
-            )
-        except NatsTrouble as error:
-            return await self._after_refusal(packet.camera_id, error), None
-        if ack.duplicate:
-            # It may even have aged out since.
-            found = await self._found(packet.camera_id)
-            return (found if found.sequence >= packet.sequence else replace(found, sequence=packet.sequence)), None
-        return _Last(ack.seq, packet.sequence, new.edge_id, before_edge), replace(received, position=ack.seq)
-
-    async def _after_refusal(self, camera: str, error: BaseException) -> _Last:
-        """The camera's last frame as it is now; raises LogUnavailable for a frame that JetStream will never take."""
-        if is_conflict(error):
-            self._metrics.bus_conflicts.inc()
-            return await self._found(camera)
-        if (times := self._says.held_back()) is not None:
-            log.warning("frame not confirmed", camera=camera, reason=repr(error), times=times)
-        if isinstance(error, APIError) and error.code == 400:
-            raise LogUnavailable(repr(error)) from error
-        await asyncio.sleep(AGAIN_SECONDS)
-        return await self._found(camera)
-
-    async def _found(self, camera: str) -> _Last:
-        """A camera's last frame, from the stream, or what the book remembers; waits until NATS answers."""
-        while True:
-            try:
-                raw = await self._link.js.get_last_msg(self._names.frames, self._names.frames_of(camera))
-            except NotFoundError:
-                known = self._book.last(camera)
-                return (
-                    _Last()
-                    if known is None
-                    else _Last(0, known.last_sequence, known.edge_id, known.sequence_before_edge)
-                )
-            except NatsTrouble:
-                await asyncio.sleep(AGAIN_SECONDS)
-                continue
-            found = frame_of(Message(raw.seq or 0, raw.subject or "", raw.data or b""))
-            if found is None:
-                raise LogUnavailable(f"the last message of {raw.subject} is no frame")
-            return _last_of(found)
-
-    def _remember(self, journalled: Journalled) -> None:
-        camera = journalled.received.packet.camera_id
-        known = self._last.get(camera)
-        if known is not None and journalled.received.position > known.position:
-            self._last[camera] = _last_of(journalled)
-
     async def _replayed(
         self, position: int, up_to: int, cameras: set[str], limit: int, subject: str | None
     ) -> list[Received]:
@@ -338,7 +232,7 @@ class StreamLog:
         reader = await Reader.begin(self._link, self._names.frames, position, subject)
         found: list[Received] = []
         try:
-            while messages := await reader.read(limit if subject else READ_FRAMES, 0):
+            while messages := await reader.present(limit if subject else READ_FRAMES):
                 for message in messages:
                     one = self._read(message)
                     if one is None or (cameras and one.received.packet.camera_id not in cameras):
@@ -347,6 +241,9 @@ class StreamLog:
                         found.append(one.received)
                 if len(found) == limit or messages[-1].position >= up_to:
                     break
+            else:
+                if not reader.has_all:
+                    raise Gone(f"{self._names.frames}: a replay ended before its end")
         finally:
             await reader.close()
         return found
@@ -360,8 +257,3 @@ class StreamLog:
     def _note(self, state: StreamState) -> None:
         self._head = max(self._head, state.last_seq)
         self._first = max(self._first, state.first_seq)
-
-
-def _last_of(journalled: Journalled) -> _Last:
-    received = journalled.received
-    return _Last(received.position, received.packet.sequence, journalled.edge_id, journalled.sequence_before_edge)

@@ -42,7 +42,7 @@ class Tail:
                 found = await self._read()
             except (Gone, *NatsTrouble) as error:
                 self._tell(error)
-                self._reader = None
+                await self._dropped()
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             if found:
@@ -53,7 +53,7 @@ class Tail:
         """All that is there now; raises Gone, or as `batch`."""
         found: list[Message] = []
         reader = await self._begun()
-        while more := await reader.read(MOST_MESSAGES, 0):
+        while more := await reader.present(MOST_MESSAGES):
             found += more
         if found:
             self.position = found[-1].position
@@ -65,7 +65,12 @@ class Tail:
             await self._reader.close()
 
     async def _read(self) -> list[Message]:
-        return await (await self._begun()).read(MOST_MESSAGES, WAIT_SECONDS)
+        return await (await self._begun()).coming(MOST_MESSAGES, WAIT_SECONDS)
+
+    async def _dropped(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await reader.drop()
 
     async def _begun(self) -> Reader:
         if self._reader is None:

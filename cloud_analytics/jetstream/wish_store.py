@@ -105,6 +105,10 @@ class SharedWishStore:
         if message.is_delete or entry is None:
             self._entries.pop(name, None)
             self._orphaned_at.pop(name, None)
+            if message.is_delete and name in self._own:
+                # Another replica took this one for dead while NATS was away for it.
+                self._written.pop(name, None)
+                self._unwritten.setdefault(name, self._own[name])
             return
         self._entries[name] = entry
         self._orphaned_at.pop(name, None)

@@ -44,9 +44,14 @@ def test_a_file_and_the_environment_say_them_too(tmp_path: Path, monkeypatch: py
     assert found.budget_of("a") == Budget(500, SMALLEST_BURST_BITS)
 
 
+def test_a_cloud_may_have_several_addresses() -> None:
+    assert settings("--cloud", "a:1, b:2").cloud == "a:1,b:2"
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
+        (["--cloud", "a:1,b"], "cloud"),
         (["--cloud", "nowhere"], "cloud"),
         (["--source", "kitchen"], "write NAME=SPEC or NAME@FPS=SPEC"),
         (["--source", "a@0=x"], "must be above 0"),

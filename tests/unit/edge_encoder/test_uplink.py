@@ -27,13 +27,13 @@ def coded(number: int, camera: str = "a", geometry: Geometry = SMALL) -> Coded:
 class Edge:
     """A spool and its uplink, the waits between attempts made short."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, *ports: int) -> None:
         self.spool = Spool(folder, 1 << 20, 3600.0, "normal")
         self.metrics = EdgeMetrics()
         self.flow = Flow(is_live=True)
         self.wishes: list[uplink_pb2.Wanted] = []
         self.attempts: list[float] = []
-        target = f"127.0.0.1:{port}"
+        target = ",".join(f"127.0.0.1:{port}" for port in ports)
         self.uplink = Uplink(
             target, "edge-1", DIGEST, self.spool, self.metrics, 0.01, self._wanted, self.flow, self._jitter
         )
@@ -280,3 +280,32 @@ async def test_finishing_without_a_link_waits_for_nothing(tmp_path: Path) -> Non
         await asyncio.wait_for(edge.task, 3)
         assert edge.spool.frames == 1
         await cloud.start(cloud.port)
+
+
+@pytest.mark.asyncio
+async def test_of_several_clouds_the_next_one_goes_on_where_one_has_died(tmp_path: Path) -> None:
+    clouds = [RecordingCloud([DIGEST], acknowledges=False) for _ in range(2)]
+    for cloud in clouds:
+        await cloud.start()
+    edge = Edge(tmp_path, *(cloud.port for cloud in clouds))
+    try:
+        names = edge.put(*(coded(number) for number in range(3)))
+        await until(lambda: any(cloud.packets for cloud in clouds))
+        (first,) = [cloud for cloud in clouds if cloud.hellos]
+        (second,) = [cloud for cloud in clouds if cloud is not first]
+        await first.until(packets=3)
+        second.acknowledges = True
+        await first.stop()
+        await second.until(packets=3)
+        await edge.until_empty()
+        assert second.names() == names, "what has no acknowledgement is sent again, to the other one"
+        await second.stop()
+        await first.start(first.port)
+        edge.put(coded(3))
+        await first.until(packets=4)
+        assert len(edge.attempts) >= 2
+    finally:
+        edge.task.cancel()
+        await asyncio.gather(edge.task, return_exceptions=True)
+        await first.stop()
+        edge.spool.close()

@@ -292,3 +292,26 @@ def test_law_every_result_once_and_in_order_whatever_breaks(
         assert [(result.camera_id, result.sequence) for result in found] == expected
 
     asyncio.run(check())
+
+
+@pytest.mark.asyncio
+async def test_of_several_clouds_the_next_one_goes_on_from_the_cursor() -> None:
+    first = SmallCloud()
+    second = SmallCloud(results=first.results)
+    async with serving(second) as other:
+        async with serving(first) as server:
+            target = f"127.0.0.1:{server.port},127.0.0.1:{other.port}"
+            results = Subscriber(target, Wish(), timeouts=QUICK)
+            await results.__aenter__()
+            await results.subscribed()
+            await first.publish("kitchen", 1)
+            assert [one.sequence for one in await taken(results, 1)] == [1]
+        async with asyncio.timeout(10):
+            while results.connections < 2:
+                await asyncio.sleep(0.02)
+        assert second.requests[0].cursor == results.cursor
+        await second.publish("kitchen", 2)
+        assert [one.sequence for one in await taken(results, 1)] == [2]
+        await results.__aexit__(None, None, None)
+        async with CloudClient(target, QUICK) as asked:
+            assert await asked.list_cameras() is not None
