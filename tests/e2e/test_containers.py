@@ -21,9 +21,9 @@ LARGEST_IMAGE_BYTES = 600_000_000
 PICTURES = sorted((ROOT / "samples").glob("*/*.jpg"))
 DEMO_CAMERAS = {"kitchen", "living_room", "bedroom"}
 POST_EVERY_SECONDS = 0.25
-FRAMES = 100
-KILLED_AT = (20, 60)
-OUTAGE_FRAMES = 30
+FRAMES = 60
+KILLED_AT = (15, 40)
+OUTAGE_FRAMES = 15
 
 
 def target_health(stack: ComposeStack) -> dict[str, set[str]]:

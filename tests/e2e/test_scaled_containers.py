@@ -14,8 +14,8 @@ from tests.collector import collecting, post, post_until_wanted
 from tests.compose_stack import ROOT, ComposeStack, running_stack
 
 PICTURES = sorted((ROOT / "samples").glob("*/*.jpg"))
-FRAMES = 120
-KILLED_AT = {20: "cloud-1", 60: "cloud-2", 100: "nats"}
+FRAMES = 80
+KILLED_AT = {15: "cloud-1", 40: "cloud-2", 65: "nats"}
 POST_EVERY_SECONDS = 0.25
 
 
