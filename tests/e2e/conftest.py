@@ -83,7 +83,7 @@ def services(engine: DockerClient, images: dict[str, int], figures: dict[str, st
             continue
         chosen.append(name)
         if stand_in := image.labels.get("taxon.stand-in"):
-            of = "the base image of edge and cloud" if "build" in service else service["image"]
+            of = "the base image of edge and cloud" if service["image"].startswith("taxon-") else service["image"]
             figures[f"stand-in: {of}"] = f"made of {stand_in}"
     return chosen
 
