@@ -5,9 +5,11 @@ What was measured on the way (`figures`) is printed at the end.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -39,12 +41,24 @@ def figures(request: pytest.FixtureRequest) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[DockerClient]:
-    try:
-        client = DockerClient.from_env(timeout=120)
-    except DockerException as error:
-        pytest.skip(f"no Docker engine answers ({error}); deploy/prepare_engine.sh makes one")
+    client, why = _connected()
+    if client is None:
+        pytest.skip(f"no Docker engine answers ({why}); deploy/prepare_engine.sh makes one")
     with closing(client):
         yield client
+
+
+def _connected() -> tuple[DockerClient | None, str]:
+    """The engine's client, or why there is none. Where nobody listens, docker's own code leaves its socket to the garbage collector."""
+    why = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            return DockerClient.from_env(timeout=120), why
+        except DockerException as error:
+            why = str(error)
+        gc.collect()
+    return None, why
 
 
 @pytest.fixture(scope="session")
