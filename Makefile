@@ -69,9 +69,9 @@ images: ## Build the images of edge and cloud (ACCELERATOR=gpu for the GPU varia
 	deploy/build_images.sh
 
 .PHONY: e2e-docker
-e2e-docker: setup ## Build the images, run the Compose stack on a real engine, kill its cloud (as root where no engine runs)
+e2e-docker: setup ## Build the images, run the Compose stack on a real engine, kill its containers (root where no engine runs)
 	deploy/prepare_engine.sh
-	$(VENV)/bin/python -m pytest -m e2e tests/e2e/test_containers.py
+	$(VENV)/bin/python -m pytest -m e2e --durations=5 tests/e2e/test_containers.py tests/e2e/test_scaled_containers.py
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock

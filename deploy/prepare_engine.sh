@@ -116,13 +116,15 @@ make_nats() {
     make_of_package "$1" nats-server usr/sbin/nats-server 'ENTRYPOINT ["nats-server"]'
 }
 
-# Leaves the image in the engine: $1 image, $2 what makes the stand-in.
+# Leaves the image in the engine: $1 image, $2 what makes the stand-in, nothing where there is none.
 provide() {
     local began=$SECONDS
     if have_image "$1"; then
         say "$1: is there"
     elif pull "$1"; then
         say "$1: pulled"
+    elif [ -z "${2:-}" ]; then
+        say "$1: no registry answered, and there is no stand-in: do without"
     else
         install_packages ca-certificates
         "$2" "$1"
@@ -140,4 +142,5 @@ PYTHON_IMAGE=$(sed -n 's/^ARG BASE_IMAGE=//p' deploy/Dockerfile)
 provide "$PYTHON_IMAGE" make_python
 provide "$(image_named prom/prometheus)" make_prometheus
 provide "$(image_named nats)" make_nats
+provide "$(image_named grafana/grafana)"
 docker image ls --filter label=taxon.stand-in --format 'engine: {{.Repository}}:{{.Tag}} {{.Size}}'

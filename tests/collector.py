@@ -62,3 +62,12 @@ async def post(camera: CameraClient, picture: Path) -> int:
     receipt = await camera.post(picture.read_bytes())
     assert receipt.outcome is Outcome.CODED, f"somebody subscribes to every camera, yet it was {receipt}"
     return receipt.sequence
+
+
+async def post_until_wanted(camera: CameraClient, picture: Path) -> int:
+    """The sequence of a camera's first frame that is coded: a wish takes a moment from the subscriber to the edge."""
+    async with asyncio.timeout(ARRIVAL_SECONDS):
+        while (receipt := await camera.post(picture.read_bytes())).outcome is Outcome.NOT_WANTED:
+            await asyncio.sleep(0.2)
+    assert receipt.outcome is Outcome.CODED, receipt
+    return receipt.sequence

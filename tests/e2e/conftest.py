@@ -5,9 +5,11 @@ What was measured on the way (`figures`) is printed at the end.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -39,12 +41,24 @@ def figures(request: pytest.FixtureRequest) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[DockerClient]:
-    try:
-        client = DockerClient.from_env(timeout=120)
-    except DockerException as error:
-        pytest.skip(f"no Docker engine answers ({error}); deploy/prepare_engine.sh makes one")
+    client, why = _connected()
+    if client is None:
+        pytest.skip(f"no Docker engine answers ({why}); deploy/prepare_engine.sh makes one")
     with closing(client):
         yield client
+
+
+def _connected() -> tuple[DockerClient | None, str]:
+    """The engine's client, or why there is none. Where nobody listens, docker's own code leaves its socket to the garbage collector."""
+    why = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            return DockerClient.from_env(timeout=120), why
+        except DockerException as error:
+            why = str(error)
+        gc.collect()
+    return None, why
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +97,7 @@ def services(engine: DockerClient, images: dict[str, int], figures: dict[str, st
             continue
         chosen.append(name)
         if stand_in := image.labels.get("taxon.stand-in"):
-            of = "the base image of edge and cloud" if "build" in service else service["image"]
+            of = "the base image of edge and cloud" if service["image"].startswith("taxon-") else service["image"]
             figures[f"stand-in: {of}"] = f"made of {stand_in}"
     return chosen
 
