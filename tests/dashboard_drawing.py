@@ -149,10 +149,21 @@ def _curves(axes: Axes, panel: Mapping[str, Any], named: Sequence[tuple[str, Ser
         axes.stackplot(minutes, layers, labels=[name for name, _ in named], colors=colours, alpha=0.75, linewidth=0)
     else:
         for place, (name, series) in enumerate(named):
-            minutes = [(at - answers.end) / 60 for at in series.times]
-            axes.plot(minutes, series.values, label=name, color=COLOURS[place % len(COLOURS)], linewidth=1.6)
+            minutes, values = _with_gaps(series, answers)
+            axes.plot(minutes, values, label=name, color=COLOURS[place % len(COLOURS)], linewidth=1.6)
     if panel["fieldConfig"]["defaults"].get("min") == 0:
         axes.set_ylim(bottom=0)
+
+
+def _with_gaps(series: Series, answers: Answers) -> tuple[list[float], list[float]]:
+    """Minutes before the end, and values; where samples are missing there is no line."""
+    times, values = list(series.times), list(series.values)
+    step = min((after - before for before, after in zip(times, times[1:])), default=0.0)
+    for place in range(len(times) - 1, 0, -1):
+        if times[place] - times[place - 1] > 2.5 * step:
+            times.insert(place, times[place - 1] + step)
+            values.insert(place, math.nan)
+    return [(at - answers.end) / 60 for at in times], values
 
 
 def _style(axes: Axes, unit: str, answers: Answers) -> None:
