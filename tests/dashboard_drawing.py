@@ -152,7 +152,8 @@ def _curves(axes: Axes, panel: Mapping[str, Any], named: Sequence[tuple[str, Ser
             minutes, values = _with_gaps(series, answers)
             axes.plot(minutes, values, label=name, color=COLOURS[place % len(COLOURS)], linewidth=1.6)
     if panel["fieldConfig"]["defaults"].get("min") == 0:
-        axes.set_ylim(bottom=0)
+        nothing = not any(value > 0 for _, series in named for value in series.values)
+        axes.set_ylim(bottom=0, top=1 if nothing else None)
 
 
 def _with_gaps(series: Series, answers: Answers) -> tuple[list[float], list[float]]:
