@@ -39,8 +39,7 @@ class CameraMetrics:
         self._camera_delay = meters.summary(
             "camera_result_delay_seconds", "As taxon_cloud_result_delay_seconds, of one camera", LABEL
         )
-        every = [value for value in vars(self).values() if LABEL in getattr(value, "_labelnames", ())]
-        self._series = CameraSeries(every, most, quiet_seconds, self._begin)
+        self._series = CameraSeries(meters.with_label(LABEL), most, quiet_seconds, self._begin)
         self._delay = meters.histogram(
             "result_delay_seconds",
             "From the capture time (the edge's clock when it was posted, or the camera's where it gave one) to the results on the bus",

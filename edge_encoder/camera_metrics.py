@@ -72,8 +72,7 @@ class CameraMetrics:
         self._budget = gauge("budget_bytes_per_second", "The camera's bit budget / 8", LABEL)
         self._burst = gauge("budget_burst_bytes", "What the budget allows at once, after a pause", LABEL)
         self._source_failures = counter("source_failures", "Breaks of a pulled source", LABEL)
-        every = [value for value in vars(self).values() if LABEL in getattr(value, "_labelnames", ())]
-        self._series = CameraSeries(every, terms.most, terms.quiet_seconds, self._begin)
+        self._series = CameraSeries(meters.with_label(LABEL), terms.most, terms.quiet_seconds, self._begin)
         meters.gauge("cameras", "Cameras that have series here").set_function(lambda: len(self._series))
 
     def cover(self, groups: Iterable[str]) -> None:

@@ -50,7 +50,7 @@ class EdgeMetrics:
         self.connected = gauge("uplink_connected", "1 while the cloud takes frames")
         self.refused = gauge("uplink_refused", "1 while the cloud refuses this edge, by reason", "reason")
         self.connects = counter("uplink_connects", "Streams that the cloud welcomed; all but the first are reconnects")
-        self.breaks = counter("uplink_breaks", "Streams that ended otherwise than by the edge")
+        self.breaks = counter("uplink_breaks", "Streams, and attempts at one, that ended otherwise than by the edge")
         self.behind = gauge("uplink_behind", "1 while live frames are held back: the cloud takes fewer than come")
         self.credit = gauge("uplink_credit_frames", "Frames that the cloud takes further")
         self.sent_messages = counter("uplink_sent_messages", "Messages with frames")

@@ -59,7 +59,7 @@ class Spooled:
     row: int
     bundle_digest: bytes
     packet: Packet
-    spooled_us: int = 0
+    spooled_us: int
 
 
 @dataclass(frozen=True)

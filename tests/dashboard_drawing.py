@@ -20,7 +20,7 @@ mpl.use("agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocator
 
 from tests.prometheus import Series
 
@@ -97,6 +97,10 @@ def _panel(figure: plt.Figure, panel: Mapping[str, Any], answers: Answers, box: 
         if any(map(math.isfinite, series.values))
     ]
     unit = panel["fieldConfig"]["defaults"]["unit"]
+    if word := _word(unit):
+        edge = box.inner(0, 0, 0.12, 0)
+        place = (edge[0] + edge[2], (box.top - 0.19) / box.page_height)
+        figure.text(*place, word, fontsize=8, color=FAINT, ha="right", va="center")
     if panel["type"] == "stat":
         _number(card, panel, named, unit)
         return
@@ -128,7 +132,8 @@ def _number(card: Axes, panel: Mapping[str, Any], named: Sequence[tuple[str, Ser
     defaults = panel["fieldConfig"]["defaults"]
     steps = defaults["thresholds"]["steps"]
     value = named[0][1].values[-1] if named else math.nan
-    text = "no data" if math.isnan(value) else in_unit(value, unit, defaults.get("decimals"))
+    shown = "short" if _word(unit) else unit
+    text = "no data" if math.isnan(value) else in_unit(value, shown, defaults.get("decimals"))
     colour = BLUE if len(steps) == 1 else (RED if value > 0 else GREEN)
     card.text(0.5, 0.40, text, fontsize=22, weight="bold", ha="center", va="center", color=colour)
 
@@ -144,10 +149,22 @@ def _curves(axes: Axes, panel: Mapping[str, Any], named: Sequence[tuple[str, Ser
         axes.stackplot(minutes, layers, labels=[name for name, _ in named], colors=colours, alpha=0.75, linewidth=0)
     else:
         for place, (name, series) in enumerate(named):
-            minutes = [(at - answers.end) / 60 for at in series.times]
-            axes.plot(minutes, series.values, label=name, color=COLOURS[place % len(COLOURS)], linewidth=1.6)
+            minutes, values = _with_gaps(series, answers)
+            axes.plot(minutes, values, label=name, color=COLOURS[place % len(COLOURS)], linewidth=1.6)
     if panel["fieldConfig"]["defaults"].get("min") == 0:
-        axes.set_ylim(bottom=0)
+        nothing = not any(value > 0 for _, series in named for value in series.values)
+        axes.set_ylim(bottom=0, top=1 if nothing else None)
+
+
+def _with_gaps(series: Series, answers: Answers) -> tuple[list[float], list[float]]:
+    """Minutes before the end, and values; where samples are missing there is no line."""
+    times, values = list(series.times), list(series.values)
+    step = min((after - before for before, after in zip(times, times[1:])), default=0.0)
+    for place in range(len(times) - 1, 0, -1):
+        if times[place] - times[place - 1] > 2.5 * step:
+            times.insert(place, times[place - 1] + step)
+            values.insert(place, math.nan)
+    return [(at - answers.end) / 60 for at in times], values
 
 
 def _style(axes: Axes, unit: str, answers: Answers) -> None:
@@ -157,8 +174,9 @@ def _style(axes: Axes, unit: str, answers: Answers) -> None:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(colors=FAINT, labelsize=7, length=0)
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: in_unit(value, unit)))
+    axes.yaxis.set_major_locator(_locator(axes, unit))
+    # A unit that is a word stands once, beside the title.
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: in_unit(value, "short" if _word(unit) else unit)))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: "now" if value == 0 else f"{value:.0f} min"))
 
@@ -175,7 +193,18 @@ def in_unit(value: float, unit: str, decimals: int | None = None) -> str:
             if abs(value) < base or prefix == "G":
                 return f"{_digits(value, decimals)} {prefix}{'i' if prefix and unit == 'bytes' else ''}{letter}"
             value /= base
-    return _digits(value, decimals) + unit.removeprefix("suffix:") * unit.startswith("suffix:")
+    return _digits(value, decimals)
+
+
+def _word(unit: str) -> str:
+    return unit.removeprefix("suffix:").strip() if unit.startswith("suffix:") else ""
+
+
+def _locator(axes: Axes, unit: str) -> Locator:
+    low, high = axes.get_ylim()
+    if unit == "bytes" and high > low:
+        return MultipleLocator(2.0 ** math.ceil(math.log2((high - low) / 6)))
+    return MaxNLocator(5)
 
 
 def _digits(value: float, decimals: int | None) -> str:

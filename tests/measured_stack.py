@@ -9,13 +9,15 @@ Law: every camera's series were scraped at 0 before its first frame was coded, s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import websockets
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from shared.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
 from shared.errors import Refused
@@ -26,11 +28,6 @@ from tests.services import ServiceProcess, running
 CAMERAS = ("hall", "kitchen")
 THRIFTY = "porch"
 """A camera with a bit budget that is too small for it."""
-SOURCE = "door"
-"""A camera that the edge pulls by itself."""
-PROBE = "probe"
-BUDGET_KBPS = 1.0
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass
@@ -76,20 +73,27 @@ class MeasuredStack:
 
 @asynccontextmanager
 async def measured_stack(
-    folder: Path, bundle: Path, picture: bytes, interval_seconds: int = 1, pulled: Path | None = None
+    folder: Path,
+    bundle: Path,
+    picture: bytes,
+    cameras: Collection[str] = (*CAMERAS, THRIFTY),
+    probe: str = "probe",
+    budget_kbps: float = 1.0,
+    interval_seconds: int = 2,
 ) -> AsyncIterator[MeasuredStack]:
-    """bundle: <name>/<version> in a folder of bundles. picture: one that every camera posts before anybody subscribes."""
+    """bundle: <name>/<version> in a folder of bundles. picture: one that every camera posts before anybody subscribes. probe: the
+    camera by whose frames it is seen that the subscriber's wish has come. budget_kbps: of the camera THRIFTY.
+    """
     cloud = ServiceProcess("cloud", folder / "cloud", ("--bundles", str(bundle.parents[1])))
     options = ["--cloud", cloud.rpc, "--bundle", str(bundle), "--queue-policy", "all", "--queue-depth", "16"]
-    options += ["--budgets-kbps", f"{THRIFTY}={BUDGET_KBPS}", "--edge-id", "flat"]
-    options += [] if pulled is None else ["--source", f"{SOURCE}@2={pulled}"]
+    options += ["--budgets-kbps", f"{THRIFTY}={budget_kbps}", "--edge-id", "flat"]
     edge = ServiceProcess("edge", folder / "edge", options)
     async with running(cloud, edge), AsyncExitStack() as stack:
         prometheus = await stack.enter_async_context(
             PrometheusServer(_made(folder / "prometheus"), [_host(edge)], [_host(cloud)], interval_seconds)
         )
         live = MeasuredStack(cloud, edge, prometheus)
-        for camera_id in (*CAMERAS, THRIFTY, PROBE):
+        for camera_id in sorted({*cameras, probe}):
             async with CameraClient(edge.rpc, camera_id) as camera:
                 assert (await camera.post(picture)).outcome is Outcome.NOT_WANTED
         await prometheus.scraped()
@@ -98,15 +102,15 @@ async def measured_stack(
         stack.push_async_callback(_cancelled, watching)
         await stack.enter_async_context(_wall_page(cloud))
         await _asked_for_too_much(cloud)
-        await _until_wanted(edge, picture)
+        await _until_wanted(edge, probe, picture)
         yield live
 
 
-async def _until_wanted(edge: ServiceProcess, picture: bytes) -> None:
-    async with CameraClient(edge.rpc, PROBE) as probe:
+async def _until_wanted(edge: ServiceProcess, probe: str, picture: bytes) -> None:
+    async with CameraClient(edge.rpc, probe) as camera:
 
         async def is_coded() -> bool:
-            return (await probe.post(picture)).outcome is Outcome.CODED
+            return (await camera.post(picture)).outcome is Outcome.CODED
 
         await eventually(is_coded, "the subscriber's wish at the edge")
 
@@ -123,18 +127,23 @@ async def _asked_for_too_much(cloud: ServiceProcess) -> None:
 
 @asynccontextmanager
 async def _wall_page(cloud: ServiceProcess) -> AsyncIterator[None]:
-    """A page of the wall that wants everything and reads all that it is sent."""
-    async with websockets.connect(f"ws://127.0.0.1:{cloud.http_port}/wall/socket", max_size=None) as socket:
-        want = {"type": "want", "new_cameras": ["normal", "class_scene"], "cameras": {}}
-        await socket.send(json.dumps(want))
-        reading = asyncio.create_task(_read_all(socket))
-        try:
-            yield
-        finally:
-            await _cancelled(reading)
+    """A page of the wall that shows two tasks, and comes back when the cloud was away."""
+    showing = asyncio.create_task(_show(f"ws://127.0.0.1:{cloud.http_port}/wall/socket"))
+    try:
+        yield
+    finally:
+        await _cancelled(showing)
 
 
-async def _read_all(socket: websockets.ClientConnection) -> None:
+async def _show(address: str) -> None:
+    async with contextlib.aclosing(aiter(connect(address, max_size=None))) as sockets:
+        async for socket in sockets:
+            with contextlib.suppress(ConnectionClosed):
+                await _keep_up(socket)
+
+
+async def _keep_up(socket: ClientConnection) -> None:
+    await socket.send(json.dumps({"type": "want", "new_cameras": ["normal", "class_scene"], "cameras": {}}))
     seen = 0
     async for message in socket:
         if isinstance(message, bytes):

@@ -55,14 +55,19 @@ class QueryRefused(AssertionError):  # noqa: N818 - named after what happened
 
 @dataclass
 class PrometheusServer:
-    """folder: for its data. edges, clouds: host:port of their HTTP. interval_seconds: of scrapes and of rules."""
+    """folder: for its data. edges, clouds: host:port of their HTTP. interval_seconds: of scrapes and of rules.
+
+    asked_at: the time (seconds since 1970) that `query` asks about, None for the moment of asking: on a busy machine a later scrape
+    may fail, and what was there before is what counts.
+    """
 
     folder: Path
     edges: Sequence[str]
     clouds: Sequence[str]
-    interval_seconds: int = 1
+    interval_seconds: int = 2
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
+    asked_at: float | None = None
 
     async def __aenter__(self) -> Self:
         config = self._config()
@@ -71,7 +76,7 @@ class PrometheusServer:
         log = (self.folder / "prometheus.log").open("wb")
         self.process = await asyncio.create_subprocess_exec(*argv, stdout=log, stderr=log)
         log.close()
-        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
+        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.returncode is None:
             try:
@@ -91,8 +96,9 @@ class PrometheusServer:
             await self.process.wait()
 
     async def query(self, expression: str) -> list[Sample]:
-        """Its value now; raises QueryRefused."""
-        result = (await self._get("/api/v1/query", {"query": expression}))["result"]
+        """Its value at `asked_at`; raises QueryRefused."""
+        when = {} if self.asked_at is None else {"time": self.asked_at}
+        result = (await self._get("/api/v1/query", {"query": expression} | when))["result"]
         return [Sample(_named(one["metric"]), float(one["value"][1])) for one in result]
 
     async def value(self, expression: str) -> float:
@@ -125,16 +131,17 @@ class PrometheusServer:
         async def is_scraped() -> bool:
             targets = (await self._get("/api/v1/targets", {"state": "active"}))["activeTargets"]
             found = len(targets) == len(self.edges) + len(self.clouds)
-            return found and min(_seconds(one["lastScrape"]) for one in targets) > since
+            well = all(one["health"] == "up" for one in targets)
+            return found and well and min(_seconds(one["lastScrape"]) for one in targets) > since
 
-        await eventually(is_scraped, "scrapes by Prometheus")
+        await eventually(is_scraped, "scrapes by Prometheus", 120)
         # Rules of rules take two rounds.
         scraped_at = time.time() + self.interval_seconds
 
         async def is_worked_out() -> bool:
             return min(_seconds(one["lastEvaluation"]) for one in await self.rule_groups()) > scraped_at
 
-        await eventually(is_worked_out, "rules worked out by Prometheus")
+        await eventually(is_worked_out, "rules worked out by Prometheus", 120)
 
     async def _get(self, path: str, parameters: Mapping[str, Any]) -> Any:
         answer = (await self._client.get(path, params=dict(parameters))).json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -29,4 +30,5 @@ async def played(tiny_bundle_directory: Path, tmp_path_factory: pytest.TempPathF
         frames["hall"].insert(5, picture(0)[:200])
         await stack.play(frames)
         await stack.prometheus.scraped(2)
+        stack.prometheus.asked_at = time.time()
         yield stack

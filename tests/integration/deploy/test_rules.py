@@ -16,7 +16,7 @@ RECORDS = re.findall(r"- record: (\S+)", (RULES / "recording.yml").read_text())
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    return subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, timeout=300)
 
 
 def sections(page: Path) -> set[str]:
