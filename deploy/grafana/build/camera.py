@@ -82,7 +82,7 @@ def made() -> dashboard.Dashboard:
         ),
         curves(
             "What stands above the model",
-            "The coder's bytes above the cross-entropy, and the wire's above the bitstreams. After a break frames are sent again.",
+            "The coder's bytes above the cross-entropy, and the wire's above the bitstreams (below them while the link is down).",
             "percentunit",
             Query('camera:taxon_coder_overhead:ratio_rate5m{camera="$camera"}', "coder"),
             Query('camera:taxon_wire_overhead:ratio_rate5m{camera="$camera"}', "wire"),
