@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from docker import DockerClient
 
-from cloud_analytics.settings import CloudSettings
 from shared.client import CameraClient
 from tests.collector import collecting, post, post_until_wanted
 from tests.compose_stack import ROOT, ComposeStack, running_stack
@@ -23,8 +22,6 @@ POST_EVERY_SECONDS = 0.25
 def scaled(
     engine: DockerClient, compose: tuple[str, ...], images: dict[str, int], figures: dict[str, str]
 ) -> Iterator[ComposeStack]:
-    if "bus" not in CloudSettings.model_fields:
-        pytest.skip("the cloud has no bus yet")
     services = ("edge", "nats", "cloud-1", "cloud-2")
     with running_stack(ComposeStack(engine, compose, services, "scale", "taxon-e2e-scale")) as running:
         yield running

@@ -83,17 +83,7 @@ def test_an_image_is_pinned(name: str) -> None:
     assert tag not in ("", "latest")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name, marks=[pytest.mark.xfail(strict=True, reason="the cloud has no bus yet: take this mark away with it")]
-        )
-        if name in ("cloud-1", "cloud-2")
-        else name
-        for name in SERVICES
-    ],
-)
+@pytest.mark.parametrize("name", SERVICES)
 def test_every_variable_is_a_setting(name: str) -> None:
     settings = {
         f"{kind.model_config['env_prefix']}{field.upper()}"

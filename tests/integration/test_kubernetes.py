@@ -32,8 +32,6 @@ SETTINGS = {
     for kind in (EdgeSettings, CloudSettings)
     for name in kind.model_fields
 }
-NO_BUS_YET = pytest.mark.xfail(strict=True, reason="the cloud has no bus yet: take this mark away with it")
-NO_QUEUE_YET = pytest.mark.xfail(strict=True, reason="the queue is not measured yet: take this mark away with it")
 
 Object = dict[str, Any]
 
@@ -225,7 +223,7 @@ def test_edges_reach_the_cloud_and_clouds_the_bus(cluster: Cluster) -> None:
         assert any(_names(rule["from"], source) for rule in into), f"{target}:{port} does not take {source}"
 
 
-@pytest.mark.parametrize("overlay", ["base", "gpu", pytest.param("scale", marks=NO_BUS_YET)])
+@pytest.mark.parametrize("overlay", ["base", "gpu", "scale"])
 def test_every_variable_is_a_setting(overlay: str) -> None:
     ours = {name for name in built(overlay).variables() if name.startswith("TAXON_")}
     assert ours <= SETTINGS, f"no settings: {ours - SETTINGS}"
@@ -248,7 +246,6 @@ def test_the_autoscaler_scales_the_clouds() -> None:
     assert autoscaler["metrics"][0]["pods"]["target"]["averageValue"] == str(most_batch), "more than one batch waits"
 
 
-@NO_QUEUE_YET
 def test_what_the_autoscaler_reads_is_measured() -> None:
     autoscaler = next(built("scale").of("HorizontalPodAutoscaler"))["spec"]
     registry = CollectorRegistry()
