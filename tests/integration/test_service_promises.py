@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -16,9 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared.bundle import Bundle
 from shared.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
 from tests.command import room
 from tests.services import ServiceProcess, running
+from tests.tiny_bundle import write_tiny_bundle
 
 SEMANTIC, GEOMETRY = ("class_scene",), ("reshading",)
 SUBSCRIBERS = 200
@@ -222,3 +225,30 @@ async def test_a_client_that_waits_for_a_camera_does_not_fill_the_clouds_log(
         told = [line for line in cloud.log.read_text().splitlines() if "subscriber refused" in line]
     assert len(told) == 1
     assert "unknown camera attic" in told[0]
+
+
+@pytest.mark.asyncio
+async def test_a_bundle_is_replaced_without_losing_a_frame(tmp_path: Path, tiny_bundle_directory: Path) -> None:
+    """As docs/runbook.md has it: the new one to the cloud, then the edge starts with it; what its spool holds of the old one arrives."""
+    models = tmp_path / "models" / "tiny"
+    shutil.copytree(tiny_bundle_directory, models / "1")
+    async with services(tmp_path, models / "1") as (cloud, edge):
+        subscriber = Subscriber(cloud.rpc, Wish(tasks=(*SEMANTIC, *GEOMETRY)))
+        async with subscriber:
+            async with CameraClient(edge.rpc, "hall") as camera:
+                accepted = [(await until(camera, Outcome.CODED, ("semantic", "geometry"))).sequence]
+            write_tiny_bundle(tmp_path / "made" / "2", scale=2)
+            (tmp_path / "made" / "2").rename(models / "2")
+            await cloud.kill()
+            accepted += [receipt.sequence for receipt in await play(edge, "hall", 5)]
+            assert await edge.stop() == 0
+            edge.options = [str(models / "2") if option == str(models / "1") else option for option in edge.options]
+            await edge.start()
+            await cloud.start()
+            digest = Bundle.load(models / "2").digest.hex()
+            assert await edge.metric("taxon_edge_bundle_info", digest=digest) == 1
+            async with CameraClient(edge.rpc, "hall") as camera:
+                accepted.append((await until(camera, Outcome.CODED, ("semantic", "geometry"))).sequence)
+            found = await take(subscriber, "hall", len(accepted))
+    assert [result.sequence for result in found] == accepted
+    assert subscriber.lost == 0
