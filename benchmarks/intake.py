@@ -1,0 +1,93 @@
+"""Frames a second that a cloud takes when nobody subscribes: uplink, journal or NATS, acknowledgement, and no network run.
+
+    python -m benchmarks.intake [--frames 6000]
+
+What a cloud must do for every frame of every camera, whoever wants it, is what bounds one installation (docs/sizing.md). Frames that were
+coded before are sent over real uplinks by a few edges of many cameras: to a cloud with its own journal, to one on NATS, and to one of two
+on NATS, of which the other reads along. Processor time is each process's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.sizing import usage
+from shared.bundle import Bundle
+from shared.packets import Packet
+from taxon.defaults import SHIPPED_BUNDLE
+from tests.nats_server import NatsServer
+from tests.services import ServiceProcess, running
+from tests.small_edge import SmallEdge, coded_packets
+
+EDGES, CAMERAS_EACH, AT_ONCE = 4, 25, 50
+CREDIT_FRAMES = 2000
+
+
+def packets_of(samples: Sequence[Packet], edge: int, count: int) -> list[Packet]:
+    """`count` frames of an edge's cameras, which take turns."""
+    return [
+        replace(
+            samples[i % len(samples)], camera_id=f"camera-{edge}-{i % CAMERAS_EACH}", sequence=1 + i // CAMERAS_EACH
+        )
+        for i in range(count)
+    ]
+
+
+async def measure(clouds: Sequence[ServiceProcess], bundle: Bundle, samples: Sequence[Packet], frames: int) -> str:
+    """Delivers `frames` frames to the first cloud until all are acknowledged; a line of figures."""
+    share = frames // EDGES
+    async with AsyncExitStack() as stack:
+        edges = [
+            await stack.enter_async_context(SmallEdge(clouds[0].rpc, bundle.digest, f"edge-{i}")) for i in range(EDGES)
+        ]
+        before, began = [usage(cloud).cpu_seconds for cloud in clouds], time.monotonic()
+        work = (edge.deliver(packets_of(samples, i, share), AT_ONCE) for i, edge in enumerate(edges))
+        await asyncio.gather(*work)
+        seconds = time.monotonic() - began
+        await asyncio.sleep(1.0)  # the one that reads along comes to the end
+        spent = [
+            1e3 * (usage(cloud).cpu_seconds - b) / (share * EDGES) for cloud, b in zip(clouds, before, strict=True)
+        ]
+    return f"{share * EDGES / seconds:6.0f} frames/s, CPU ms a frame: {', '.join(f'{one:.3f}' for one in spent)}"
+
+
+async def run(frames: int) -> None:
+    """The three in turn."""
+    bundle = Bundle.load(SHIPPED_BUNDLE)
+    samples = coded_packets(bundle, "sample", 8)
+    options = ("--credit-frames", str(CREDIT_FRAMES), "--threads", "1")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        alone = ServiceProcess("cloud", path / "alone", options)
+        async with running(alone):
+            print(f"own journal           {await measure([alone], bundle, samples, frames)}", flush=True)
+        for replicas in (1, 2):
+            nats = NatsServer(path / f"nats-{replicas}")
+            await nats.start()
+            try:
+                shared = (*options, "--bus", nats.url)
+                clouds = [ServiceProcess("cloud", path / f"cloud-{replicas}-{i}", shared) for i in range(replicas)]
+                async with running(*clouds):
+                    print(
+                        f"NATS, {replicas} replica(s)    {await measure(clouds, bundle, samples, frames)}", flush=True
+                    )
+            finally:
+                await nats.kill()
+
+
+def main() -> None:
+    """Parses and runs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=6000, help="frames of each measurement (default: 6000)")
+    asyncio.run(run(parser.parse_args().frames))
+
+
+if __name__ == "__main__":
+    main()
