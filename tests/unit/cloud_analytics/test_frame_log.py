@@ -17,6 +17,7 @@ from cloud_analytics.settings import LOCAL_BUS
 from shared.errors import BadRequest
 from shared.frames import Geometry
 from shared.packets import Packet
+from shared.service.ending import ended
 from tests.cloud_parts import metrics, settings
 
 SIZE = Geometry(640, 480, 32, 32)
@@ -55,8 +56,7 @@ class Log:
         return [(one.position, one.packet.camera_id) for one in replay.received]
 
     async def end(self) -> None:
-        self._coming.cancel()
-        await asyncio.wait({self._coming})
+        await ended([self._coming])
 
     async def _come(self) -> None:
         while True:
