@@ -1,4 +1,4 @@
-"""What a camera costs, from 1 to 1000 of them: processor time, memory, bytes and delay, and the page of figures for docs/sizing.md.
+"""What a camera costs, from 1 to 1000 of them: processor time, memory, bytes and delay, as a table and a picture.
 
     python -m benchmarks.sizing [--fps 5] [--cameras 1 10 100 1000] [--json docs/sizing.json] [--report-only]
 

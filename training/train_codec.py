@@ -9,6 +9,7 @@ Frames without labels learn from the uncompressed network's own results, and the
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -169,10 +170,10 @@ def random_rates(step: int, seed: int, count: int, device: str) -> dict[str, Ten
     }
 
 
-def fresh_networks(tasks: TaskNetworks, shares: list[Share], seed: int) -> CodedNetworks:
-    """Untrained codecs around `tasks`, their linear paths set from the rooms of the first batches."""
+def fresh_networks(tasks: TaskNetworks, batches: Iterable[Batch]) -> CodedNetworks:
+    """Untrained codecs around `tasks`, their linear paths set from the rooms of `batches`."""
     networks = CodedNetworks(copy.deepcopy(tasks).eval())
-    rooms = [batch.selected(batch.object_class < 0) for _, batch in stream(shares, seed)(0, START_BATCHES)]
+    rooms = [batch.selected(batch.object_class < 0) for batch in batches]
     with torch.no_grad():
         for group in GROUPS:
             parts = [_features(networks.tasks, group, part) for part in rooms]
@@ -192,7 +193,10 @@ def train_codec(
 ) -> CodedNetworks:
     """Train (or resume) one stage and return the averaged networks; the checkpoint is `work`/codec.pt or joint.pt."""
     torch.manual_seed(settings.seed)
-    networks = copy.deepcopy(start) if start is not None else fresh_networks(tasks, shares, settings.seed)
+    batches = stream(shares, settings.seed)
+    if start is None:
+        start = fresh_networks(tasks, (batch for _, batch in batches(0, START_BATCHES)))
+    networks = copy.deepcopy(start)
     networks = networks.to(device).to(memory_format=torch.channels_last)
     reference = Reference(tasks).to(device).to(memory_format=torch.channels_last)
     parameters = parameter_groups(networks, settings)
@@ -205,4 +209,4 @@ def train_codec(
         return codec_losses(networks, reference, batch, rates, settings.joint)
 
     path = work / ("joint.pt" if settings.joint else "codec.pt")
-    return train(networks, parameters, losses_of, weight_of, stream(shares, settings.seed), settings, path, device)
+    return train(networks, parameters, losses_of, weight_of, batches, settings, path, device)

@@ -49,7 +49,6 @@ def results(suite: Suite, opener: OpenTaskonomy) -> dict[str, Any]:
         for module in (runs, unseen):
             patch.setattr(module, "RunTraining", partial(RunTraining, batch=2))
         patch.setattr(runs, "PRICES", (4e-3, 7e-5))
-        patch.setattr(unseen, "PRICES", (4e-3, 7e-5))
         patch.setattr(table1, "IDFC_QPS", (51, 26))
         patch.setattr(table4, "PICTURE_CODECS", ((HevcIntra(), (30,)),))
         return {"table1": table1.collect(setup), "table4": table4.collect(setup)}
