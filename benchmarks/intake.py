@@ -40,22 +40,26 @@ def packets_of(samples: Sequence[Packet], edge: int, count: int) -> list[Packet]
     ]
 
 
-async def measure(clouds: Sequence[ServiceProcess], bundle: Bundle, samples: Sequence[Packet], frames: int) -> str:
+async def measure(
+    clouds: Sequence[ServiceProcess], nats: NatsServer | None, bundle: Bundle, samples: Sequence[Packet], frames: int
+) -> str:
     """Delivers `frames` frames to the first cloud until all are acknowledged; a line of figures."""
     share = frames // EDGES
+    processes = [*clouds, *([nats] if nats else [])]
     async with AsyncExitStack() as stack:
         edges = [
             await stack.enter_async_context(SmallEdge(clouds[0].rpc, bundle.digest, f"edge-{i}")) for i in range(EDGES)
         ]
-        before, began = [usage(cloud).cpu_seconds for cloud in clouds], time.monotonic()
+        before, began = [usage(one).cpu_seconds for one in processes], time.monotonic()
         work = (edge.deliver(packets_of(samples, i, share), AT_ONCE) for i, edge in enumerate(edges))
         await asyncio.gather(*work)
         seconds = time.monotonic() - began
         await asyncio.sleep(1.0)  # the one that reads along comes to the end
-        spent = [
-            1e3 * (usage(cloud).cpu_seconds - b) / (share * EDGES) for cloud, b in zip(clouds, before, strict=True)
-        ]
-    return f"{share * EDGES / seconds:6.0f} frames/s, CPU ms a frame: {', '.join(f'{one:.3f}' for one in spent)}"
+        spent = [1e3 * (usage(one).cpu_seconds - b) / (share * EDGES) for one, b in zip(processes, before, strict=True)]
+        waits = await clouds[0].metric("taxon_cloud_bus_waits_total")
+    names = ("cloud", *("reading along" for _ in clouds[1:]), *(["NATS"] if nats else []))
+    costs = ", ".join(f"{name} {one:.3f}" for name, one in zip(names, spent, strict=True))
+    return f"{share * EDGES / seconds:6.0f} frames/s, CPU ms a frame: {costs}; {waits:.0f} waits for a slower replica"
 
 
 async def run(frames: int) -> None:
@@ -67,7 +71,7 @@ async def run(frames: int) -> None:
         path = Path(folder)
         alone = ServiceProcess("cloud", path / "alone", options)
         async with running(alone):
-            print(f"own journal           {await measure([alone], bundle, samples, frames)}", flush=True)
+            print(f"own journal           {await measure([alone], None, bundle, samples, frames)}", flush=True)
         for replicas in (1, 2):
             nats = NatsServer(path / f"nats-{replicas}")
             await nats.start()
@@ -76,7 +80,8 @@ async def run(frames: int) -> None:
                 clouds = [ServiceProcess("cloud", path / f"cloud-{replicas}-{i}", shared) for i in range(replicas)]
                 async with running(*clouds):
                     print(
-                        f"NATS, {replicas} replica(s)    {await measure(clouds, bundle, samples, frames)}", flush=True
+                        f"NATS, {replicas} replica(s)    {await measure(clouds, nats, bundle, samples, frames)}",
+                        flush=True,
                     )
             finally:
                 await nats.kill()

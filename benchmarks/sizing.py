@@ -27,6 +27,7 @@ from prometheus_client import ProcessCollector
 from benchmarks.playing import TASK_NAMES, pictures
 from shared.client import CameraClient, Outcome, Receipt, Subscriber, Wish
 from tests.link import Link
+from tests.nats_server import NatsServer
 from tests.services import ServiceProcess, running
 
 CAMERAS = (1, 10, 100, 1000)
@@ -100,8 +101,8 @@ class Cameras:
         return list(await asyncio.gather(*posts))
 
 
-def usage(service: ServiceProcess) -> Usage:
-    """Of the service's process."""
+def usage(service: ServiceProcess | NatsServer) -> Usage:
+    """Of the process."""
     assert service.process is not None
     pid = service.process.pid
     found = {

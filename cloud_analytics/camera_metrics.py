@@ -98,3 +98,4 @@ class CameraMetrics:
         for one in (self._received, self._duplicate, self._late, self._failed, self._pixels, self._bitstream_bytes):
             one.labels(camera_id)
         self._wire_bytes.labels(camera_id)
+        self._camera_delay.labels(camera_id)

@@ -18,6 +18,8 @@ from tests.collector import ARRIVAL_SECONDS, collecting, post, post_until_wanted
 from tests.compose_stack import ROOT, TAG, ComposeStack, until
 
 LARGEST_IMAGE_BYTES = 600_000_000
+# The first test of a run builds the images.
+pytestmark = pytest.mark.timeout(2400)
 PICTURES = sorted((ROOT / "samples").glob("*/*.jpg"))
 DEMO_CAMERAS = {"kitchen", "living_room", "bedroom"}
 POST_EVERY_SECONDS = 0.25

@@ -12,6 +12,8 @@ from shared.client import CameraClient
 from tests.collector import collecting, post, post_until_wanted
 from tests.compose_stack import ROOT, ComposeStack, running_stack
 
+# The first test of a run builds the images.
+pytestmark = pytest.mark.timeout(2400)
 PICTURES = sorted((ROOT / "samples").glob("*/*.jpg"))
 FRAMES = 80
 KILLED_AT = {15: "cloud-1", 40: "cloud-2", 65: "nats"}

@@ -162,8 +162,7 @@ async def test_two_hundred_subscribers_get_every_frame_and_each_head_runs_once(
         for made in await asyncio.gather(*(subscriber.results(20) for subscriber in subscribers)):
             assert sequences(made) == list(range(1, 21))
         assert await cloud.metric("taxon_cloud_heads_run_total", task="normal") == 20
-        for subscriber in subscribers:
-            await subscriber.half_close()
+        await asyncio.gather(*(subscriber.half_close() for subscriber in subscribers))
         await edge.until(lambda: edge.wanted is not None and not edge.wanted.groups_of_all)
         assert await cloud.metric("taxon_cloud_subscribers") == 0
 

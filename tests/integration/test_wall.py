@@ -101,6 +101,7 @@ async def test_every_camera_has_a_card_with_six_live_results(browser: Browser, b
             shown = await wall.page.locator(f"{wall.part(room, 'class_scene')} li span").all_inner_texts()
             assert {words.replace(" ", "_") for words in shown} <= labels, f"{shown} are no scenes of the bundle"
             assert 100 < await bytes_a_frame(wall, room) < 400, "the card says what the bitstreams have"
+            await wall.page.locator(f'{wall.card(room)} [data-figure="delay"]', has_text="ms").wait_for()
             delay = await wall.text(f'{wall.card(room)} [data-figure="delay"]')
             assert 0 < float(delay.split()[0]) < 5000, f"a delay of {delay}"
         assert await wall.page.locator(".camera").count() == len(ROOMS)

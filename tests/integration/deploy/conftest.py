@@ -28,7 +28,10 @@ async def played(tiny_bundle_directory: Path, tmp_path_factory: pytest.TempPathF
             camera: [picture(number, *SIZES[camera]) for number in range(FRAMES)] for camera in (*CAMERAS, THRIFTY)
         }
         frames["hall"].insert(5, picture(0)[:200])
-        await stack.play(frames)
+        # The cloud knows a camera from its first frame on; what it counts from there can rise only if it was scraped once before.
+        await stack.play({camera: pictures[:1] for camera, pictures in frames.items()})
+        await stack.prometheus.scraped()
+        await stack.play({camera: pictures[1:] for camera, pictures in frames.items()})
         await stack.prometheus.scraped(2)
         stack.prometheus.asked_at = time.time()
         yield stack
