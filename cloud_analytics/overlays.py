@@ -22,7 +22,7 @@ from cloud_analytics.decoder import Decoder
 from cloud_analytics.results.types import ServedTask
 from shared.bundle import Bundle
 from shared.errors import BundleError, TaxonError
-from shared.graphs import AnyArray, onnxruntime
+from shared.graphs import AnyArray, onnxruntime, session_options
 from shared.latents import LatentBatch
 from shared.packets import checked_name
 
@@ -61,9 +61,9 @@ class Overlay:
 def load_overlay(path: Path, decoder: Decoder) -> Overlay:
     """Reads, checks and tries a head of the decoder's bundle; raises BundleError with the reason."""
     try:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = decoder.threads
-        session = onnxruntime.InferenceSession(str(path), options, providers=list(decoder.providers))
+        session = onnxruntime.InferenceSession(
+            str(path), session_options(decoder.threads), providers=list(decoder.providers)
+        )
     except Exception as error:  # ONNX Runtime raises its own kinds for whatever a file may be
         raise BundleError(str(path), f"is no ONNX graph that loads ({_one_line(error)})") from error
     inputs = [node.name for node in session.get_inputs()]

@@ -30,6 +30,18 @@ Provider = str | tuple[str, Mapping[str, str]]
 CPU: tuple[Provider, ...] = ("CPUExecutionProvider",)
 
 
+def session_options(threads: int) -> onnxruntime.SessionOptions:
+    """How every graph is run. threads: for one operator; 0 leaves it to the runtime.
+
+    Threads that wait sleep: by default they spin, which at a few frames a second costs four times the processor time of the work
+    itself, and where services share cores takes it from the one that has work (docs/decisions.md).
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
 @dataclass(frozen=True, eq=False)
 class Graphs:
     """providers: ONNX Runtime's, in order of preference. threads: for one operator; 0 leaves it to the runtime."""
@@ -44,10 +56,8 @@ class Graphs:
         """The session of a graph that the manifest lists; raises BundleError for any other."""
         with self._lock:
             if path not in self._sessions:
-                options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = self.threads
                 self._sessions[path] = onnxruntime.InferenceSession(
-                    str(self.bundle.path(path)), options, providers=list(self.providers)
+                    str(self.bundle.path(path)), session_options(self.threads), providers=list(self.providers)
                 )
             return self._sessions[path]
 

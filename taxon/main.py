@@ -60,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         service = COMMANDS.get(arguments[0]) if arguments else None
         if service is not None and service.takes_argv:
+            # The hyperprior's products are small. numpy reads this when it is first imported; by default its threads spin for
+            # a while after each product, and cost more than all else that a cloud does for a frame (docs/decisions.md).
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             status = service.run(arguments[1:])
         else:
             parsed = build_parser(arguments).parse_args(arguments)
