@@ -58,10 +58,13 @@ bench: setup ## Measure codec and services, each as a ratio in one run (about 6 
 	$(VENV)/bin/python -m benchmarks.wire
 
 .PHONY: metrics-check
-metrics-check: setup ## Judge Prometheus' rules and Grafana's dashboards, and scrape live services (about a minute; installs Debian's prometheus where it may)
-	tests/debian.sh prometheus
+metrics-check: setup ## Judge rules, pages and dashboards, scrape live services (about two minutes; installs Debian's Prometheus where it may)
+	tests/debian.sh prometheus prometheus-alertmanager
 	promtool check config deploy/prometheus/prometheus.yml deploy/prometheus/compose.yml
 	promtool test rules deploy/prometheus/tests/*.yml
+	amtool check-config deploy/alertmanager/alertmanager.yml
+	amtool config routes test --config.file=deploy/alertmanager/alertmanager.yml --verify.receivers=critical severity=critical
+	amtool config routes test --config.file=deploy/alertmanager/alertmanager.yml --verify.receivers=warning severity=warning
 	$(VENV)/bin/python -m pytest tests/integration/deploy tests/unit/deploy
 
 .PHONY: images

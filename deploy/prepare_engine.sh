@@ -4,7 +4,8 @@
 #   an engine       the one that answers; else Debian's docker.io is installed and started (root)
 #   base images     what is there; else pulled; else a stand-in of the same name is made from Debian's packages (root):
 #                     python:...           debootstrap, minbase with Python
-#                     prom/prometheus, nats  Debian's package upon that
+#                     prom/prometheus, prom/alertmanager, nats
+#                                          Debian's package upon that; its Alertmanager has no page to look at, only the interface
 #                   A stand-in has the label taxon.stand-in. For grafana/grafana there is none: Debian does not package it.
 #
 #   deploy/prepare_engine.sh            PULL_SECONDS=0 does not try a registry
@@ -91,16 +92,18 @@ make_python() {
     rm -rf "$root"
 }
 
-# The binary of a Debian package upon the Python stand-in, started as the official image starts it. Busybox is its wget.
+# The binary of a Debian package, and what it reads in usr/share/prometheus, upon the Python stand-in, started as the official image
+# starts it. Busybox is its wget.
 make_of_package() {
     local image=$1 package=$2 binary=$3; shift 3
     local context=$SCRATCH/$package
     unpack "$context/root" "$package" busybox-static
-    mkdir "$context/files"
-    cp "$context/root/$binary" "$context/files/$package"
-    cp "$context/root/bin/busybox" "$context/files/wget"
+    mkdir -p "$context/files/usr/local/bin" "$context/files/usr/share"
+    cp "$context/root/$binary" "$context/files/usr/local/bin/$package"
+    cp "$context/root/bin/busybox" "$context/files/usr/local/bin/wget"
+    [ ! -d "$context/root/usr/share/prometheus" ] || cp -r "$context/root/usr/share/prometheus" "$context/files/usr/share/"
     rm -rf "$context/root"
-    printf '%s\n' "FROM $PYTHON_IMAGE" "LABEL taxon.stand-in=debian-$SUITE" "COPY files/ /usr/local/bin/" "$@" >"$context/Dockerfile"
+    printf '%s\n' "FROM $PYTHON_IMAGE" "LABEL taxon.stand-in=debian-$SUITE" "COPY files/ /" "$@" >"$context/Dockerfile"
     DOCKER_BUILDKIT=0 docker build --quiet -t "$image" "$context" >/dev/null 2>"$SCRATCH/build.log" \
         || { cat "$SCRATCH/build.log" >&2; refuse "$image could not be built"; }
 }
@@ -110,6 +113,13 @@ make_prometheus() {
         'RUN install -d -o nobody -g nogroup /prometheus /etc/prometheus' 'USER nobody' 'VOLUME /prometheus' 'WORKDIR /prometheus' \
         'ENTRYPOINT ["prometheus"]' \
         'CMD ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]'
+}
+
+make_alertmanager() {
+    make_of_package "$1" prometheus-alertmanager usr/bin/prometheus-alertmanager \
+        'RUN install -d -o nobody -g nogroup /alertmanager /etc/alertmanager && ln -s /usr/local/bin/prometheus-alertmanager /bin/alertmanager' \
+        'USER nobody' 'VOLUME /alertmanager' 'WORKDIR /alertmanager' 'ENTRYPOINT ["/bin/alertmanager"]' \
+        'CMD ["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"]'
 }
 
 make_nats() {
@@ -141,6 +151,7 @@ say "$(docker info --format 'version {{.ServerVersion}}, storage {{.Driver}}, {{
 PYTHON_IMAGE=$(sed -n 's/^ARG BASE_IMAGE=//p' deploy/Dockerfile)
 provide "$PYTHON_IMAGE" make_python
 provide "$(image_named prom/prometheus)" make_prometheus
+provide "$(image_named prom/alertmanager)" make_alertmanager
 provide "$(image_named nats)" make_nats
 provide "$(image_named grafana/grafana)"
 docker image ls --filter label=taxon.stand-in --format 'engine: {{.Repository}}:{{.Tag}} {{.Size}}'

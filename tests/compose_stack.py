@@ -27,7 +27,10 @@ from tests.services import free_port
 ROOT = Path(__file__).resolve().parents[1]
 TAG = "e2e"
 """Of the project's own images, beside those that a person built."""
-PORTS = ("EDGE_HTTP", "EDGE_RPC", "CLOUD_HTTP", "CLOUD_RPC", "CLOUD_2_HTTP", "CLOUD_2_RPC", "PROMETHEUS", "GRAFANA")
+PORTS = (
+    *("EDGE_HTTP", "EDGE_RPC", "CLOUD_HTTP", "CLOUD_RPC", "CLOUD_2_HTTP", "CLOUD_2_RPC"),
+    *("PROMETHEUS", "ALERTMANAGER", "GRAFANA"),
+)
 COMMAND_SECONDS = 300.0
 HEALTHY_SECONDS = 180.0
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What the tests need of Debian: Chromium, which opens the wall, the furniture catalogue that the rendered rooms' sizes come from
-# (120 MB), Prometheus, which scrapes live services, nats-server, which replicas of the cloud share (5 MB), and kubectl, which puts the
-# manifests together. Installs what is missing where one may; else says how to. tests/debian.sh PACKAGE...: those alone.
+# (120 MB), Prometheus, which scrapes live services, and its Alertmanager, which pages, nats-server, which replicas of the cloud share
+# (5 MB), and kubectl, which puts the manifests together. Installs what is missing where one may; else says how to. tests/debian.sh PACKAGE...: those alone.
 set -euo pipefail
 
 wanted=("$@")
 if [ ${#wanted[@]} = 0 ]; then
-    wanted=(chromium sweethome3d-furniture prometheus nats-server kubernetes-client)
+    wanted=(chromium sweethome3d-furniture prometheus prometheus-alertmanager nats-server kubernetes-client)
 fi
 missing=()
 for package in "${wanted[@]}"; do
@@ -29,10 +29,12 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     fi
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-    if [[ " ${missing[*]} " == *" prometheus "* ]] && command -v systemctl >/dev/null; then
-        # The package would scrape this machine from now on; the tests start their own.
-        systemctl disable --now prometheus >/dev/null 2>&1 || true
-    fi
+    for service in prometheus prometheus-alertmanager; do
+        if [[ " ${missing[*]} " == *" $service "* ]] && command -v systemctl >/dev/null; then
+            # The packages would scrape this machine and listen to everybody from the next start on; the tests start their own.
+            systemctl disable --now "$service" >/dev/null 2>&1 || true
+        fi
+    done
     exit 0
 fi
 echo "tests: without ${missing[*]} the tests that need it are skipped (Debian: apt-get install ${missing[*]})" >&2

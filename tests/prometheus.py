@@ -57,6 +57,9 @@ class QueryRefused(AssertionError):  # noqa: N818 - named after what happened
 class PrometheusServer:
     """folder: for its data. edges, clouds: host:port of their HTTP. interval_seconds: of scrapes and of rules.
 
+    alertmanagers: host:port of those that it tells of alerts. hastened: what of the alerts' file stands there otherwise, since a test
+    does not wait for minutes.
+
     asked_at: the time (seconds since 1970) that `query` asks about, None for the moment of asking: on a busy machine a later scrape
     may fail, and what was there before is what counts.
     """
@@ -68,6 +71,8 @@ class PrometheusServer:
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
     asked_at: float | None = None
+    alertmanagers: Sequence[str] = ()
+    hastened: Mapping[str, str] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
         config = self._config()
@@ -143,6 +148,15 @@ class PrometheusServer:
 
         await eventually(is_worked_out, "rules worked out by Prometheus", 120)
 
+    async def knows_alertmanagers(self) -> None:
+        """Waits until it has found all (it looks after 5 s): what it has to tell before then is told a minute later."""
+
+        async def is_so() -> bool:
+            found = (await self._get("/api/v1/alertmanagers", {}))["activeAlertmanagers"]
+            return len(found) == len(self.alertmanagers)
+
+        await eventually(is_so, "Alertmanagers found by Prometheus", 30)
+
     async def _get(self, path: str, parameters: Mapping[str, Any]) -> Any:
         answer = (await self._client.get(path, params=dict(parameters))).json()
         if answer["status"] != "success":
@@ -152,8 +166,13 @@ class PrometheusServer:
     def _config(self) -> Path:
         folder = self.folder / "config"
         shutil.copytree(PROMETHEUS, folder)
-        for name, targets in (("edge", self.edges), ("cloud", self.clouds)):
+        named = {"edge": self.edges, "cloud": self.clouds, "alertmanager": self.alertmanagers}
+        for name, targets in named.items():
             (folder / "targets" / f"{name}.yml").write_text(f"- targets: [{', '.join(targets)}]\n")
+        alerts = folder / "rules" / "alerts.yml"
+        for written, instead in self.hastened.items():
+            assert written in alerts.read_text(), f"no alert has {written!r}"
+            alerts.write_text(alerts.read_text().replace(written, instead))
         config = folder / "prometheus.yml"
         pace = f"{self.interval_seconds}s"
         config.write_text(re.sub(r"(scrape_interval|evaluation_interval): 15s", rf"\1: {pace}", config.read_text()))

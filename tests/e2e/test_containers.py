@@ -119,6 +119,20 @@ def test_prometheus_has_its_targets_up(stack: ComposeStack) -> None:
     assert {row["metric"]["job"]: row["value"][1] for row in rows} == {"taxon-edge": "1", "taxon-cloud": "1"}
 
 
+def test_prometheus_has_its_alertmanager(stack: ComposeStack, services: list[str]) -> None:
+    if "alertmanager" not in services:
+        pytest.skip("the image of Alertmanager is not in this engine")
+    url = f"http://{stack.address('PROMETHEUS')}/api/v1/alertmanagers"
+
+    def told() -> list[str]:
+        found = httpx.get(url, timeout=10).raise_for_status().json()["data"]["activeAlertmanagers"]
+        return [one["url"] for one in found]
+
+    until(lambda: told() == ["http://alertmanager:9093/api/v2/alerts"], 60)
+    status = httpx.get(f"http://{stack.address('ALERTMANAGER')}/api/v2/status", timeout=10).raise_for_status().json()
+    assert "TaxonNoCloud" in status["config"]["original"], "it runs with the file of this tree"
+
+
 def test_grafana_has_its_data_source(stack: ComposeStack, services: list[str]) -> None:
     if "grafana" not in services:
         pytest.skip("the image of Grafana is not in this engine: no registry here, and Debian has no package")
