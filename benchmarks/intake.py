@@ -28,6 +28,7 @@ from tests.small_edge import SmallEdge, coded_packets
 
 EDGES, CAMERAS_EACH, AT_ONCE = 4, 25, 50
 CREDIT_FRAMES = 2000
+KEPT_SECONDS = 90.0
 
 
 def packets_of(samples: Sequence[Packet], edge: int, count: int) -> list[Packet]:
@@ -57,9 +58,21 @@ async def measure(
         await asyncio.sleep(1.0)  # the one that reads along comes to the end
         spent = [1e3 * (usage(one).cpu_seconds - b) / (share * EDGES) for one, b in zip(processes, before, strict=True)]
         waits = await clouds[0].metric("taxon_cloud_bus_waits_total")
+        kept = await bytes_kept(clouds[0], share * EDGES)
     names = ("cloud", *("reading along" for _ in clouds[1:]), *(["NATS"] if nats else []))
     costs = ", ".join(f"{name} {one:.3f}" for name, one in zip(names, spent, strict=True))
-    return f"{share * EDGES / seconds:6.0f} frames/s, CPU ms a frame: {costs}; {waits:.0f} waits for a slower replica"
+    return (
+        f"{share * EDGES / seconds:6.0f} frames/s, CPU ms a frame: {costs}; {kept:.0f} bytes kept a frame; "
+        f"{waits:.0f} waits for a slower replica"
+    )
+
+
+async def bytes_kept(cloud: ServiceProcess, frames: int) -> float:
+    """Of a frame, in journal or stream, whose size is looked at now and then."""
+    async with asyncio.timeout(KEPT_SECONDS):
+        while await cloud.metric("taxon_cloud_journal_frames") < frames:
+            await asyncio.sleep(0.5)
+    return await cloud.metric("taxon_cloud_journal_bytes") / frames
 
 
 async def run(frames: int) -> None:

@@ -15,13 +15,13 @@ def made() -> dashboard.Dashboard:
             "Cameras that give frames",
             "With a frame in the last two minutes.",
             "short",
-            "count(time() - max by (camera) (taxon_edge_camera_last_frame_timestamp_seconds) < 120) or vector(0)",
+            "count(time() - camera:taxon_last_frame_timestamp_seconds:max < 120) or vector(0)",
         ),
         number(
             "Dark cameras",
             "Without one; TaxonCameraDark names them.",
             "short",
-            "count(time() - max by (camera) (taxon_edge_camera_last_frame_timestamp_seconds) >= 120) or vector(0)",
+            "count(time() - camera:taxon_last_frame_timestamp_seconds:max >= 120) or vector(0)",
             bad=True,
         ),
         number(
