@@ -79,6 +79,7 @@ async def run(frames: int) -> None:
     """The three in turn."""
     bundle = Bundle.load(SHIPPED_BUNDLE)
     samples = coded_packets(bundle, "sample", 8)
+    print(f"frames of {sum(len(one.bitstream) for one in samples) / len(samples):.0f} bytes", flush=True)
     options = ("--credit-frames", str(CREDIT_FRAMES), "--threads", "1")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
