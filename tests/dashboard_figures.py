@@ -22,6 +22,7 @@ from typing import Any
 
 from shared.client import CameraClient
 from shared.errors import Refused
+from taxon.defaults import SHIPPED_BUNDLE
 from tests.dashboard_drawing import Answers, draw
 from tests.live_wall import ROOMS, CameraProcess
 from tests.measured_stack import THRIFTY, MeasuredStack, measured_stack
@@ -29,7 +30,6 @@ from tests.prometheus import ROOT, Series
 
 DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"
 FIGURES = ROOT / "docs" / "figures"
-BUNDLE = ROOT / "models" / "indoor" / "1"
 SUBJECT = THRIFTY
 """Whose dashboard is drawn."""
 PROBE = "kitchen"
@@ -46,7 +46,7 @@ async def measured(folder: Path) -> Answers:
     """Runs the scene, and asks every query of every dashboard for its whole length."""
     picture = next((ROOT / "samples" / PROBE).glob("*.jpg")).read_bytes()
     async with measured_stack(
-        folder, BUNDLE, picture, (*ROOMS, THRIFTY), PROBE, BUDGET_KBPS, INTERVAL_SECONDS
+        folder, SHIPPED_BUNDLE, picture, (*ROOMS, THRIFTY), PROBE, BUDGET_KBPS, INTERVAL_SECONDS
     ) as stack:
         start = time.time() + WARM_UP_SECONDS
         await scene(stack, picture[:1000])
