@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import grpc
 
 from shared.errors import Refused, TaxonError, Unreachable
+from shared.security.credentials import NO_CREDENTIALS, Credentials
 from shared.service.rpc import KEEPALIVE_SECONDS, channel_options
 from shared.service.statuses import reason_of
 
@@ -52,11 +53,13 @@ class Broken(TaxonError):  # noqa: N818 - named after what happened; never leave
     """A connection broke, or the service is not there; another attempt may do."""
 
 
-def open_channel(target: str, timeouts: Timeouts, largest_message_bytes: int) -> grpc.aio.Channel:
-    """A channel that pings when it is idle."""
+def open_channel(
+    target: str, timeouts: Timeouts, largest_message_bytes: int, credentials: Credentials = NO_CREDENTIALS
+) -> grpc.aio.Channel:
+    """A channel that pings when it is idle; raises SettingsRefused for credentials that cannot be used."""
     common = [option for option in channel_options(largest_message_bytes) if option[0] != "grpc.keepalive_time_ms"]
     keepalive = ("grpc.keepalive_time_ms", round(timeouts.keepalive * 1000))
-    return grpc.aio.insecure_channel(target, options=[*common, keepalive])
+    return credentials.channel(target, [*common, keepalive])
 
 
 def failure(error: grpc.aio.AioRpcError) -> Broken | Refused:
