@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.client.connection import Broken, Patience, Timeouts, failure, open_channel
+from shared.client.connection import Broken, Patience, Timeouts, failure, open_channel, reopened, shown
 from shared.client.messages import receipt_of, refusal_of, timestamp
 from shared.client.types import CameraFrame, Outcome, Picture, Receipt
 from shared.client.window import Window
@@ -48,7 +48,8 @@ StreamCall = grpc.aio.StreamStreamCall[ingest_pb2.StreamFramesRequest, ingest_pb
 class CameraClient:
     """One camera at one edge; raises BadName for what is no camera's id.
 
-    credentials: read again after a break, so that renewed ones are used. Each attempt has its deadline (`timeouts.answer`); after a broken one come others, until `timeouts.give_up` raises Unreachable.
+    credentials: read again after a break, so that renewed ones are used.
+    Each attempt has its deadline (`timeouts.answer`); after a broken one come others, until `timeouts.give_up` raises Unreachable.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class CameraClient:
                 answer = await self._stub.PostFrame(
                     request,
                     timeout=patience.left(self._timeouts.answer),
-                    metadata=(*traced, *self._credentials.metadata()),
+                    metadata=(*traced, *shown(self._credentials)),
                 )
                 patience.succeeded()
                 return receipt_of(answer.receipt)
@@ -153,7 +154,7 @@ class CameraClient:
         if await window.oldest() is None:
             return
         await patience.connected(self._channel, self._timeouts.connect)
-        call = self._stub.StreamFrames(window.from_oldest(), metadata=self._credentials.metadata())
+        call = self._stub.StreamFrames(window.from_oldest(), metadata=shown(self._credentials))
         try:
             while (request := await window.oldest()) is not None:
                 receipt = self._receipt(request, await self._answer(call, patience))
@@ -196,8 +197,9 @@ class CameraClient:
         log.debug("camera %s: %s, trying %s again in %.2f s", self.camera_id, why, self._target, seconds)
         await asyncio.sleep(seconds)
         if self._credentials.renewable:
-            await self._channel.close()
-            self._channel = open_channel(self._target, self._timeouts, LARGEST_FRAME_BYTES, self._credentials)
+            self._channel = await reopened(
+                self._channel, self._target, self._timeouts, LARGEST_FRAME_BYTES, self._credentials
+            )
             self._stub = ingest_pb2_grpc.IngestServiceStub(self._channel)
 
 

@@ -29,7 +29,8 @@ Answer = TypeVar("Answer")
 class CloudClient:
     """Asks once, with a deadline (`timeouts.answer`) that includes the wait for a service which is not up yet.
 
-    credentials: see `Credentials`. target: the cloud's address, or those of its replicas with commas, which share the deadline, one after the other.
+    credentials: see `Credentials`.
+    target: the cloud's address, or those of its replicas with commas, which share the deadline, one after the other.
     """
 
     def __init__(

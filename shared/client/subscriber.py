@@ -24,7 +24,7 @@ from typing import Self
 
 import grpc
 
-from shared.client.connection import Broken, Patience, Timeouts, failure, open_channel
+from shared.client.connection import Broken, Patience, Timeouts, failure, open_channel, reopened, shown
 from shared.client.messages import result_of, subscribe_request
 from shared.client.types import Result, Wish
 from shared.errors import Refused, TaxonError
@@ -87,7 +87,7 @@ class Subscriber:
         self._over = False
         self._error: TaxonError | None = None
         self._call: Call | None = None
-        self._channel = self._opened()
+        self._channel = open_channel(self._targets.current, timeouts, LARGEST_RESULT_BYTES, credentials)
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -188,12 +188,10 @@ class Subscriber:
     async def _move_on(self) -> None:
         """To the next address, where there are several; with credentials that may have been renewed."""
         if (len(self._targets) > 1 or self._credentials.renewable) and not self._closing:
-            await self._channel.close()
             self._targets.next()
-            self._channel = self._opened()
-
-    def _opened(self) -> grpc.aio.Channel:
-        return open_channel(self._targets.current, self._timeouts, LARGEST_RESULT_BYTES, self._credentials)
+            self._channel = await reopened(
+                self._channel, self._targets.current, self._timeouts, LARGEST_RESULT_BYTES, self._credentials
+            )
 
     async def _one_call(self, patience: Patience) -> None:
         """One connection to its end; raises Broken, Refused or BadRequest."""
@@ -202,7 +200,7 @@ class Subscriber:
             self._channel, min(self._timeouts.connect, MOVE_ON_SECONDS) if others else self._timeouts.connect
         )
         call = self._call = results_pb2_grpc.ResultsServiceStub(self._channel).Subscribe(
-            metadata=self._credentials.metadata()
+            metadata=shown(self._credentials)
         )
         try:
             async with asyncio.timeout(patience.left(self._timeouts.answer)):
