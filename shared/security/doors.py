@@ -9,7 +9,7 @@ Law: what is not named as open is closed, whatever is added later. (A WebSocket'
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from fastapi import Request
@@ -23,7 +23,7 @@ from shared.service.statuses import abort, problem, status_of
 HEALTH = "/grpc.health.v1.Health/"
 PROBLEM_JSON = "application/problem+json"
 
-Handler = grpc.RpcMethodHandler[Any, Any] | None
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
 
 def caller_of_call(access: Access, context: grpc.aio.ServicerContext[Any, Any], what: str) -> Caller:
