@@ -46,9 +46,9 @@ class Guarded:
 
 
 @asynccontextmanager
-async def guarded(folder: Path, bundle: Path) -> AsyncIterator[Guarded]:
+async def guarded(folder: Path, bundle: Path, uplink_scopes: str = "uplink") -> AsyncIterator[Guarded]:
     ours, tokens = authority(folder / "certificates"), TokenFolder(folder / "tokens")
-    uplink, metrics = tokens.add("edge-1", "uplink"), tokens.add("prometheus", "metrics")
+    uplink, metrics = tokens.add("edge-1", uplink_scopes), tokens.add("prometheus", "metrics")
 
     def service(kind: str, *options: str) -> ServiceProcess:
         files = ours.service(kind)
@@ -141,6 +141,28 @@ async def test_each_caller_gets_what_its_token_names_and_nothing_else(
         tokens = [file.read_text().strip() for file in both.tokens.path.parent.glob("*.token")]
         assert len(tokens) == 5
         assert not [token for token in [*tokens, stray.read_text().strip()] if token in logs], "a log holds a token"
+
+
+@pytest.mark.asyncio
+async def test_a_stolen_edge_speaks_for_its_own_cameras_alone(tmp_path: Path, tiny_bundle_directory: Path) -> None:
+    async with guarded(tmp_path, tiny_bundle_directory, "uplink:shop7-*") as both:
+        show = both.client("all", "subscribe,post")
+        await asyncio.sleep(2.5)
+        async with (
+            Subscriber(both.cloud.rpc, WISH, timeouts=PATIENT, credentials=show) as watching,
+            CameraClient(both.edge.rpc, "shop7-door", PATIENT, show) as own,
+            CameraClient(both.edge.rpc, "bank-vault", PATIENT, show) as other,
+        ):
+            await watching.subscribed()
+            sequence = await posted(own)
+            async with asyncio.timeout(30):
+                assert (await anext(watching)).sequence == sequence
+            await posted(other)
+            async with asyncio.timeout(30):
+                while await both.edge.metric("taxon_edge_uplink_refused", reason="PERMISSION_DENIED") != 1:
+                    await asyncio.sleep(0.1)
+            async with CloudClient(both.cloud.rpc, PROBE, show) as cloud:
+                assert [one.camera_id for one in await cloud.list_cameras()] == ["shop7-door"]
 
 
 @pytest.mark.asyncio
