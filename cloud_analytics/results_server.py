@@ -9,16 +9,20 @@ is held for as long as it asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import grpc
 
 from cloud_analytics.gate import Gate
 from cloud_analytics.result_messages import bundles_message, cameras_message, frame_message, wish_of
-from cloud_analytics.results.types import FrameOutput, Lost
+from cloud_analytics.results.types import FrameOutput, Lost, Wish
 from cloud_analytics.subscription import Subscription
 from cloud_analytics.subscriptions import Subscriptions
-from shared.errors import BadRequest, TaxonError, TooLarge
+from shared.errors import BadRequest, TaxonError, TooLarge, UnknownCamera
+from shared.security.access import Access, Caller
+from shared.security.doors import caller_of_call
+from shared.security.scopes import Action
 from shared.telemetry.logs import OncePer, logger
 from shared.wire import results_pb2
 
@@ -35,9 +39,15 @@ DescribeContext = grpc.aio.ServicerContext[results_pb2.DescribeBundlesRequest, r
 
 
 class ResultsService:
-    """See the proto. largest_message_bytes: a frame whose outputs have more ends its subscription with the reason."""
+    """See the proto. largest_message_bytes: a frame whose outputs have more ends its subscription with the reason.
 
-    def __init__(self, subscriptions: Subscriptions, gate: Gate, largest_message_bytes: int) -> None:
+    access: None lets everybody in.
+    """
+
+    def __init__(
+        self, subscriptions: Subscriptions, gate: Gate, largest_message_bytes: int, access: Access | None = None
+    ) -> None:
+        self._access = access or Access()
         self._subscriptions = subscriptions
         self._gate = gate
         self._largest = largest_message_bytes
@@ -47,12 +57,18 @@ class ResultsService:
         """One subscriber, until it or this service ends it."""
         try:
             self._gate.check()
+            caller = caller_of_call(self._access, context, "Subscribe")
+            caller.require(Action.SUBSCRIBE)
             first = await self._first(context)
             if first is not None:
-                await self._serve(await self._subscriptions.subscribe(wish_of(first)), context)
+                await self._serve(await self._subscribed(wish_of(first), caller), context, caller)
         except TaxonError as error:
             self._tell(context.peer(), error)
             await self._gate.refuse(context, error)
+
+    async def _subscribed(self, wish: Wish, caller: Caller) -> Subscription:
+        with _only_what_it_may(wish, caller):
+            return await self._subscriptions.subscribe(wish)
 
     def _tell(self, peer: str, error: TaxonError) -> None:
         """A line now and then for each kind of refusal: clients that wait for a camera ask every few seconds."""
@@ -66,9 +82,13 @@ class ResultsService:
         """Every camera that ever sent a frame."""
         try:
             self._gate.check()
+            caller = caller_of_call(self._access, context, "ListCameras")
+            caller.require(Action.SUBSCRIBE)
         except TaxonError as error:
             await self._gate.refuse(context, error)
-        return cameras_message(self._subscriptions.cameras())
+        return cameras_message(
+            one for one in self._subscriptions.cameras() if caller.may(Action.SUBSCRIBE, one.camera_id)
+        )
 
     async def DescribeBundles(
         self, request: results_pb2.DescribeBundlesRequest, context: DescribeContext
@@ -76,6 +96,7 @@ class ResultsService:
         """What can be asked for."""
         try:
             self._gate.check()
+            caller_of_call(self._access, context, "DescribeBundles").require(Action.SUBSCRIBE)
         except TaxonError as error:
             await self._gate.refuse(context, error)
         return bundles_message(self._subscriptions.describe())
@@ -86,7 +107,7 @@ class ResultsService:
         except TimeoutError as error:
             raise BadRequest(f"no request came within {FIRST_REQUEST_SECONDS:g} s") from error
 
-    async def _serve(self, subscription: Subscription, context: Context) -> None:
+    async def _serve(self, subscription: Subscription, context: Context, caller: Caller) -> None:
         hold = True
         tasks: list[asyncio.Task[None]] = []
         try:
@@ -94,8 +115,8 @@ class ResultsService:
                 subscription_id=subscription.wish.subscription_id, cursor=subscription.cursor
             )
             await context.write(results_pb2.SubscribeResponse(subscribed=subscribed))
-            reading = asyncio.create_task(self._read(subscription, context), name="subscriber reads")
-            writing = asyncio.create_task(self._write(subscription, context), name="subscriber writes")
+            reading = asyncio.create_task(self._read(subscription, context, caller), name="subscriber reads")
+            writing = asyncio.create_task(self._write(subscription, context, caller), name="subscriber writes")
             tasks += [reading, writing]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -107,10 +128,12 @@ class ResultsService:
             await asyncio.gather(*tasks, return_exceptions=True)
             await subscription.close(hold=hold)
 
-    async def _read(self, subscription: Subscription, context: Context) -> None:
+    async def _read(self, subscription: Subscription, context: Context, caller: Caller) -> None:
         """Ends when the client half-closes."""
         while (request := await self._next(context)) is not None:
-            await subscription.change(wish_of(request))
+            wish = wish_of(request)
+            with _only_what_it_may(wish, caller):
+                await subscription.change(wish)
         # The requests of a connection that breaks end like those of one that is half-closed; only then gRPC cancels the call.
         await asyncio.sleep(BREAK_SHOWS_SECONDS)
 
@@ -118,9 +141,13 @@ class ResultsService:
         request = await context.read()
         return request if isinstance(request, results_pb2.SubscribeRequest) else None
 
-    async def _write(self, subscription: Subscription, context: Context) -> None:
+    async def _write(self, subscription: Subscription, context: Context, caller: Caller) -> None:
         while True:
-            await context.write(self._message(await subscription.next()))
+            item = await subscription.next()
+            if isinstance(item, FrameOutput):
+                # Again with every frame: the token may have been taken back meanwhile.
+                caller.require(Action.SUBSCRIBE, item.packet.camera_id)
+            await context.write(self._message(item))
 
     def _message(self, item: FrameOutput | Lost) -> results_pb2.SubscribeResponse:
         if isinstance(item, Lost):
@@ -129,3 +156,16 @@ class ResultsService:
         if (size := response.ByteSize()) > self._largest:
             raise TooLarge("a result (ask for a smaller longest_side_pixels, or for PNG)", size, self._largest)
         return response
+
+
+@contextmanager
+def _only_what_it_may(wish: Wish, caller: Caller) -> Iterator[None]:
+    """Around the taking of a wish: raises NotAllowed for cameras that the token does not name, and lists no others."""
+    if not wish.cameras:
+        caller.require_every(Action.SUBSCRIBE)
+    for camera_id in wish.cameras:
+        caller.require(Action.SUBSCRIBE, camera_id)
+    try:
+        yield
+    except UnknownCamera as error:
+        raise UnknownCamera(error.name, caller.permitted(Action.SUBSCRIBE, error.known)) from error

@@ -36,11 +36,13 @@ from cloud_analytics.uplink_server import NAME as UPLINK
 from cloud_analytics.uplink_server import UplinkService
 from cloud_analytics.uplink_session import UplinkParts, UplinkTerms
 from cloud_analytics.uplinks import Uplinks
-from cloud_analytics.wall import WallMetrics, add_wall
+from cloud_analytics.wall import WALL_OPEN_PATHS, WallMetrics, add_wall
 from cloud_analytics.wishes import Wishes
 from shared.bundle import Bundle
 from shared.errors import BundleError, BusUnusable, Draining, TaxonError
 from shared.providers import choose_providers, provider_names
+from shared.security.doors import TokenInterceptor
+from shared.security.guard import Guard, guard_of
 from shared.service.rpc import RpcServer
 from shared.service.web import WebServer, web_app
 from shared.telemetry.logs import logger
@@ -59,6 +61,7 @@ class CloudService:
         self._settings = settings
         self.metrics = CloudMetrics(CollectorRegistry(), settings.most_measured_cameras, settings.camera_series_seconds)
         self.metrics.journal_limit.set(settings.journal_bytes)
+        self._guard = guard_of(settings, {"http": settings.http, "rpc": settings.rpc}, self.metrics.meters)
         self._gate = Gate(self.metrics)
         self.metrics.watch_ready(lambda: self._gate.waits_for is None)
         self._catalogue = Catalogue(settings.bundles.expanduser(), self._decoder, settings.most_batch, self.metrics)
@@ -83,7 +86,7 @@ class CloudService:
         began = time.monotonic()
         backing = self._backing = _backing(self._settings, self.metrics)
         await backing.open()
-        shared = _Shared(self._settings, self._catalogue, self._gate, self._rendering, self.metrics)
+        shared = _Shared(self._settings, self._catalogue, self._gate, self._rendering, self.metrics, self._guard)
         parts = self._parts = _Parts(shared, backing)
         await parts.rpc.start()
         await parts.web.start()
@@ -96,7 +99,7 @@ class CloudService:
         parts.pipeline.start()
         backing.join(parts.wishes, parts.uplinks, parts.subscriptions, lambda: parts.bus.published)
         watch = BusWatch(backing, self._gate, parts.rpc, parts.pipeline, parts.uplinks, parts.subscriptions)
-        works = {"bundles": self._scan(parts.wishes), "bus": watch.run()}
+        works = {"bundles": self._scan(parts.wishes), "bus": watch.run(), "certificates, tokens": self._guard.run()}
         self._beside = [asyncio.create_task(work, name=name) for name, work in works.items()]
         self._gate.open()
         await parts.rpc.set_ready(True)
@@ -170,6 +173,7 @@ class _Shared:
     gate: Gate
     rendering: Executor
     metrics: CloudMetrics
+    guard: Guard
 
 
 class _Parts:
@@ -189,19 +193,35 @@ class _Parts:
         outlets = Outlets(bus, recent, self.wishes, metrics)
         self.subscriptions = Subscriptions(catalogue, backing.frames, self.uplinks, outlets, settings.most_subscribers)
         self.rpc = self._rpc_server(shared)
-        app = web_app("taxon cloud", CloudSettings.__doc__ or "", lambda: shared.gate.waits_for, metrics.registry)
-        add_wall(app, self.subscriptions, metrics=WallMetrics(metrics.meters))
-        self.web = WebServer(app, settings.http)
+        self.web = self._web_server(shared)
+
+    def _web_server(self, shared: _Shared) -> WebServer:
+        metrics, access = shared.metrics, shared.guard.access
+        app = web_app(
+            "taxon cloud",
+            CloudSettings.__doc__ or "",
+            lambda: shared.gate.waits_for,
+            metrics.registry,
+            access,
+            WALL_OPEN_PATHS,
+        )
+        add_wall(app, self.subscriptions, metrics=WallMetrics(metrics.meters), access=access)
+        return WebServer(app, shared.settings.http, tls=shared.guard.tls)
 
     def _rpc_server(self, shared: _Shared) -> RpcServer:
         settings = shared.settings
         calls = settings.most_uplinks + settings.most_subscribers + CALLS_BESIDE_STREAMS
-        server = RpcServer(settings.rpc, settings.largest_message_bytes, calls)
+        access = shared.guard.access
+        server = RpcServer(
+            settings.rpc, settings.largest_message_bytes, calls, shared.guard.tls, [TokenInterceptor(access)]
+        )
         terms = UplinkTerms(settings.credit_frames, settings.ack_interval_seconds, settings.ack_frames)
         uplink = UplinkService(
-            UplinkParts(shared.catalogue, self.pipeline, self.uplinks, self.wishes, terms, shared.metrics), shared.gate
+            UplinkParts(shared.catalogue, self.pipeline, self.uplinks, self.wishes, terms, shared.metrics),
+            shared.gate,
+            access,
         )
-        results = ResultsService(self.subscriptions, shared.gate, settings.largest_message_bytes)
+        results = ResultsService(self.subscriptions, shared.gate, settings.largest_message_bytes, access)
         server.add(add_UplinkServiceServicer_to_server, uplink, UPLINK)
         server.add(add_ResultsServiceServicer_to_server, results, RESULTS)
         return server

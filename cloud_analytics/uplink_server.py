@@ -15,6 +15,9 @@ from cloud_analytics.gate import Gate
 from cloud_analytics.uplink_session import Context, UplinkParts, UplinkSession
 from shared.errors import BadRequest, ProtocolMismatch, TaxonError
 from shared.packets import checked_name
+from shared.security.access import Access, Caller
+from shared.security.doors import caller_of_call
+from shared.security.scopes import Action
 from shared.telemetry.logs import logger
 from shared.uplink_messages import PROTOCOL_VERSION
 from shared.wire import uplink_pb2
@@ -25,9 +28,10 @@ HELLO_SECONDS = 10.0
 
 
 class UplinkService:
-    """See the proto. (No subclass of the generated servicer, whose types know only generators.)"""
+    """See the proto. access: None lets everybody in. (No subclass of the generated servicer, whose types know only generators.)"""
 
-    def __init__(self, parts: UplinkParts, gate: Gate) -> None:
+    def __init__(self, parts: UplinkParts, gate: Gate, access: Access | None = None) -> None:
+        self._access = access or Access()
         self._parts = parts
         self._gate = gate
 
@@ -35,8 +39,10 @@ class UplinkService:
         """One edge, until it ends."""
         try:
             self._gate.check()
+            caller = caller_of_call(self._access, context, "Connect")
+            caller.require(Action.UPLINK)
             first = await self._first(context)
-            await self._serve(first, context)
+            await self._serve(first, context, caller)
         except TaxonError as error:
             log.warning("edge refused", peer=context.peer(), reason=str(error))
             await self._gate.refuse(context, error)
@@ -50,7 +56,7 @@ class UplinkService:
             raise BadRequest("a stream begins with a Hello")
         return first
 
-    async def _serve(self, first: uplink_pb2.ConnectRequest, context: Context) -> None:
+    async def _serve(self, first: uplink_pb2.ConnectRequest, context: Context, caller: Caller) -> None:
         hello = first.hello
         if hello.protocol_version != PROTOCOL_VERSION:
             raise ProtocolMismatch(hello.protocol_version, PROTOCOL_VERSION)
@@ -64,7 +70,7 @@ class UplinkService:
                 bundle_digest=served.bundle.digest,
                 software_version=version("taxon"),
             )
-            await UplinkSession(self._parts, uplink, served.bundle.digest, context).run(first, welcome)
+            await UplinkSession(self._parts, uplink, served.bundle.digest, context, caller).run(first, welcome)
         finally:
             self._parts.uplinks.leave(uplink)
             log.info("edge gone", edge=edge_id)

@@ -9,6 +9,7 @@ cannot send more than it was given credit for; a half-close is answered with the
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from cloud_analytics.uplinks import Uplink, Uplinks
 from cloud_analytics.wishes import Wishes
 from shared.errors import BadRequest
 from shared.packets import Packet, checked_name
+from shared.security.access import Caller
+from shared.security.scopes import Action
 from shared.uplink_messages import PacketReader
 from shared.uplink_sizes import bytes_by_camera
 from shared.wire import uplink_pb2
@@ -64,9 +67,10 @@ class _Unpublished:
 
 
 class UplinkSession:
-    """digest: of the bundle that the edge codes with."""
+    """digest: of the bundle that the edge codes with. caller: asked for each camera, so that no edge speaks for another's."""
 
-    def __init__(self, parts: UplinkParts, uplink: Uplink, digest: bytes, context: Context) -> None:
+    def __init__(self, parts: UplinkParts, uplink: Uplink, digest: bytes, context: Context, caller: Caller) -> None:
+        self._caller = caller
         self._parts = parts
         self._uplink = uplink
         self._digest = digest
@@ -134,10 +138,12 @@ class UplinkSession:
     async def _take(self, request: uplink_pb2.ConnectRequest) -> None:
         self._parts.metrics.uplink_messages.inc()
         announced = [checked_name("camera", name) for name in request.announced_cameras]
+        self._check(announced)
         self._parts.uplinks.announce(self._uplink, announced)
         packets = self._reader.packets(request)
         if not packets:
             return
+        self._check({packet.camera_id for packet in packets})
         self._allowance -= len(packets)
         if self._allowance < 0:
             raise BadRequest(f"{-self._allowance} frames more than there was credit for")
@@ -148,6 +154,11 @@ class UplinkSession:
         # Only now: of a message that was refused, its cameras would have series that nothing else stands for.
         self._parts.metrics.cameras.carried(wire_bytes)
         await self._unpublished.put(_Unpublished(position, _last_sequences(packets), len(packets)))
+
+    def _check(self, cameras: Iterable[str]) -> None:
+        self._caller.check()
+        for camera_id in cameras:
+            self._caller.require(Action.UPLINK, camera_id)
 
     async def _ack_loop(self) -> None:
         """Ends after the None that the end of reading leaves, when all before it is acknowledged."""

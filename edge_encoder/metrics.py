@@ -22,7 +22,7 @@ class EdgeMetrics:
 
     def __init__(self, terms: CameraTerms | None = None) -> None:
         self.registry = CollectorRegistry()
-        meters = Meters("taxon_edge", self.registry)
+        meters = self.meters = Meters("taxon_edge", self.registry)
         meters.about_the_process()
         counter, gauge, histogram = meters.counter, meters.gauge, meters.histogram
         self.cameras = CameraMetrics(meters, terms or CameraTerms())

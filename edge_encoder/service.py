@@ -36,8 +36,11 @@ from edge_encoder.spool import Spool
 from edge_encoder.uplink import Uplink
 from edge_encoder.wishes import Wishes, kept_wish
 from shared.bundle import Bundle
-from shared.errors import DiskFull
+from shared.errors import DiskFull, SettingsRefused
 from shared.providers import choose_providers, provider_names
+from shared.security.doors import TokenInterceptor
+from shared.security.guard import guard_of
+from shared.security.loopback import is_loopback
 from shared.service.rpc import RpcServer
 from shared.service.web import WebServer
 from shared.telemetry.logs import logger
@@ -58,6 +61,8 @@ class EdgeService:
         most = max(settings.most_cameras, len(settings.named_cameras))
         self._metrics = EdgeMetrics(CameraTerms(most, settings.camera_series_seconds, settings.budget_of))
         self._closing = AsyncExitStack()
+        self._guard = guard_of(settings, {"http": settings.http, "rpc": settings.rpc}, self._metrics.meters)
+        _check_uplink(settings)
         self._running: list[asyncio.Task[None]] = []
         self._players: list[asyncio.Task[None]] = []
         self._uplink_runs: asyncio.Task[None] | None = None
@@ -75,6 +80,7 @@ class EdgeService:
         self._uplink_runs = self._run(self._uplink.run(), "uplink")
         self._run(self._pipeline.run(), "pipeline")
         self._run(self._keep_house(), "housekeeping")
+        self._run(self._guard.run(), "certificates and tokens")
         self._intake.open()
         await self._rpc.set_ready(True)
         log.info(
@@ -168,6 +174,7 @@ class EdgeService:
             self._wanted,
             self._flow,
             cameras=lambda: cameras.names,
+            credentials=settings.cloud_credentials,
         )
         cameras.on_new(self._uplink.notify)
         metrics.watch_ready(lambda: self._intake.waits_for is None)
@@ -186,14 +193,18 @@ class EdgeService:
 
     async def _listen(self) -> None:
         settings = self._settings
-        app = edge_app(self._intake, self._metrics.registry, settings.queue_bytes, lambda: self._intake.waits_for)
-        self._web = WebServer(app, settings.http)
+        access, tls = self._guard.access, self._guard.tls
+        app = edge_app(
+            self._intake, self._metrics.registry, settings.queue_bytes, lambda: self._intake.waits_for, access
+        )
+        self._web = WebServer(app, settings.http, tls=tls)
         await self._web.start()
         self._closing.push_async_callback(self._web.stop, 0.5)
         self.http_port = self._web.port
         largest = settings.largest_picture_bytes + LARGEST_RPC_OVERHEAD_BYTES
-        self._rpc = RpcServer(settings.rpc, largest, 2 * settings.most_cameras + 64)
-        service = IngestService(self._intake, self._most_open)
+        calls = 2 * settings.most_cameras + 64
+        self._rpc = RpcServer(settings.rpc, largest, calls, tls, [TokenInterceptor(access)])
+        service = IngestService(self._intake, self._most_open, access)
         self._rpc.add(ingest_pb2_grpc.add_IngestServiceServicer_to_server, service, NAME)
         await self._rpc.start()
         self._closing.push_async_callback(self._rpc.stop, 0.5)
@@ -254,6 +265,18 @@ class _Recalled:
     edge_id: str
     wish: uplink_pb2.Wanted
     repeats: Repeats
+
+
+def _check_uplink(settings: EdgeSettings) -> None:
+    """Raises SettingsRefused for credentials that cannot be used, and for a cloud elsewhere that would be told in plain text."""
+    settings.cloud_credentials.metadata()
+    elsewhere = [target for target in settings.cloud.split(",") if not is_loopback(target)]
+    if elsewhere and settings.cloud_ca is None:
+        if not settings.insecure:
+            raise SettingsRefused(
+                f"--cloud {elsewhere[0]} is another machine: give --cloud-ca, or say --insecure where the network can be trusted"
+            )
+        log.warning("what is coded goes to another machine in plain text", cloud=elsewhere)
 
 
 def warm_up(encoder: Encoder, most_batch: int) -> None:

@@ -16,6 +16,7 @@ from edge_encoder.frame_queue import QueuePolicy
 from edge_encoder.rate_control import Budget
 from edge_encoder.spool import SpoolSync
 from shared.packets import checked_name
+from shared.security.credentials import Credentials
 from shared.service.settings import Address, Addresses, ServiceSettings
 
 CameraId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -39,6 +40,12 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     cloud: Addresses = Field(
         "127.0.0.1:50061", description="address of the cloud's gRPC; of several replicas: HOST:PORT,HOST:PORT"
     )
+    cloud_ca: Path | None = Field(
+        None, description="PEM file of the authorities that the cloud's certificate is of; turns TLS on"
+    )
+    cloud_certificate: Path | None = Field(None, description="PEM file, this edge's own, where the cloud asks for one")
+    cloud_key: Path | None = Field(None, description="PEM file of its key")
+    cloud_token: Path | None = Field(None, description="file with this edge's token for the cloud, of the scope uplink")
     http: Address = Field("127.0.0.1:8080", description="address to listen on for HTTP; port 0 takes a free one")
     rpc: Address = Field("127.0.0.1:50051", description="address to listen on for gRPC")
     bundle: Path | None = Field(
@@ -107,6 +114,13 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     def sources(self) -> tuple[SourceSetting, ...]:
         """The sources to play."""
         return tuple(source_of(one) for one in self.source)
+
+    @property
+    def cloud_credentials(self) -> Credentials:
+        """What the uplink shows, and whom it trusts."""
+        return Credentials(
+            self.cloud_ca, self.cloud_certificate, self.cloud_key, self.cloud_token, insecure=self.insecure
+        )
 
     @property
     def named_cameras(self) -> frozenset[str]:

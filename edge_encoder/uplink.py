@@ -22,7 +22,8 @@ from edge_encoder.flow import Flow
 from edge_encoder.metrics import EdgeMetrics
 from edge_encoder.spool import Spool
 from edge_encoder.uplink_stream import Call, UplinkStream, Wanted
-from shared.errors import BundleMismatch, ProtocolMismatch, RequestError
+from shared.errors import BundleMismatch, ProtocolMismatch, RequestError, SettingsRefused
+from shared.security.credentials import NO_CREDENTIALS, Credentials
 from shared.service.rpc import channel_options
 from shared.service.statuses import reason_of, status_of
 from shared.service.targets import Targets
@@ -37,7 +38,7 @@ MOST_FRUITLESS = 5
 """Streams in a row that brought no acknowledgement and make the next wait longer: up to 3.2 s, for the link may be what breaks."""
 LARGEST_MESSAGE_BYTES = 64 << 20
 
-REFUSALS = ("BUNDLE_MISMATCH", "PROTOCOL_MISMATCH")
+REFUSALS = ("BUNDLE_MISMATCH", "PROTOCOL_MISMATCH", "UNAUTHENTICATED", "PERMISSION_DENIED")
 """What only a person can put right."""
 
 log = logger("edge.uplink")
@@ -46,7 +47,7 @@ log = logger("edge.uplink")
 class Uplink:
     """target: the cloud's address, or those of its replicas with commas. bundle_digest: of the bundle that codes now.
 
-    cameras: those that the cloud is told of.
+    cameras: those that the cloud is told of. credentials: read again for each stream.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Uplink:
         flow: Flow,
         jitter: Callable[[float, float], float] = random.uniform,
         cameras: Callable[[], Collection[str]] = tuple,
+        credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
         self._targets = Targets(target, edge_id)
         self._edge_id = edge_id
@@ -71,6 +73,7 @@ class Uplink:
         self._wanted = wanted
         self._flow = flow
         self._cameras = cameras
+        self._credentials = credentials
         self._jitter = jitter
         self._spooled = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -105,10 +108,11 @@ class Uplink:
         """One stream, from Hello to its end; why it broke, None where it ended well."""
         digest = await self._next_digest()
         try:
-            async with grpc.aio.insecure_channel(
-                self._targets.current, options=channel_options(LARGEST_MESSAGE_BYTES)
+            shown = await asyncio.to_thread(self._credentials.metadata)
+            async with self._credentials.channel(
+                self._targets.current, channel_options(LARGEST_MESSAGE_BYTES)
             ) as channel:
-                call = uplink_pb2_grpc.UplinkServiceStub(channel).Connect()
+                call = uplink_pb2_grpc.UplinkServiceStub(channel).Connect(metadata=shown)
                 try:
                     return await self._carried(call, digest)
                 finally:
@@ -117,6 +121,9 @@ class Uplink:
             return self._broken(reason_of(error), error.details() or "", digest)
         except RequestError as error:
             return self._broken(status_of(error).reason, str(error), digest)
+        except SettingsRefused as error:
+            # A file that is being renewed; the next attempt reads it again.
+            return self._broken("CREDENTIALS", str(error), digest)
         except TimeoutError:
             return self._broken("TIMEOUT", "the cloud does not answer", digest)
         except asyncio.InvalidStateError:

@@ -21,6 +21,8 @@
     |- Refused(reason, message, code) what a client asked a service for, and was not given
     |- Unreachable(target, ...)       a service that a client gave up calling
     |- RequestError                   what a service refuses of what it is asked
+       |- Unauthenticated             no token, or none that this service knows
+       |- NotAllowed(name, what)      a token without the scope that this takes
        |- BadName(kind, name)         no name of a camera, edge or subscription
        |- BadRequest                  a value that cannot be, or messages that contradict one another
        |- UnknownCamera(name, known)  a camera that this service does not know
@@ -194,6 +196,18 @@ class RequestError(TaxonError):
     """What a service refuses of what it is asked."""
 
 
+class Unauthenticated(RequestError):
+    """No token, or none that this service knows."""
+
+
+class NotAllowed(RequestError):
+    """A token without the scope that this takes. name: the token's."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"the token {name} has no scope {what}")
+        self.name = name
+
+
 class BadName(RequestError):
     """No name of a camera, edge or subscription."""
 
@@ -210,7 +224,8 @@ class UnknownCamera(RequestError):
     """A camera that this service does not know."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        listed = ", ".join(known) or "none yet"
+        self.known = tuple(known)
+        listed = ", ".join(self.known) or "none yet"
         super().__init__(f"unknown camera {name}; known are: {listed}")
         self.name = name
 

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -31,7 +32,10 @@ def free_port() -> int:
 
 @dataclass
 class ServiceProcess:
-    """`taxon edge` or `taxon cloud`. folder: for its data and log. options: further flags."""
+    """`taxon edge` or `taxon cloud`. folder: for its data and log. options: further flags.
+
+    ca: whom to trust where it speaks TLS; None for plain text. token: for its metrics.
+    """
 
     kind: str
     folder: Path
@@ -39,6 +43,8 @@ class ServiceProcess:
     http_port: int = field(default_factory=free_port)
     rpc_port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
+    ca: Path | None = None
+    token: str = ""
 
     @property
     def rpc(self) -> str:
@@ -46,7 +52,7 @@ class ServiceProcess:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"{'http' if self.ca is None else 'https'}://127.0.0.1:{self.http_port}"
 
     @property
     def log(self) -> Path:
@@ -62,7 +68,7 @@ class ServiceProcess:
                 *argv, *self.options, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, env=dict(os.environ)
             )
         deadline = time.monotonic() + START_SECONDS
-        async with httpx.AsyncClient(timeout=2) as client:
+        async with self.browser(2) as client:
             while time.monotonic() < deadline and self.process.returncode is None:
                 try:
                     if (await client.get(f"{self.url}/readyz")).status_code == 200:
@@ -71,6 +77,12 @@ class ServiceProcess:
                     pass
                 await asyncio.sleep(0.1)
         raise AssertionError(f"{self.kind} did not become ready: {self.log.read_text()[-3000:]}")
+
+    def browser(self, seconds: float) -> httpx.AsyncClient:
+        """An HTTP client that trusts its authority and shows its token."""
+        trusted = True if self.ca is None else ssl.create_default_context(cafile=str(self.ca))
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return httpx.AsyncClient(timeout=seconds, verify=trusted, headers=headers)
 
     async def kill(self) -> None:
         """SIGKILL: nothing is finished, nothing is flushed."""
@@ -87,7 +99,7 @@ class ServiceProcess:
 
     async def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels; 0 where there is none."""
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with self.browser(5) as client:
             text = (await client.get(f"{self.url}/metrics")).text
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         rows = [line for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name]

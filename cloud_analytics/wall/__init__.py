@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.metrics import WallMetrics
-from cloud_analytics.wall.routes import add_wall
+from cloud_analytics.wall.routes import WALL_OPEN_PATHS, add_wall
 from cloud_analytics.wall.source import Source
 
-__all__ = ["Source", "WallLimits", "WallMetrics", "add_wall"]
+__all__ = ["WALL_OPEN_PATHS", "Source", "WallLimits", "WallMetrics", "add_wall"]

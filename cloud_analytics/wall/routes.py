@@ -2,6 +2,9 @@
 
     add_wall(app, subscriptions)
 
+A browser shows its token as a protocol of the WebSocket, `taxon.token.TOKEN` beside `taxon.wall`: it can set no header there.
+The page itself is open, since there is nothing in it.
+
 Laws: the page loads nothing from elsewhere, and the browser is told so (Content-Security-Policy); only pages of this
 very origin may open the socket; no more walls are open than `WallLimits.most_walls`.
 """
@@ -21,6 +24,8 @@ from cloud_analytics.wall.metrics import WallMetrics
 from cloud_analytics.wall.session import Session
 from cloud_analytics.wall.source import Source
 from shared.errors import Busy, Draining, TaxonError, TooLarge
+from shared.security.access import Access, Call
+from shared.security.scopes import Action
 from shared.service.statuses import INTERNAL, status_of
 from shared.telemetry.logs import logger
 from shared.telemetry.metrics import Meters
@@ -42,13 +47,24 @@ HEADERS: Mapping[str, str] = {
 }
 
 POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR, SERVICE_RESTART, TRY_AGAIN_LATER = 1008, 1009, 1011, 1012, 1013
+WALL_OPEN_PATHS = ("/", "/wall/")
+PROTOCOL, TOKEN_PROTOCOL = "taxon.wall", "taxon.token."
 _LONGEST_REASON_BYTES = 123
 
 
 def add_wall(
-    app: FastAPI, source: Source, limits: WallLimits | None = None, metrics: WallMetrics | None = None
+    app: FastAPI,
+    source: Source,
+    limits: WallLimits | None = None,
+    metrics: WallMetrics | None = None,
+    access: Access | None = None,
 ) -> None:
-    """Adds the wall to the cloud's HTTP server. source: the service's `Subscriptions`. metrics: in a registry of its own by default."""
+    """Adds the wall to the cloud's HTTP server. source: the service's `Subscriptions`.
+
+    metrics: in a registry of its own by default. access: None lets everybody in; a wall shows all cameras, and so it needs the scope
+    `subscribe` of all of them.
+    """
+    asked = access or Access()
     files, chosen = wall_files(), limits or WallLimits()
     counted = metrics or WallMetrics(Meters("taxon_cloud", CollectorRegistry()))
     sessions: set[Session] = set()
@@ -71,13 +87,20 @@ def add_wall(
             await websocket.close(POLICY_VIOLATION)
             return
         # Accepted before it is refused: a browser tells its page the reason of a close, not that of a failed handshake.
-        await websocket.accept()
+        offered = websocket.scope.get("subprotocols", [])
+        await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
+        try:
+            caller = asked.caller(_authorization(websocket), Call("http", "wall", _peer(websocket)))
+            caller.require_every(Action.SUBSCRIBE)
+        except TaxonError as error:
+            await _send_away(websocket, error, counted)
+            return
         if len(sessions) >= chosen.most_walls:
             await _send_away(
                 websocket, Busy(f"{chosen.most_walls} walls are open already; close one, or wait"), counted
             )
             return
-        session = Session(websocket, source, chosen, counted)
+        session = Session(websocket, source, chosen, counted, lambda: caller.require_every(Action.SUBSCRIBE))
         sessions.add(session)
         counted.opened.inc()
         try:
@@ -93,6 +116,18 @@ def _answer(request: Request, file: WallFile) -> Response:
     if request.headers.get("if-none-match") == file.etag:
         return Response(None, 304, headers)
     return Response(file.content, 200, headers, file.media_type)
+
+
+def _authorization(websocket: WebSocket) -> str | None:
+    """As an Authorization header says it: of one that a client other than a browser sent, or of the protocols that were offered."""
+    for offered in websocket.scope.get("subprotocols", []):
+        if offered.startswith(TOKEN_PROTOCOL):
+            return f"Bearer {offered.removeprefix(TOKEN_PROTOCOL)}"
+    return websocket.headers.get("authorization")
+
+
+def _peer(websocket: WebSocket) -> str:
+    return "" if websocket.client is None else f"{websocket.client.host}:{websocket.client.port}"
 
 
 def _same_origin(websocket: WebSocket) -> bool:

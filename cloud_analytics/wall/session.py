@@ -12,6 +12,7 @@ import contextlib
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 
 from fastapi import WebSocket, WebSocketDisconnect
 
@@ -43,9 +44,17 @@ class _PageGone(Exception):  # noqa: N818 - named after what happened
 
 
 class Session:
-    """One page's. limits: see `WallLimits`."""
+    """One page's. limits: see `WallLimits`. check: raises what ends it, where the page's token was taken back."""
 
-    def __init__(self, socket: WebSocket, source: Source, limits: WallLimits, metrics: WallMetrics) -> None:
+    def __init__(
+        self,
+        socket: WebSocket,
+        source: Source,
+        limits: WallLimits,
+        metrics: WallMetrics,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._check = check
         self._socket = socket
         self._source = source
         self._limits = limits
@@ -121,6 +130,7 @@ class Session:
     async def _steward(self, follower: Follower) -> None:
         """Looks after cameras, tasks and subscriptions: whenever the page's wants change, and every `poll_seconds`."""
         while True:
+            self._check()
             offered = wall_tasks(self._source.describe())
             if offered != self._tasks:
                 self._tasks = offered

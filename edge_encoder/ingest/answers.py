@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from edge_encoder.cameras import CameraCounts
 from edge_encoder.ingest.capture_time import rfc3339
 from edge_encoder.types import Outcome, Receipt
-from shared.service.web import PROBLEM_JSON
+from shared.security.doors import PROBLEM_JSON
 
 _EXAMPLE: dict[str, JsonValue] = {
     "camera_id": "kitchen",

@@ -21,11 +21,16 @@ from edge_encoder.ingest.docs import add_docs
 from edge_encoder.intake import Intake, posted_now
 from edge_encoder.types import Outcome
 from shared.errors import Busy, DeadlinePassed, RequestError, TooLarge
+from shared.security.access import Access
+from shared.security.doors import PROBLEM_JSON, caller_of_request
+from shared.security.scopes import Action
 from shared.service.statuses import problem, status_of
-from shared.service.web import PROBLEM_JSON, web_app
+from shared.service.web import web_app
 from shared.telemetry.trace import packed
 
 RETRY_AFTER = {"Retry-After": "1"}
+OPEN_PATHS = ("/", "/docs", "/docs/", "/openapi.json")
+"""The API's description, which is the same everywhere."""
 HANG_UP = {"Connection": "close"}
 """Where the rest of a body may still be on its way, which nobody will read."""
 PICTURES = ("image/jpeg", "image/png", "image/webp")
@@ -34,16 +39,21 @@ _BODY = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} fo
 
 
 def edge_app(
-    intake: Intake, registry: CollectorRegistry, most_reading_bytes: int, ready: Callable[[], str | None]
+    intake: Intake,
+    registry: CollectorRegistry,
+    most_reading_bytes: int,
+    ready: Callable[[], str | None],
+    access: Access | None = None,
 ) -> FastAPI:
-    """The edge's HTTP app. most_reading_bytes: of all bodies that are being read."""
-    app = web_app("Taxon edge", "Camera frames in, feature bitstreams out.", ready, registry)
+    """The edge's HTTP app. most_reading_bytes: of all bodies that are being read. access: None lets everybody in."""
+    app = web_app("Taxon edge", "Camera frames in, feature bitstreams out.", ready, registry, access, OPEN_PATHS)
     bodies = Bodies(intake, most_reading_bytes)
     _add_frames(app, intake, bodies)
     add_docs(app)
 
     @app.get("/v1/cameras", tags=["cameras"], summary="The cameras and what became of their frames")
-    async def cameras() -> CamerasAnswer:
+    async def cameras(request: Request) -> CamerasAnswer:
+        caller_of_request(request).require(Action.METRICS)
         return CamerasAnswer(cameras=[CameraAnswer.of(counts) for counts in intake.cameras.counts()])
 
     @app.exception_handler(Busy)
@@ -76,6 +86,7 @@ def _add_frames(app: FastAPI, intake: Intake, bodies: Bodies) -> None:
         ] = None,
         traceparent: Annotated[str | None, Header(description="W3C trace context, carried to the result")] = None,
     ) -> JSONResponse:
+        caller_of_request(request).require(Action.POST, camera_id)
         intake.check(camera_id)
         taken_us = None if x_capture_time is None else _time(intake, x_capture_time)
         picture = await bodies.read(request)

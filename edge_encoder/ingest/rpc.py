@@ -18,6 +18,9 @@ from edge_encoder.intake import LATEST_CAPTURE_TIME_US, Intake, posted_now
 from edge_encoder.types import Outcome, Posted, Receipt
 from shared.errors import BadRequest, Draining, ImageError, NotReady, TaxonError
 from shared.packets import MICROSECONDS
+from shared.security.access import Access, Caller
+from shared.security.doors import caller_of_call
+from shared.security.scopes import Action
 from shared.service.statuses import abort, rpc_message
 from shared.telemetry.trace import HEADER, packed
 from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc
@@ -37,15 +40,17 @@ Answer = asyncio.Task[Receipt] | TaxonError
 
 
 class IngestService(ingest_pb2_grpc.IngestServiceServicer):
-    """most_open: frames of one stream that are worked on at the same time."""
+    """most_open: frames of one stream that are worked on at the same time. access: None lets everybody in."""
 
-    def __init__(self, intake: Intake, most_open: int) -> None:
+    def __init__(self, intake: Intake, most_open: int, access: Access | None = None) -> None:
+        self._access = access or Access()
         self._intake = intake
         self._most_open = most_open
 
     async def PostFrame(self, request: ingest_pb2.PostFrameRequest, context: Context) -> ingest_pb2.PostFrameResponse:
         """One frame; answered when its outcome is known."""
         try:
+            caller_of_call(self._access, context, "PostFrame").require(Action.POST, request.camera_id)
             receipt = await self._intake.post(self._posted(request, _traceparent(context)))
         except TaxonError as error:
             await abort(context, error)
@@ -57,7 +62,12 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
         """Many frames over one connection; one answer for each, in order."""
         answers: asyncio.Queue[Answer | None] = asyncio.Queue()
         room = asyncio.Semaphore(self._most_open)
-        reads = asyncio.create_task(self._read(requests, _traceparent(context), answers, room))
+        try:
+            caller = caller_of_call(self._access, context, "StreamFrames")
+            caller.require(Action.POST)
+        except TaxonError as error:
+            await abort(context, error)
+        reads = asyncio.create_task(self._read(requests, _traceparent(context), answers, room, caller))
         reads.add_done_callback(lambda _: answers.put_nowait(None))
         closes = asyncio.create_task(self._intake.closing.wait())
         closes.add_done_callback(lambda _: reads.cancel())
@@ -85,10 +95,12 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
         traceparent: str,
         answers: asyncio.Queue[Answer | None],
         room: asyncio.Semaphore,
+        caller: Caller,
     ) -> None:
         await room.acquire()
         async for request in requests:
             try:
+                caller.require(Action.POST, request.camera_id)
                 answers.put_nowait(self._intake.post(self._posted(request, request.traceparent or traceparent)))
             except TaxonError as error:
                 answers.put_nowait(error)

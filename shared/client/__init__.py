@@ -7,8 +7,10 @@
         async for result in results:
             print(result.camera_id, result.sequence, result.coded_bytes, result.tasks)
 
+    CameraClient(..., credentials=Credentials(ca=Path("ca.crt"), token=Path("kitchen.token")))   TLS, and a token
+
 Everything that is meant to be imported is listed here. Errors: Refused (asked for what a service does not give) and Unreachable
-(nobody answered for as long as `Timeouts.give_up`), both of `shared.errors`.
+(nobody answered for as long as `Timeouts.give_up`), and SettingsRefused (credentials that cannot be used), all of `shared.errors`.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ from shared.client.types import (
     TaskResult,
     Wish,
 )
-from shared.errors import Refused, Unreachable
+from shared.errors import Refused, SettingsRefused, Unreachable
 from shared.results import ClassesResult, ClassProbability, Encoding, GroupBytes, PictureResult, TensorResult
+from shared.security.credentials import Credentials
 
 __all__ = [
     "BundleInfo",
@@ -39,6 +42,7 @@ __all__ = [
     "ClassProbability",
     "ClassesResult",
     "CloudClient",
+    "Credentials",
     "Encoding",
     "GroupBytes",
     "Outcome",
@@ -46,6 +50,7 @@ __all__ = [
     "Receipt",
     "Refused",
     "Result",
+    "SettingsRefused",
     "Subscriber",
     "TaskInfo",
     "TaskResult",

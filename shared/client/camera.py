@@ -24,12 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.client.connection import Broken, Patience, Timeouts, failure, open_channel
+from shared.client.connection import Broken, Patience, Timeouts, failure, open_channel, reopened, shown
 from shared.client.messages import receipt_of, refusal_of, timestamp
 from shared.client.types import CameraFrame, Outcome, Picture, Receipt
 from shared.client.window import Window
 from shared.errors import Refused
 from shared.packets import checked_name
+from shared.security.credentials import NO_CREDENTIALS, Credentials
 from shared.sources.types import SourceFrame
 from shared.telemetry.trace import HEADER
 from shared.wire import ingest_pb2, ingest_pb2_grpc
@@ -47,15 +48,23 @@ StreamCall = grpc.aio.StreamStreamCall[ingest_pb2.StreamFramesRequest, ingest_pb
 class CameraClient:
     """One camera at one edge; raises BadName for what is no camera's id.
 
+    credentials: read again after a break, so that renewed ones are used.
     Each attempt has its deadline (`timeouts.answer`); after a broken one come others, until `timeouts.give_up` raises Unreachable.
     """
 
-    def __init__(self, target: str, camera_id: str, timeouts: Timeouts = Timeouts()) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        target: str,
+        camera_id: str,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
+        self._credentials = credentials
         self.camera_id = checked_name("camera", camera_id)
         self._target = target
         self._timeouts = timeouts
         self._last_time_us = 0
-        self._channel = open_channel(target, timeouts, LARGEST_FRAME_BYTES)
+        self._channel = open_channel(target, timeouts, LARGEST_FRAME_BYTES, credentials)
         self._stub = ingest_pb2_grpc.IngestServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -73,13 +82,15 @@ class CameraClient:
             picture=await _picture_file(picture),
             capture_time=timestamp(self._time_of(capture_time_us)),
         )
-        metadata = ((HEADER, traceparent),) if traceparent else ()
+        traced = ((HEADER, traceparent),) if traceparent else ()
         patience = Patience(self._target, self._timeouts.give_up)
         while True:
             try:
                 await patience.connected(self._channel, self._timeouts.connect)
                 answer = await self._stub.PostFrame(
-                    request, timeout=patience.left(self._timeouts.answer), metadata=metadata
+                    request,
+                    timeout=patience.left(self._timeouts.answer),
+                    metadata=(*traced, *shown(self._credentials)),
                 )
                 patience.succeeded()
                 return receipt_of(answer.receipt)
@@ -143,7 +154,7 @@ class CameraClient:
         if await window.oldest() is None:
             return
         await patience.connected(self._channel, self._timeouts.connect)
-        call = self._stub.StreamFrames(window.from_oldest())
+        call = self._stub.StreamFrames(window.from_oldest(), metadata=shown(self._credentials))
         try:
             while (request := await window.oldest()) is not None:
                 receipt = self._receipt(request, await self._answer(call, patience))
@@ -185,6 +196,11 @@ class CameraClient:
         seconds = patience.pause(why)
         log.debug("camera %s: %s, trying %s again in %.2f s", self.camera_id, why, self._target, seconds)
         await asyncio.sleep(seconds)
+        if self._credentials.renewable:
+            self._channel = await reopened(
+                self._channel, self._target, self._timeouts, LARGEST_FRAME_BYTES, self._credentials
+            )
+            self._stub = ingest_pb2_grpc.IngestServiceStub(self._channel)
 
 
 async def _picture_file(picture: Picture) -> bytes:

@@ -17,6 +17,7 @@ from shared.client.connection import Timeouts, failure, open_channel
 from shared.client.messages import bundle_of, camera_of
 from shared.client.types import BundleInfo, CameraInfo
 from shared.errors import Refused, Unreachable
+from shared.security.credentials import NO_CREDENTIALS, Credentials
 from shared.service.targets import Targets
 from shared.wire import results_pb2, results_pb2_grpc
 
@@ -28,14 +29,21 @@ Answer = TypeVar("Answer")
 class CloudClient:
     """Asks once, with a deadline (`timeouts.answer`) that includes the wait for a service which is not up yet.
 
+    credentials: see `Credentials`.
     target: the cloud's address, or those of its replicas with commas, which share the deadline, one after the other.
     """
 
-    def __init__(self, target: str, timeouts: Timeouts = Timeouts()) -> None:  # noqa: B008 - it is frozen
+    def __init__(
+        self,
+        target: str,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - it is frozen
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
+        self._credentials = credentials
         self._target = target
         self._timeouts = timeouts
         self._targets = Targets(target)
-        self._channel = open_channel(self._targets.current, timeouts, LARGEST_ANSWER_BYTES)
+        self._channel = self._opened()
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,6 +68,9 @@ class CloudClient:
         bundles = await self.describe_bundles()
         return tuple(dict.fromkeys(task.name for bundle in bundles for task in bundle.tasks))
 
+    def _opened(self) -> grpc.aio.Channel:
+        return open_channel(self._targets.current, self._timeouts, LARGEST_ANSWER_BYTES, self._credentials)
+
     async def _asked(
         self,
         method: Callable[[results_pb2_grpc.ResultsServiceAsyncStub], Callable[..., Awaitable[Answer]]],
@@ -69,7 +80,9 @@ class CloudClient:
         for _ in range(len(self._targets)):
             stub = results_pb2_grpc.ResultsServiceStub(self._channel)
             try:
-                return await method(stub)(request, timeout=seconds, wait_for_ready=True)
+                return await method(stub)(
+                    request, timeout=seconds, wait_for_ready=True, metadata=self._credentials.metadata()
+                )
             except grpc.aio.AioRpcError as error:
                 found = failure(error)
                 if isinstance(found, Refused):
@@ -77,5 +90,5 @@ class CloudClient:
                 why = str(found)
             await self._channel.close()
             self._targets.next()
-            self._channel = open_channel(self._targets.current, self._timeouts, LARGEST_ANSWER_BYTES)
+            self._channel = self._opened()
         raise Unreachable(self._target, self._timeouts.answer, why)

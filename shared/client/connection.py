@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import grpc
 
-from shared.errors import Refused, TaxonError, Unreachable
+from shared.errors import Refused, SettingsRefused, TaxonError, Unreachable
+from shared.security.credentials import NO_CREDENTIALS, Credentials, Metadata
 from shared.service.rpc import KEEPALIVE_SECONDS, channel_options
 from shared.service.statuses import reason_of
 
@@ -52,11 +53,35 @@ class Broken(TaxonError):  # noqa: N818 - named after what happened; never leave
     """A connection broke, or the service is not there; another attempt may do."""
 
 
-def open_channel(target: str, timeouts: Timeouts, largest_message_bytes: int) -> grpc.aio.Channel:
-    """A channel that pings when it is idle."""
+def open_channel(
+    target: str, timeouts: Timeouts, largest_message_bytes: int, credentials: Credentials = NO_CREDENTIALS
+) -> grpc.aio.Channel:
+    """A channel that pings when it is idle; raises SettingsRefused for credentials that cannot be used."""
+    credentials.metadata()
     common = [option for option in channel_options(largest_message_bytes) if option[0] != "grpc.keepalive_time_ms"]
     keepalive = ("grpc.keepalive_time_ms", round(timeouts.keepalive * 1000))
-    return grpc.aio.insecure_channel(target, options=[*common, keepalive])
+    return credentials.channel(target, [*common, keepalive])
+
+
+async def reopened(
+    channel: grpc.aio.Channel, target: str, timeouts: Timeouts, largest_message_bytes: int, credentials: Credentials
+) -> grpc.aio.Channel:
+    """A new channel in the place of this one, with the credentials' files as they are now; the old one while those cannot be used."""
+    try:
+        opened = open_channel(target, timeouts, largest_message_bytes, credentials)
+    except SettingsRefused as error:
+        log.warning("%s: trying on with the earlier ones", error)
+        return channel
+    await channel.close()
+    return opened
+
+
+def shown(credentials: Credentials) -> Metadata:
+    """What goes with a call; raises Broken for a token file that is just being renewed."""
+    try:
+        return credentials.metadata()
+    except SettingsRefused as error:
+        raise Broken(str(error)) from error
 
 
 def failure(error: grpc.aio.AioRpcError) -> Broken | Refused:

@@ -24,11 +24,12 @@ from typing import Self
 
 import grpc
 
-from shared.client.connection import Broken, Patience, Timeouts, failure, open_channel
+from shared.client.connection import Broken, Patience, Timeouts, failure, open_channel, reopened, shown
 from shared.client.messages import result_of, subscribe_request
 from shared.client.types import Result, Wish
 from shared.errors import Refused, TaxonError
 from shared.packets import checked_name
+from shared.security.credentials import NO_CREDENTIALS, Credentials
 from shared.service.targets import Targets
 from shared.wire import results_pb2, results_pb2_grpc
 
@@ -49,7 +50,7 @@ class Subscriber:
     target: the cloud's address, or those of its replicas with commas: where one breaks, the next one goes on. cursor: of
     the last result that an earlier subscriber had, to get what it missed; empty for "from now on". subscription_id: who
     comes back with the same one takes its place again. wait_for_cameras: a camera that the cloud does not know yet may
-    come; False raises Refused for it.
+    come; False raises Refused for it. credentials: read again for each connection.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Subscriber:
         subscription_id: str | None = None,
         wait_for_cameras: bool = True,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
         self.subscription_id = checked_name("subscription", subscription_id or uuid.uuid4().hex)
         self.cursor = cursor
@@ -74,6 +76,7 @@ class Subscriber:
         self._wish = wish
         self._wait_for_cameras = wait_for_cameras
         self._timeouts = timeouts
+        self._credentials = credentials
         self._received_cursor = cursor
         self._last_sequences: dict[str, int] = {}
         self._buffer: deque[Result] = deque()
@@ -84,7 +87,7 @@ class Subscriber:
         self._over = False
         self._error: TaxonError | None = None
         self._call: Call | None = None
-        self._channel = open_channel(self._targets.current, timeouts, LARGEST_RESULT_BYTES)
+        self._channel = open_channel(self._targets.current, timeouts, LARGEST_RESULT_BYTES, credentials)
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -183,11 +186,12 @@ class Subscriber:
         await asyncio.sleep(seconds)
 
     async def _move_on(self) -> None:
-        """To the next address, where there are several."""
-        if len(self._targets) > 1 and not self._closing:
-            await self._channel.close()
+        """To the next address, where there are several; with credentials that may have been renewed."""
+        if (len(self._targets) > 1 or self._credentials.renewable) and not self._closing:
             self._targets.next()
-            self._channel = open_channel(self._targets.current, self._timeouts, LARGEST_RESULT_BYTES)
+            self._channel = await reopened(
+                self._channel, self._targets.current, self._timeouts, LARGEST_RESULT_BYTES, self._credentials
+            )
 
     async def _one_call(self, patience: Patience) -> None:
         """One connection to its end; raises Broken, Refused or BadRequest."""
@@ -195,7 +199,9 @@ class Subscriber:
         await patience.connected(
             self._channel, min(self._timeouts.connect, MOVE_ON_SECONDS) if others else self._timeouts.connect
         )
-        call = self._call = results_pb2_grpc.ResultsServiceStub(self._channel).Subscribe()
+        call = self._call = results_pb2_grpc.ResultsServiceStub(self._channel).Subscribe(
+            metadata=shown(self._credentials)
+        )
         try:
             async with asyncio.timeout(patience.left(self._timeouts.answer)):
                 async with self._writing:

@@ -18,6 +18,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from shared.errors import TaxonError
+from shared.security.certificates import ServerTls
 
 KEEPALIVE_SECONDS = 20.0
 KEEPALIVE_TIMEOUT_SECONDS = 5.0
@@ -56,9 +57,16 @@ def channel_options(largest_message_bytes: int) -> ChannelOptions:
 
 
 class RpcServer:
-    """One port's gRPC services, with grpc.health.v1 and reflection."""
+    """One port's gRPC services, with grpc.health.v1 and reflection. tls: None for plain text."""
 
-    def __init__(self, address: str, largest_message_bytes: int, concurrent_calls: int | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        largest_message_bytes: int,
+        concurrent_calls: int | None = None,
+        tls: ServerTls | None = None,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    ) -> None:
         options = [
             *_common(largest_message_bytes),
             # The name is the string's, not the C constant's (..._MIN_RECV_PING_...): an unknown option is ignored in silence, and then
@@ -67,7 +75,10 @@ class RpcServer:
             ("grpc.http2.max_ping_strikes", 3),
             ("grpc.so_reuseport", 0),
         ]
-        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=concurrent_calls)
+        self._server = grpc.aio.server(
+            options=options, maximum_concurrent_rpcs=concurrent_calls, interceptors=tuple(interceptors)
+        )
+        self._tls = tls
         self._address = address
         self._health = health_aio.HealthServicer()
         self._names: list[str] = []
@@ -86,7 +97,7 @@ class RpcServer:
         await self._health.set("", SERVING)
         await self.set_ready(False)
         try:
-            self.port = self._server.add_insecure_port(self._address)
+            self.port = self._listening()
         except RuntimeError as error:
             # gRPC complains, at the interpreter's end, of a server that was neither started nor stopped.
             await self._server.start()
@@ -96,6 +107,11 @@ class RpcServer:
                 "Name another address with --rpc"
             ) from error
         await self._server.start()
+
+    def _listening(self) -> int:
+        if self._tls is None:
+            return self._server.add_insecure_port(self._address)
+        return self._server.add_secure_port(self._address, self._tls.rpc_credentials())
 
     async def set_ready(self, ready: bool) -> None:
         """What grpc.health.v1 says of the services."""

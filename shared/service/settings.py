@@ -80,6 +80,16 @@ class ServiceSettings(BaseSettings):
     camera_series_seconds: float = Field(
         86400.0, gt=0, description="metrics of a camera that gives nothing are forgotten after so long: it has left"
     )
+    tls_certificate: Path | None = Field(None, description="PEM file, with its chain; both ports then speak TLS alone")
+    tls_key: Path | None = Field(
+        None, description="PEM file of its key; all these files are read again when they change"
+    )
+    tls_client_ca: Path | None = Field(None, description="PEM file; a client must have a certificate that it signed")
+    tls_clients: Literal["all", "rpc"] = Field(
+        "all", description="the ports that ask for a client's certificate: all, or rpc (probes and browsers have none)"
+    )
+    tokens: Path | None = Field(None, description="file of the tokens' hashes and scopes, made with `taxon token`")
+    insecure: bool = Field(False, description="go on without TLS or tokens where other machines are reached; warns")
     drain_seconds: float = Field(10.0, gt=0, le=600, description="how long a stopping service finishes its work")
 
 

@@ -22,18 +22,33 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_cr
 from starlette.exceptions import HTTPException
 
 from shared.errors import TaxonError
+from shared.security.access import Access
+from shared.security.certificates import ServerTls
+from shared.security.doors import PROBLEM_JSON, TokenMiddleware, caller_of_request, challenge
+from shared.security.scopes import Action
 from shared.service.rpc import AddressInUse
 from shared.service.statuses import problem, status_of
 
 # A second series for each counter, with the time of its beginning, which nobody draws.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-PROBLEM_JSON = "application/problem+json"
+OPEN_PATHS = ("/healthz", "/readyz")
+"""Probes show no token, and learn nothing but whether the service works."""
 IDLE_CONNECTION_SECONDS = 30
 
 
-def web_app(title: str, description: str, ready: Callable[[], str | None], registry: CollectorRegistry) -> FastAPI:
-    """An app with the common routes. ready: None when the service is ready, else what it waits for."""
+def web_app(
+    title: str,
+    description: str,
+    ready: Callable[[], str | None],
+    registry: CollectorRegistry,
+    access: Access | None = None,
+    open_paths: tuple[str, ...] = (),
+) -> FastAPI:
+    """An app with the common routes. ready: None when the service is ready, else what it waits for.
+
+    access: None lets everybody in. open_paths: as in `TokenMiddleware`, beside the probes'.
+    """
     app = FastAPI(
         title=title,
         description=description,
@@ -55,12 +70,13 @@ def web_app(title: str, description: str, ready: Callable[[], str | None], regis
         )
 
     @app.get("/metrics", tags=["health"], summary="Prometheus metrics", response_class=Response)
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
+        caller_of_request(request).require(Action.METRICS)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.exception_handler(TaxonError)
     async def refused(_: Request, error: TaxonError) -> JSONResponse:
-        return JSONResponse(problem(error), status_of(error).http, media_type=PROBLEM_JSON)
+        return JSONResponse(problem(error), status_of(error).http, challenge(error), PROBLEM_JSON)
 
     @app.exception_handler(HTTPException)
     async def not_here(request: Request, error: HTTPException) -> JSONResponse:
@@ -71,13 +87,16 @@ def web_app(title: str, description: str, ready: Callable[[], str | None], regis
         }
         return JSONResponse(answer, error.status_code, error.headers, PROBLEM_JSON)
 
+    app.add_middleware(TokenMiddleware, access=access or Access(), open_paths=OPEN_PATHS + open_paths)
     return app
 
 
 class WebServer:
-    """uvicorn without its own signal handlers. address: host:port; port 0 takes a free one."""
+    """uvicorn without its own signal handlers. address: host:port; port 0 takes a free one. tls: None for plain text."""
 
-    def __init__(self, app: FastAPI, address: str, largest_socket_message_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self, app: FastAPI, address: str, largest_socket_message_bytes: int = 1 << 20, tls: ServerTls | None = None
+    ) -> None:
         host, _, port = address.rpartition(":")
         self._host, self._wanted = host.strip("[]") or "127.0.0.1", int(port)
         self.port = 0
@@ -93,15 +112,17 @@ class WebServer:
                 ws_per_message_deflate=False,
                 timeout_keep_alive=IDLE_CONNECTION_SECONDS,
                 server_header=False,
+                ssl_context_factory=None if tls is None else (lambda *_: tls.web_context()),
             )
         )
+        self._scheme = "http" if tls is None else "https"
         self._serving: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
         """Where a browser on this machine finds it."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
-        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+        return f"{self._scheme}://[{host}]:{self.port}/" if ":" in host else f"{self._scheme}://{host}:{self.port}/"
 
     async def start(self) -> None:
         """Returns when it listens; raises AddressInUse."""

@@ -57,6 +57,9 @@ _COMMANDS = (
     Command("cloud", "run the cloud service", "taxon.commands.cloud", takes_argv=True),
     Command("camera", "play a folder, video or webcam to an edge", "taxon.commands.camera"),
     Command("watch", "subscribe to results: a live table, or files", "taxon.commands.watch"),
+    Command(
+        "token", "make a token for a camera, subscriber or edge, and its line of a token file", "taxon.commands.token"
+    ),
     Command("run", "code pictures, decode them again and draw a contact sheet of each", "taxon.commands.run"),
     Command("encode", "code pictures into bitstreams", "taxon.commands.encode"),
     Command("decode", "decode bitstreams into the tasks' results", "taxon.commands.decode"),

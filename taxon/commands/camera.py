@@ -21,7 +21,7 @@ from shared.packets import checked_name
 from shared.sources import open_source, play
 from shared.telemetry.logs import configure_logs
 from taxon.errors import CommandError
-from taxon.live.options import count, positive
+from taxon.live.options import add_credentials, count, credentials_of, positive
 from taxon.live.stopping import Stop, finish, run_live, until
 from taxon.live.tally import Tally, receipt_document
 
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--give-up", type=positive, metavar="N", help="end after so many seconds without an edge (default: never)"
     )
+    add_credentials(parser)
     parser.add_argument("--json", action="store_true", help="a JSON line for each receipt, and one for the counts")
 
 
@@ -88,7 +89,7 @@ async def _played(arguments: argparse.Namespace) -> int:
 async def _play(arguments: argparse.Namespace, tally: Tally, stop: Stop) -> None:
     timeouts = Timeouts(give_up=arguments.give_up)
     with open_source(arguments.source, fps=arguments.fps, loop=arguments.loop) as source:
-        async with CameraClient(arguments.to, tally.camera_id, timeouts) as camera:
+        async with CameraClient(arguments.to, tally.camera_id, timeouts, credentials_of(arguments)) as camera:
             receipts = camera.stream(until(play(source), stop), arguments.in_flight)
             # An edge that never answered will hardly begin to now.
             await finish(

@@ -13,11 +13,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-from shared.client import CloudClient, Encoding, Subscriber, Timeouts, Unreachable, Wish
+from shared.client import CloudClient, Credentials, Encoding, Subscriber, Timeouts, Unreachable, Wish
 from shared.telemetry.logs import configure_logs
 from taxon.commands.common import names_of
 from taxon.errors import CommandError, UsageError
-from taxon.live.options import count, positive
+from taxon.live.options import add_credentials, count, credentials_of, positive
 from taxon.live.saving import save
 from taxon.live.showing import shown
 from taxon.live.stopping import Stop, finish, run_live, until
@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--give-up", type=positive, metavar="N", help="end after so many seconds without a cloud (default: never)"
     )
+    add_credentials(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -87,7 +88,8 @@ async def _watch(arguments: argparse.Namespace, watching: Watching, stop: Stop) 
         encoding=Encoding.TENSOR if arguments.tensors else Encoding.PNG,
         longest_side_pixels=arguments.longest_side,
     )
-    async with Subscriber(arguments.cloud, wish, timeouts=Timeouts(give_up=arguments.give_up)) as results:
+    timeouts, credentials = Timeouts(give_up=arguments.give_up), credentials_of(arguments)
+    async with Subscriber(arguments.cloud, wish, timeouts=timeouts, credentials=credentials) as results:
         timing = asyncio.create_task(_end_after(arguments.seconds, results, stop))
         try:
             async with shown(watching, results):
@@ -106,14 +108,16 @@ async def _tasks(arguments: argparse.Namespace) -> tuple[str, ...]:
     named = names_of(arguments.tasks)
     if named is not None:
         return tuple(named)
-    return (SCENE, OBJECT) if arguments.save is None else await all_tasks(arguments.cloud, arguments.give_up)
+    if arguments.save is None:
+        return SCENE, OBJECT
+    return await all_tasks(arguments.cloud, arguments.give_up, credentials_of(arguments))
 
 
-async def all_tasks(cloud: str, give_up_seconds: float | None) -> tuple[str, ...]:
+async def all_tasks(cloud: str, give_up_seconds: float | None, credentials: Credentials) -> tuple[str, ...]:
     """Every task that the cloud offers, once it answers; raises Unreachable after `give_up_seconds`, None waits on."""
     timeouts = Timeouts(answer=ASKED_AGAIN_SECONDS if give_up_seconds is None else give_up_seconds)
     told = False
-    async with CloudClient(cloud, timeouts) as client:
+    async with CloudClient(cloud, timeouts, credentials) as client:
         while True:
             try:
                 return await client.task_names()

@@ -13,11 +13,14 @@ import pytest_asyncio
 from playwright.async_api import Browser
 from prometheus_client import CollectorRegistry
 
-from cloud_analytics.wall import add_wall
+from cloud_analytics.wall import WALL_OPEN_PATHS, add_wall
 from shared.bundle import Bundle
+from shared.security.access import Access
+from shared.security.tokens import Tokens
 from shared.service.web import WebServer, web_app
 from shared.tasks import TASKS
 from taxon.defaults import SHIPPED_BUNDLE
+from tests.authority import TokenFolder
 from tests.chromium import CHROMIUM, DESK, PHONE, OpenWall, chromium, wall_in
 from tests.wall_feeder import Feeder
 
@@ -41,14 +44,15 @@ class Service:
     feeder: Feeder
     server: WebServer | None = None
     port: int = 0
+    access: Access | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
 
     async def start(self) -> None:
-        app = web_app("taxon cloud", "", lambda: None, CollectorRegistry())
-        add_wall(app, self.feeder)
+        app = web_app("taxon cloud", "", lambda: None, CollectorRegistry(), self.access, WALL_OPEN_PATHS)
+        add_wall(app, self.feeder, access=self.access)
         self.server = WebServer(app, f"127.0.0.1:{self.port}")
         await self.server.start()
         self.port = self.server.port
@@ -70,9 +74,9 @@ def bundle() -> Bundle:
 
 
 @asynccontextmanager
-async def serving(bundle: Bundle, *rooms: str) -> AsyncIterator[Service]:
+async def serving(bundle: Bundle, *rooms: str, access: Access | None = None) -> AsyncIterator[Service]:
     feeder = Feeder(bundle, {room: sorted((ROOT / "samples" / room).glob("*.jpg"))[:8] for room in rooms}, FPS)
-    service = Service(feeder)
+    service = Service(feeder, access=access)
     await service.start()
     playing = asyncio.create_task(feeder.play())
     try:
@@ -280,3 +284,18 @@ async def test_keyboard_and_reader_of_the_screen_reach_everything(browser: Brows
                 .split(", ").some(time => parseFloat(time) > 0)).length"""
         )
         assert moving == 0, "nothing moves where less motion is asked for"
+
+
+async def test_the_page_shows_the_token_of_its_address_and_forgets_the_address(
+    browser: Browser, bundle: Bundle, tmp_path: Path
+) -> None:
+    folder = TokenFolder(tmp_path)
+    token = folder.add("wall", "subscribe").read_text().strip()
+    async with serving(bundle, "kitchen", access=Access(Tokens(folder.path))) as service:
+        async with wall_in(browser, f"{service.url}#token={token}") as wall:
+            await wall.drawn("kitchen", "segment_semantic")
+            assert wall.page.url == service.url
+            assert not [url for url in wall.requests if token in url]
+        async with wall_in(browser, service.url) as wall:
+            await wall.page.get_by_text("UNAUTHENTICATED").first.wait_for()
+            assert await wall.page.locator(".camera").count() == 0

@@ -11,8 +11,10 @@ const SILENCE = 15_000;
 const SEEN_PAUSE = 100;
 
 export class Connection {
-  constructor(address, told) {
+  // token: shown as a protocol, the one thing that a page can add to its asking; "" where there is none.
+  constructor(address, token, told) {
     this.address = address;
+    this.protocols = token ? ["taxon.wall", `taxon.token.${token}`] : ["taxon.wall"];
     this.told = told;
     this.clock = new Clock();
     this.socket = null;
@@ -33,7 +35,7 @@ export class Connection {
   open() {
     clearTimeout(this.timer);
     if (this.failures === 0) this.told.state("connecting", "");
-    const socket = new WebSocket(this.address);
+    const socket = new WebSocket(this.address, this.protocols);
     this.socket = socket;
     this.heard = performance.now();
     socket.binaryType = "arraybuffer";

@@ -14,13 +14,23 @@ const REFRESH_MILLISECONDS = 500;
 
 const one = (selector) => document.querySelector(selector);
 
+// From the address (`/#token=...`), which it leaves at once; a fragment is never sent. It lasts as long as the tab.
+function shownToken() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given !== null) {
+    sessionStorage.setItem("taxon.token", given.trim());
+    history.replaceState(null, "", location.pathname);
+  }
+  return sessionStorage.getItem("taxon.token") ?? "";
+}
+
 class Wall {
   constructor() {
     this.cards = new Map();
     this.tasks = [];
     this.switches = new Switches(() => this.switched());
     this.chips = new TaskChips(one(".chips"));
-    this.connection = new Connection(`${location.origin.replace(/^http/, "ws")}/wall/socket`, {
+    this.connection = new Connection(`${location.origin.replace(/^http/, "ws")}/wall/socket`, shownToken(), {
       state: (state, detail) => this.showConnection(state, detail),
       message: (message) => this.take(message),
       pictures: (header, files) => this.cards.get(header.camera)?.takePictures(header.pictures, files, this.connection.clock),

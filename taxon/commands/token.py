@@ -1,0 +1,60 @@
+"""`taxon token NAME SCOPE,SCOPE`: a new token for a client, and the line that a service's token file gets for it.
+
+    256 random bits --> FILE (mode 600), for the client        their SHA-256 --> a line: on stdout, or appended to --add-to FILE
+
+Law: the token itself is nowhere but in the client's file: not on the terminal, in no log, in no shell's history.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from shared.security.scopes import read_scopes
+from shared.security.tokens import new_token, read_tokens, token_line
+from taxon.errors import CommandError, UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="of the token, for logs")
+    parser.add_argument(
+        "scopes",
+        metavar="SCOPE,SCOPE",
+        help="post:CAMERAS, subscribe:CAMERAS, uplink:CAMERAS, metrics, admin; CAMERAS: a name, or a pattern such as shop7-*",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="new file for the token")
+    parser.add_argument("--add-to", type=Path, metavar="FILE", help="token file of the service (default: stdout)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """The exit status."""
+    token = new_token()
+    try:
+        line = token_line(arguments.name, token, read_scopes(arguments.scopes))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    try:
+        _make(arguments.output, token, line, arguments.add_to)
+    except OSError as error:
+        raise CommandError(f"{error.filename or arguments.output}: {error.strerror}") from error
+    except ValueError as error:
+        raise CommandError(f"{arguments.add_to}: {error}") from error
+    if arguments.add_to is None:
+        print(line)
+    return 0
+
+
+def _make(output: Path, token: str, line: str, add_to: Path | None) -> None:
+    before = ""
+    if add_to is not None:
+        before = add_to.read_text(encoding="utf-8") if add_to.exists() else ""
+        before += "" if before.endswith("\n") or not before else "\n"
+        read_tokens(before + line)
+    with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(token + "\n")
+    if add_to is not None:
+        # Whole or not at all: a service may read it in this moment.
+        written = add_to.with_name(add_to.name + ".new")
+        written.write_text(before + line + "\n", encoding="utf-8")
+        written.replace(add_to)
