@@ -9,8 +9,6 @@ file the digest of its symbols (or why it was refused), and whether coding them 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import ctypes.util
 import json
 import time
 from collections.abc import Mapping
@@ -24,21 +22,15 @@ from shared.errors import TaxonError
 from shared.latents import Latent
 from tests.crossarch.machine import Machine
 
-ROUNDINGS = {"downward": 0x400, "upward": 0x800, "toward-zero": 0xC00}
-"""fenv.h's on x86-64."""
-
 
 def main() -> None:
     """Decodes, codes again, and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, required=True, help="directory of a model bundle")
-    parser.add_argument("--rounding", choices=ROUNDINGS, help="the processor's rounding of floats (x86-64)")
     parser.add_argument("streams", type=Path, help="folder of .txn files")
     arguments = parser.parse_args()
     bundle = Bundle.load(arguments.bundle)
     codecs = bundle.codecs()
-    if arguments.rounding:
-        set_rounding(arguments.rounding)
     digests, recoded = {}, 0
     began = time.perf_counter()
     for path in sorted(arguments.streams.glob("*.txn")):
@@ -51,14 +43,6 @@ def main() -> None:
             digests[path.stem] = f"refused: {error}"
     report = {"digests": digests, "recoded": recoded, "seconds": time.perf_counter() - began}
     print(json.dumps(report | {"machine": Machine.here().to_json()}))
-
-
-def set_rounding(name: str) -> None:
-    """Sets the rounding of this thread; raises SystemExit where the C library refuses."""
-    library = ctypes.CDLL(ctypes.util.find_library("m") or "libm.so.6")
-    wanted = ROUNDINGS[name]
-    if library.fesetround(wanted) or library.fegetround() != wanted:
-        raise SystemExit(f"crossarch: the rounding {name} could not be set")
 
 
 def latents_of(bundle: Bundle, codecs: Mapping[str, EntropyCodec], data: bytes) -> dict[str, Latent]:

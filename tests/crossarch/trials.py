@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ def decode_trials(prepared: Prepared, here: Machine) -> list[Trial]:
                 environment={"OPENBLAS_NUM_THREADS": str(threads)},
                 wanted={"blas_threads": threads},
             )
-            for threads in (1, 2, 7)
+            for threads in sorted({1, 2, os.cpu_count() or 1})
         ),
         *(
             Trial(
@@ -66,16 +67,6 @@ def decode_trials(prepared: Prepared, here: Machine) -> list[Trial]:
             if not feature or feature in here.features
         ),
         *_numpy_levels(here),
-        *(
-            Trial(
-                f"rounding {rounding}",
-                "decode",
-                options=("--rounding", rounding),
-                environment={"OPENBLAS_NUM_THREADS": "1"},
-                wanted={"blas_threads": 1},
-            )
-            for rounding in ("upward", "downward", "toward-zero")
-        ),
     ]
     for version, folder in ((OLDEST_NUMPY, prepared.oldest_numpy), (NEXT_NUMPY, prepared.next_numpy)):
         trials.append(Trial(f"numpy {version}", "decode", environment=_path(folder), wanted={"numpy": version}))
