@@ -1,6 +1,6 @@
 """Runs every trial and counts the symbols that differ.
 
-    python -m tests.crossarch [--every 8] [--invented 4] [--table FILE.md] [--keep FOLDER]
+    python -m tests.crossarch [--every 24] [--invented 2] [--table FILE.md] [--folder FOLDER]
 
 Exit status 1 if one symbol differs, a bitstream is refused, a trial did not run as it wanted, or one could not be prepared.
 A GPU is used where there is one; elsewhere its trial is skipped, and the summary says so.
@@ -78,9 +78,9 @@ def run(arguments: argparse.Namespace) -> list[Outcome]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, help="directory of a model bundle (default: the one shipped)")
-    parser.add_argument("--every", type=int, default=8, help="take every Nth of the shipped pictures")
+    parser.add_argument("--every", type=int, default=24, help="take every Nth of the shipped pictures")
     parser.add_argument(
-        "--invented", type=int, default=4, help="invented latents at each operating point and resolution"
+        "--invented", type=int, default=2, help="invented latents at each operating point and resolution"
     )
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "out" / "crossarch", help="where fetched packages are kept"

@@ -38,7 +38,7 @@ def main() -> None:
     bundle = Bundle.load(arguments.bundle)
     providers = choose_providers(arguments.provider, arguments.output / "engines", bundle)
     encoder = Encoder(bundle, providers, arguments.threads)
-    images = np.load(arguments.images)
+    images = np.load(arguments.images)[: arguments.limit]
     arguments.output.mkdir(parents=True, exist_ok=True)
     digests: dict[str, str] = {}
     kept: dict[str, AnyArray] = {}
@@ -68,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=1, help="pictures that are analysed together")
     parser.add_argument("--noise", type=int, default=0, help="last bits by which each feature is moved at most")
     parser.add_argument("--provider", default="cpu", help="cpu or cuda")
+    parser.add_argument("--limit", type=int, help="take the first so many pictures alone (emulation is slow)")
     parser.add_argument("output", type=Path, help="folder for the bitstreams")
     return parser.parse_args()
 

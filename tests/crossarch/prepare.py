@@ -35,7 +35,7 @@ class NotPrepared(TaxonError):  # noqa: N818 - named after what is wrong
 
 @dataclass(frozen=True)
 class Prepared:
-    """Commands and folders. aarch64, nehalem: qemu and an interpreter. The others: folders for PYTHONPATH."""
+    """Where things lie: two qemus, the root of the aarch64 Python, and folders of packages for PYTHONPATH."""
 
     aarch64_qemu: Path
     aarch64_root: Path

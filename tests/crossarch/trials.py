@@ -95,6 +95,7 @@ def decode_trials(prepared: Prepared, here: Machine) -> list[Trial]:
 def encode_trials(prepared: Prepared, images: Path) -> list[Trial]:
     """Other machines' networks; the first is what the others are compared with."""
     with_images = ("--images", str(images))
+    emulated = (*with_images, "--limit", "2")
     oldest = {"onnxruntime": OLDEST_RUNTIME}
     return [
         Trial("as here, 1 thread", "encode", options=with_images),
@@ -113,7 +114,7 @@ def encode_trials(prepared: Prepared, images: Path) -> list[Trial]:
             "x86-64 without AVX (qemu, Nehalem)",
             "encode",
             prepared.x86("Nehalem"),
-            with_images,
+            emulated,
             wanted={"blas": "Nehalem"},
             without=ABOVE_SSE,
         ),
@@ -121,7 +122,7 @@ def encode_trials(prepared: Prepared, images: Path) -> list[Trial]:
             f"aarch64 (qemu, neoverse-n1), ONNX Runtime {OLDEST_RUNTIME}",
             "encode",
             prepared.aarch64("neoverse-n1"),
-            with_images,
+            emulated,
             _path(prepared.aarch64_runtime, prepared.aarch64_packages),
             wanted={"architecture": "aarch64"} | oldest,
         ),
