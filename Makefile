@@ -68,7 +68,7 @@ metrics-check: setup ## Judge rules, pages and dashboards, scrape live services 
 	$(VENV)/bin/python -m pytest tests/integration/deploy tests/unit/deploy
 
 .PHONY: crossarch
-crossarch: setup ## The same symbols on other machines: aarch64 (qemu), BLAS kernels and threads, CPU levels, numpy versions (about 5 minutes)
+crossarch: setup ## The same symbols on other machines: aarch64 (qemu), BLAS kernels and threads, CPU levels, numpy versions (about 3 minutes)
 	$(VENV)/bin/python -m tests.crossarch $(if $(TABLE),--table $(TABLE))
 
 .PHONY: wheel
