@@ -67,6 +67,18 @@ metrics-check: setup ## Judge rules, pages and dashboards, scrape live services 
 	amtool config routes test --config.file=deploy/alertmanager/alertmanager.yml --verify.receivers=warning severity=warning
 	$(VENV)/bin/python -m pytest tests/integration/deploy tests/unit/deploy
 
+.PHONY: crossarch
+crossarch: setup ## The same symbols on other machines: aarch64 (qemu), BLAS kernels and threads, CPU levels, numpy versions (about 3 minutes)
+	$(VENV)/bin/python -m tests.crossarch $(if $(TABLE),--table $(TABLE))
+
+.PHONY: wheel
+wheel: setup ## Build the wheel twice, from two copies of the commit; fails unless both have the same SHA-256
+	deploy/build_wheel.sh dist
+
+.PHONY: sbom
+sbom: setup ## Say what is in a release, from the lock files, as CycloneDX (dist/sbom/)
+	deploy/write_sbom.sh dist/sbom
+
 .PHONY: images
 images: ## Build the images of edge and cloud (ACCELERATOR=gpu for the GPU variant)
 	deploy/build_images.sh
