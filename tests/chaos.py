@@ -5,6 +5,7 @@ python -m tests.chaos --seconds 600 --seed 7        the same as the integration 
 3 cameras --> edge --uplink link--> cloud --subscriber link--> a steady subscriber, and one that closes and comes back with its cursor
 
 Where a rough network can be made (root), the edge is behind one: every packet of its uplink is late, some are lost, and now and then many.
+Where libfaketime is installed, both services' clocks are set now and then, back too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from shared.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
@@ -26,11 +28,13 @@ from tests.rough_network import IS_THERE, RoughNetwork, Weather, rough_network
 from tests.running_edge import picture
 from tests.services import ServiceProcess, running
 from tests.tiny_bundle import write_tiny_bundle
+from tests.wrong_clock import IS_THERE as CLOCKS_CAN_BE_SET
+from tests.wrong_clock import WrongClock
 
 CAMERAS = ("left", "middle", "right")
 PAUSE_SECONDS = 0.06
 HOLD_SECONDS = 300.0
-ARRIVAL_SECONDS = 60.0
+ARRIVAL_SECONDS = 180.0
 PICTURES = [picture(number) for number in range(8)]
 USUAL = Weather(delay_seconds=0.02, jitter_seconds=0.02, loss=0.01)
 STORM = Weather(delay_seconds=0.2, jitter_seconds=0.2, loss=0.1)
@@ -105,6 +109,9 @@ class Chaos:
             self.uplink.host = network.near
         self._edge_options = ("--bundle", str(bundle), "--threads", "1", "--queue-policy", "all", "--queue-depth", "16")
         self._folder = folder
+        self._clocks = {kind: WrongClock(folder / f"{kind}.clock") for kind in ("edge", "cloud") if CLOCKS_CAN_BE_SET}
+        if CLOCKS_CAN_BE_SET:
+            self.cloud.environment = self._clocks["cloud"].environment
         self._over = asyncio.Event()
         self._arrived = asyncio.Event()
 
@@ -115,6 +122,8 @@ class Chaos:
                 await stack.enter_async_context(link)
             options = (*self._edge_options, "--cloud", self.uplink.address)
             self.edge = ServiceProcess("edge", self._folder / "edge", options)
+            if CLOCKS_CAN_BE_SET:
+                self.edge.environment = self._clocks["edge"].environment
             if self._network is not None:
                 self.edge.host, self.edge.before = self._network.clean_far, self._network.inside
             await stack.enter_async_context(running(self.cloud, self.edge))
@@ -147,6 +156,8 @@ class Chaos:
         }
         if self._network is not None:
             kinds["uplink in a storm"] = self._storm
+        for kind in self._clocks:
+            kinds[f"{kind}'s clock set"] = partial(self._clock_set, kind)
         until = time.monotonic() + self._seconds
         while time.monotonic() < until:
             # Two at once now and then, but never two of one service.
@@ -199,6 +210,10 @@ class Chaos:
         self._network.weather = STORM
         await asyncio.sleep(self._random.uniform(1.0, 8.0))
         self._network.weather = USUAL
+
+    async def _clock_set(self, kind: str) -> None:
+        """Ahead of the truth or behind it; the next time from there."""
+        self._clocks[kind].set(self._random.choice((-7200.0, -60.0, -1.0, 0.0, 1.0, 60.0)))
 
     async def _wanted(self) -> None:
         """Until the edge knows that somebody subscribes: a first coded frame, of a camera for that alone."""

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,7 @@ def free_port() -> int:
 class ServiceProcess:
     """`taxon edge` or `taxon cloud`. folder: for its data and log. options: further flags. host: where it listens.
 
-    before: what stands before the command, such as the network namespace that it runs in.
+    before: what stands before the command, such as the network namespace that it runs in. environment: beside this process's own.
     """
 
     kind: str
@@ -44,6 +44,7 @@ class ServiceProcess:
     process: asyncio.subprocess.Process | None = None
     host: str = "127.0.0.1"
     before: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rpc(self) -> str:
@@ -64,7 +65,12 @@ class ServiceProcess:
         argv += ["--rpc", self.rpc, "--http", f"{self.host}:{self.http_port}", "--data", str(self.folder / "data")]
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *argv, *self.options, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, env=dict(os.environ)
+                *argv,
+                *self.options,
+                stdout=log,
+                stderr=log,
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, **self.environment},
             )
         deadline = time.monotonic() + START_SECONDS
         async with httpx.AsyncClient(timeout=2) as client:
