@@ -41,6 +41,18 @@ e2e-scale: setup ## Two clouds on one NATS under load, killed in turn (FAULTS=18
 	tests/debian.sh
 	$(VENV)/bin/python -m tests.scale --seconds $(or $(FAULTS),180)
 
+.PHONY: chaos
+chaos: setup ## Kill, stop and cut the services behind a rough network: nothing is lost or doubled (DURATION=120 seconds; root for the network)
+	$(VENV)/bin/python -m tests.chaos --seconds $(or $(DURATION),120)
+
+.PHONY: load
+load: setup ## Offer up to 2.5 times what the services can do: goodput and delay (docs/figures/load.png; four minutes)
+	$(VENV)/bin/python -m benchmarks.load
+
+.PHONY: soak
+soak: setup ## A steady load while cameras and subscribers come and go: memory and descriptors stay flat (DURATION=600 seconds)
+	$(VENV)/bin/python -m tests.soak --seconds $(or $(DURATION),600)
+
 .PHONY: lint
 lint: setup ## Check style and imports
 	$(VENV)/bin/ruff check .

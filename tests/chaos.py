@@ -3,6 +3,9 @@
 python -m tests.chaos --seconds 600 --seed 7        the same as the integration test, for as long as you like
 
 3 cameras --> edge --uplink link--> cloud --subscriber link--> a steady subscriber, and one that closes and comes back with its cursor
+
+Where a rough network can be made (root), the edge is behind one: every packet of its uplink is late, some are lost, and now and then many.
+Where libfaketime is installed, both services' clocks are set now and then, back too.
 """
 
 from __future__ import annotations
@@ -16,19 +19,25 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from shared.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
 from tests.link import Link
+from tests.rough_network import IS_THERE, RoughNetwork, Weather, rough_network
 from tests.running_edge import picture
 from tests.services import ServiceProcess, running
 from tests.tiny_bundle import write_tiny_bundle
+from tests.wrong_clock import IS_THERE as CLOCKS_CAN_BE_SET
+from tests.wrong_clock import WrongClock
 
 CAMERAS = ("left", "middle", "right")
 PAUSE_SECONDS = 0.06
 HOLD_SECONDS = 300.0
-ARRIVAL_SECONDS = 60.0
+ARRIVAL_SECONDS = 180.0
 PICTURES = [picture(number) for number in range(8)]
+USUAL = Weather(delay_seconds=0.02, jitter_seconds=0.02, loss=0.01)
+STORM = Weather(delay_seconds=0.2, jitter_seconds=0.2, loss=0.1)
 
 Taken = dict[str, list[int]]
 
@@ -83,17 +92,26 @@ def difference(kind: str, camera: str, accepted: list[int], found: list[int]) ->
 
 
 class Chaos:
-    """One run. seconds: of faults; starts, drains and last arrivals come on top."""
+    """One run. seconds: of faults; starts, drains and last arrivals come on top. network: what the edge is behind, if anything."""
 
-    def __init__(self, folder: Path, bundle: Path, seed: int, seconds: float) -> None:
+    def __init__(
+        self, folder: Path, bundle: Path, seed: int, seconds: float, network: RoughNetwork | None = None
+    ) -> None:
         self.report = Report(seed)
         self._random = random.Random(seed)
         self._seconds = seconds
         options = ("--bundles", str(bundle.parent.parent), "--threads", "1", "--subscriber-queue-frames", "10000")
         self.cloud = ServiceProcess("cloud", folder / "cloud", options)
+        self._network = network
         self.uplink, self.results = Link(self.cloud.rpc_port), Link(self.cloud.rpc_port)
+        if network is not None:
+            network.weather = USUAL
+            self.uplink.host = network.near
         self._edge_options = ("--bundle", str(bundle), "--threads", "1", "--queue-policy", "all", "--queue-depth", "16")
         self._folder = folder
+        self._clocks = {kind: WrongClock(folder / f"{kind}.clock") for kind in ("edge", "cloud") if CLOCKS_CAN_BE_SET}
+        if CLOCKS_CAN_BE_SET:
+            self.cloud.environment = self._clocks["cloud"].environment
         self._over = asyncio.Event()
         self._arrived = asyncio.Event()
 
@@ -104,6 +122,10 @@ class Chaos:
                 await stack.enter_async_context(link)
             options = (*self._edge_options, "--cloud", self.uplink.address)
             self.edge = ServiceProcess("edge", self._folder / "edge", options)
+            if CLOCKS_CAN_BE_SET:
+                self.edge.environment = self._clocks["edge"].environment
+            if self._network is not None:
+                self.edge.host, self.edge.before = self._network.clean_far, self._network.inside
             await stack.enter_async_context(running(self.cloud, self.edge))
             steady = asyncio.create_task(self._steady())
             returning = asyncio.create_task(self._returning())
@@ -132,6 +154,10 @@ class Chaos:
             "uplink cut": lambda: self._cut(self.uplink),
             "results cut": lambda: self._cut(self.results),
         }
+        if self._network is not None:
+            kinds["uplink in a storm"] = self._storm
+        for kind in self._clocks:
+            kinds[f"{kind}'s clock set"] = partial(self._clock_set, kind)
         until = time.monotonic() + self._seconds
         while time.monotonic() < until:
             # Two at once now and then, but never two of one service.
@@ -178,6 +204,16 @@ class Chaos:
         link.cut()
         await asyncio.sleep(self._random.uniform(0.0, 3.0))
         link.mend()
+
+    async def _storm(self) -> None:
+        assert self._network is not None
+        self._network.weather = STORM
+        await asyncio.sleep(self._random.uniform(1.0, 8.0))
+        self._network.weather = USUAL
+
+    async def _clock_set(self, kind: str) -> None:
+        """Ahead of the truth or behind it; the next time from there."""
+        self._clocks[kind].set(self._random.choice((-7200.0, -60.0, -1.0, 0.0, 1.0, 60.0)))
 
     async def _wanted(self) -> None:
         """Until the edge knows that somebody subscribes: a first coded frame, of a camera for that alone."""
@@ -252,6 +288,16 @@ async def _take(subscriber: Subscriber, note: Callable[[Result], None], until: C
     await asyncio.gather(taking, return_exceptions=True)
 
 
+async def run(folder: Path, bundle: Path, seed: int, seconds: float) -> Report:
+    """Behind a rough network where there can be one."""
+    if not IS_THERE:
+        return await Chaos(folder, bundle, seed, seconds).run()
+    async with rough_network(seed) as network:
+        report = await Chaos(folder, bundle, seed, seconds, network).run()
+        print(f"{network.packets} packets of the uplink, {network.lost} of them lost")
+    return report
+
+
 def main() -> None:
     """Prints one line; ends with a traceback where the promise was not kept."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -263,7 +309,7 @@ def main() -> None:
     print(f"logs and data: {folder}", flush=True)
     bundle = folder / "models" / "tiny" / "1"
     write_tiny_bundle(bundle)
-    print(asyncio.run(Chaos(folder, bundle, options.seed, options.seconds).run()))
+    print(asyncio.run(run(folder, bundle, options.seed, options.seconds)))
 
 
 if __name__ == "__main__":

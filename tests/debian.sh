@@ -6,7 +6,7 @@ set -euo pipefail
 
 wanted=("$@")
 if [ ${#wanted[@]} = 0 ]; then
-    wanted=(chromium sweethome3d-furniture prometheus prometheus-alertmanager nats-server kubernetes-client openssl)
+    wanted=(chromium sweethome3d-furniture prometheus prometheus-alertmanager nats-server kubernetes-client openssl faketime)
 fi
 missing=()
 for package in "${wanted[@]}"; do

@@ -14,13 +14,14 @@ CHUNK_BYTES = 1 << 16
 
 @dataclass
 class Link:
-    """A proxy on 127.0.0.1 to `target_port`. up_bytes, down_bytes: what went to the server, and came back."""
+    """A proxy on `host` to `target_port` of 127.0.0.1. up_bytes, down_bytes: what went to the server, and came back."""
 
     target_port: int
     port: int = 0
     up_bytes: int = 0
     down_bytes: int = 0
     is_cut: bool = False
+    host: str = "127.0.0.1"
 
     def __post_init__(self) -> None:
         self._open: set[asyncio.StreamWriter] = set()
@@ -29,7 +30,7 @@ class Link:
         self._flows.set()
 
     async def __aenter__(self) -> Link:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._connected, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -41,7 +42,7 @@ class Link:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def cut(self) -> None:
         """Ends every connection; new ones are refused."""

@@ -12,7 +12,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,8 +32,9 @@ def free_port() -> int:
 
 @dataclass
 class ServiceProcess:
-    """`taxon edge` or `taxon cloud`. folder: for its data and log. options: further flags.
+    """`taxon edge` or `taxon cloud`. folder: for its data and log. options: further flags. host: where it listens.
 
+    before: what stands before the command, such as the network namespace that it runs in. environment: beside this process's own.
     ca: whom to trust where it speaks TLS; None for plain text. token: for its metrics.
     """
 
@@ -43,16 +44,19 @@ class ServiceProcess:
     http_port: int = field(default_factory=free_port)
     rpc_port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
+    host: str = "127.0.0.1"
+    before: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     ca: Path | None = None
     token: str = ""
 
     @property
     def rpc(self) -> str:
-        return f"127.0.0.1:{self.rpc_port}"
+        return f"{self.host}:{self.rpc_port}"
 
     @property
     def url(self) -> str:
-        return f"{'http' if self.ca is None else 'https'}://127.0.0.1:{self.http_port}"
+        return f"{'http' if self.ca is None else 'https'}://{self.host}:{self.http_port}"
 
     @property
     def log(self) -> Path:
@@ -61,11 +65,16 @@ class ServiceProcess:
     async def start(self) -> None:
         """Returns when it is ready; raises AssertionError with the log's end where it does not become so."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        argv = [sys.executable, "-m", "taxon", self.kind, "--log-format", "json"]
-        argv += ["--rpc", self.rpc, "--http", f"127.0.0.1:{self.http_port}", "--data", str(self.folder / "data")]
+        argv = [*self.before, sys.executable, "-m", "taxon", self.kind, "--log-format", "json"]
+        argv += ["--rpc", self.rpc, "--http", f"{self.host}:{self.http_port}", "--data", str(self.folder / "data")]
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *argv, *self.options, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, env=dict(os.environ)
+                *argv,
+                *self.options,
+                stdout=log,
+                stderr=log,
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, **self.environment},
             )
         deadline = time.monotonic() + START_SECONDS
         async with self.browser(2) as client:

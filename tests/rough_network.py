@@ -1,0 +1,161 @@
+"""Another machine behind a bad network: a network namespace whose packets are late, out of step or lost, as real ones are.
+
+    async with rough_network() as network:
+        network.weather = Weather(delay_seconds=0.2, jitter_seconds=0.1, loss=0.05)
+
+    here (network.near) --TUN--> this process: waits, drops --TUN--> the namespace (network.far)        rough
+    here (network.clean_near) <--veth--> the namespace (network.clean_far)                            as it is
+
+Packets are IP's own, so that TCP's retransmissions, windows and timers are the kernel's. (The kernel's own netem does the same where it is
+there; TUN is there wherever a VPN would work.) Needs root, `ip`, /dev/net/tun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import random
+import secrets
+import shutil
+import struct
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+_DEVICE = Path("/dev/net/tun")
+_TUNSETIFF = 0x400454CA
+_IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
+MOST_PACKET_BYTES = 65536
+MOST_UNDERWAY = 4096
+"""Packets on their way; beyond them they are lost, as in a router whose queue is full."""
+
+IS_THERE = os.geteuid() == 0 and _DEVICE.exists() and shutil.which("ip") is not None
+needs_rough_network = pytest.mark.skipif(not IS_THERE, reason="needs root, /dev/net/tun and ip (Debian: iproute2)")
+
+
+@dataclass(frozen=True)
+class Weather:
+    """Of each direction. delay: of every packet; jitter: up to so much more (order is kept); loss: share of packets."""
+
+    delay_seconds: float = 0.0
+    jitter_seconds: float = 0.0
+    loss: float = 0.0
+
+
+CALM = Weather()
+
+
+@dataclass
+class RoughNetwork:
+    """near, far: addresses over the rough link, here and in the namespace; clean_near, clean_far: over the other one."""
+
+    namespace: str
+    near: str
+    far: str
+    clean_near: str
+    clean_far: str
+    weather: Weather = CALM
+    packets: int = 0
+    lost: int = 0
+    underway: int = 0
+    random: random.Random = field(default_factory=random.Random)
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """What stands before a command that runs in the namespace."""
+        return ("ip", "netns", "exec", self.namespace)
+
+
+class _Direction:
+    """From one TUN device to the other."""
+
+    def __init__(self, network: RoughNetwork, source: int, sink: int) -> None:
+        self._network, self._source, self._sink = network, source, sink
+        self._loop = asyncio.get_running_loop()
+        self._last_at = 0.0
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._loop.add_reader(source, self._came)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._source)
+        for timer in self._timers:
+            timer.cancel()
+
+    def _came(self) -> None:
+        network = self._network
+        with suppress(BlockingIOError):
+            while packet := os.read(self._source, MOST_PACKET_BYTES):
+                network.packets += 1
+                weather = network.weather
+                if network.random.random() < weather.loss or network.underway >= MOST_UNDERWAY:
+                    network.lost += 1
+                    continue
+                late = weather.delay_seconds + network.random.uniform(0.0, weather.jitter_seconds)
+                self._last_at = max(self._last_at, self._loop.time() + late)
+                network.underway += 1
+                self._send_at(self._last_at, packet)
+
+    def _send_at(self, at: float, packet: bytes) -> None:
+        def send() -> None:
+            self._timers.discard(timer)
+            self._network.underway -= 1
+            try:
+                os.write(self._sink, packet)
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EIO, errno.ENOBUFS):
+                    raise
+                self._network.lost += 1
+
+        timer = self._loop.call_at(at, send)
+        self._timers.add(timer)
+
+
+@asynccontextmanager
+async def rough_network(seed: int | None = None) -> AsyncIterator[RoughNetwork]:
+    """Made, calm, and gone afterwards."""
+    mark = secrets.token_hex(2)
+    number = int(mark, 16)
+    block, net = 64 + number // 256 % 64, number % 256
+    network = RoughNetwork(
+        f"taxon-{mark}", f"100.{block}.{net}.1", f"100.{block}.{net}.2", f"100.{block}.{net}.5", f"100.{block}.{net}.6",
+        random=random.Random(seed),
+    )  # fmt: skip
+    async with AsyncExitStack() as stack:
+        _ip("netns", "add", network.namespace)
+        stack.callback(_ip, "netns", "del", network.namespace)
+        _ip("-n", network.namespace, "link", "set", "lo", "up")
+        _ip("link", "add", f"tv{mark}", "type", "veth", "peer", "name", "clean", "netns", network.namespace)
+        _address(None, f"tv{mark}", f"{network.clean_near}/30")
+        _address(network.namespace, "clean", f"{network.clean_far}/30")
+        here, there = _tun(f"tn{mark}"), _tun(f"tf{mark}")
+        for device in (here, there):
+            stack.callback(os.close, device)
+        _ip("link", "set", f"tf{mark}", "netns", network.namespace)
+        _address(None, f"tn{mark}", f"{network.near}/30")
+        _address(network.namespace, f"tf{mark}", f"{network.far}/30")
+        for source, sink in ((here, there), (there, here)):
+            stack.callback(_Direction(network, source, sink).close)
+        yield network
+
+
+def _tun(name: str) -> int:
+    device = os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+    return device
+
+
+def _address(namespace: str | None, device: str, address: str) -> None:
+    where = () if namespace is None else ("-n", namespace)
+    _ip(*where, "address", "add", address, "dev", device)
+    _ip(*where, "link", "set", device, "up")
+
+
+def _ip(*words: str) -> None:
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr}"
