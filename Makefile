@@ -41,6 +41,10 @@ e2e-scale: setup ## Two clouds on one NATS under load, killed in turn (FAULTS=18
 	tests/debian.sh
 	$(VENV)/bin/python -m tests.scale --seconds $(or $(FAULTS),180)
 
+.PHONY: fuzz
+fuzz: setup ## Fuzz everything that takes bytes from outside, guided by coverage (DURATION=60 seconds in all)
+	$(VENV)/bin/python -m tests.fuzz --seconds $(or $(DURATION),60)
+
 .PHONY: lint
 lint: setup ## Check style and imports
 	$(VENV)/bin/ruff check .
