@@ -41,6 +41,7 @@ from cloud_analytics.wishes import Wishes
 from shared.bundle import Bundle
 from shared.errors import BundleError, BusUnusable, Draining, TaxonError
 from shared.providers import choose_providers, provider_names
+from shared.service.doorkeeper import Doorkeeper
 from shared.service.rpc import RpcServer
 from shared.service.web import WebServer, web_app
 from shared.telemetry.logs import logger
@@ -191,7 +192,8 @@ class _Parts:
         self.rpc = self._rpc_server(shared)
         app = web_app("taxon cloud", CloudSettings.__doc__ or "", lambda: shared.gate.waits_for, metrics.registry)
         add_wall(app, self.subscriptions, metrics=WallMetrics(metrics.meters))
-        self.web = WebServer(app, settings.http)
+        door = Doorkeeper(settings.http_connections, lambda reason: metrics.connections_dropped.labels(reason).inc())
+        self.web = WebServer(app, settings.http, doorkeeper=door)
 
     def _rpc_server(self, shared: _Shared) -> RpcServer:
         settings = shared.settings

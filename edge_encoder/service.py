@@ -38,6 +38,7 @@ from edge_encoder.wishes import Wishes, kept_wish
 from shared.bundle import Bundle
 from shared.errors import DiskFull
 from shared.providers import choose_providers, provider_names
+from shared.service.doorkeeper import Doorkeeper
 from shared.service.rpc import RpcServer
 from shared.service.web import WebServer
 from shared.telemetry.logs import logger
@@ -187,7 +188,9 @@ class EdgeService:
     async def _listen(self) -> None:
         settings = self._settings
         app = edge_app(self._intake, self._metrics.registry, settings.queue_bytes, lambda: self._intake.waits_for)
-        self._web = WebServer(app, settings.http)
+        dropped = self._metrics.connections_dropped
+        door = Doorkeeper(settings.http_connections, lambda reason: dropped.labels(reason).inc())
+        self._web = WebServer(app, settings.http, doorkeeper=door)
         await self._web.start()
         self._closing.push_async_callback(self._web.stop, 0.5)
         self.http_port = self._web.port

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from importlib.metadata import version
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -22,6 +23,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_cr
 from starlette.exceptions import HTTPException
 
 from shared.errors import TaxonError
+from shared.service.doorkeeper import Doorkeeper
 from shared.service.rpc import AddressInUse
 from shared.service.statuses import problem, status_of
 
@@ -30,6 +32,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 PROBLEM_JSON = "application/problem+json"
 IDLE_CONNECTION_SECONDS = 30
+MOST_CONNECTIONS = 800
+"""Less than the 1024 files that a process may open where nobody said otherwise."""
 
 
 def web_app(title: str, description: str, ready: Callable[[], str | None], registry: CollectorRegistry) -> FastAPI:
@@ -75,9 +79,16 @@ def web_app(title: str, description: str, ready: Callable[[], str | None], regis
 
 
 class WebServer:
-    """uvicorn without its own signal handlers. address: host:port; port 0 takes a free one."""
+    """uvicorn without its own signal handlers. address: host:port; port 0 takes a free one. doorkeeper: of its connections."""
 
-    def __init__(self, app: FastAPI, address: str, largest_socket_message_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        address: str,
+        largest_socket_message_bytes: int = 1 << 20,
+        doorkeeper: Doorkeeper | None = None,
+    ) -> None:
+        door = doorkeeper or Doorkeeper(MOST_CONNECTIONS)
         host, _, port = address.rpartition(":")
         self._host, self._wanted = host.strip("[]") or "127.0.0.1", int(port)
         self.port = 0
@@ -87,6 +98,7 @@ class WebServer:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                http=cast(type[asyncio.Protocol], door.protocol),
                 ws="websockets-sansio",
                 ws_max_size=largest_socket_message_bytes,
                 # What travels there is mostly PNG, which is compressed already.
