@@ -188,7 +188,9 @@ def _manifest_changed(content: bytes, random: Random) -> bytes:
         return mutated(content, random, b'{"format": 1}')
     if random.randrange(50) == 0:
         return content[:-1] + b', "deep": ' + b"[" * 5000
-    where = document
+    if not isinstance(document, dict | list):
+        return mutated(content, random, b'{"format": 1}')
+    where: Any = document
     for _ in range(random.randint(0, 4)):
         keys = list(where) if isinstance(where, dict) else list(range(len(where)))
         inner = [key for key in keys if isinstance(where[key], dict | list)]
