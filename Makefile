@@ -53,6 +53,10 @@ load: setup ## Offer up to 2.5 times what the services can do: goodput and delay
 soak: setup ## A steady load while cameras and subscribers come and go: memory and descriptors stay flat (DURATION=600 seconds)
 	$(VENV)/bin/python -m tests.soak --seconds $(or $(DURATION),600)
 
+.PHONY: fuzz
+fuzz: setup ## Fuzz everything that takes bytes from outside, guided by coverage (DURATION=60 seconds in all)
+	$(VENV)/bin/python -m tests.fuzz --seconds $(or $(DURATION),60)
+
 .PHONY: lint
 lint: setup ## Check style and imports
 	$(VENV)/bin/ruff check .

@@ -2,8 +2,8 @@
 
     Received --framed--> its groups --entropy decode, in threads--> latents --Batcher of its bundle--> values of the wanted tasks
 
-Laws: it never raises for a frame, good or bad: what cannot be decoded comes back as an `Analysed` with its error; what
-nobody wants is neither decoded nor run; a task whose group was not sent is left out.
+Laws: it never raises for a frame, good or bad, and no call that hangs stops it: what cannot be decoded comes back as
+an `Analysed` with its error; what nobody wants is neither decoded nor run; a task whose group was not sent is left out.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from cloud_analytics.batcher import Batcher, DecodedFrame
 from cloud_analytics.bundles import Catalogue, ServedBundle
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.types import Analysed, Received
+from cloud_analytics.threads import CallHangs, Threads
 from shared.bitstream import Substream, parse
 from shared.errors import TaxonError, UnknownName
 from shared.latents import Latent
@@ -26,10 +26,12 @@ from shared.telemetry.logs import OncePer, logger
 
 log = logger("cloud.analysis")
 _COMPLAIN_EVERY_SECONDS = 10.0
+CALL_SECONDS = 60.0
+"""The longest that decoding a frame or running a batch may take; both take milliseconds."""
 
 
 class Analysis:
-    """decode_threads: for the entropy decoder. most_batch, queue_delay_seconds: of the batcher."""
+    """decode_threads: for the entropy decoder. most_batch, queue_delay_seconds: of the batcher. call_seconds: of decoding, of a batch."""
 
     def __init__(
         self,
@@ -38,12 +40,14 @@ class Analysis:
         most_batch: int,
         queue_delay_seconds: float,
         metrics: CloudMetrics,
+        call_seconds: float = CALL_SECONDS,
     ) -> None:
         self._catalogue = catalogue
         self._metrics = metrics
-        self._threads = ThreadPoolExecutor(decode_threads, "decode")
+        hung = metrics.calls_hung
+        self._threads = Threads(decode_threads, "decode", call_seconds, hung.labels("decode").inc)
         # One batch at a time: the runtime spreads it over the cores itself, and the next batch gathers meanwhile.
-        self._networks = ThreadPoolExecutor(1, "networks")
+        self._networks = Threads(1, "networks", call_seconds, hung.labels("networks").inc)
         self._make_batcher: Callable[[], Batcher] = lambda: Batcher(
             self._networks, most_batch, queue_delay_seconds, metrics
         )
@@ -75,11 +79,14 @@ class Analysis:
             return framed
         served = self._catalogue.served[received.bundle_digest]
         try:
-            latents = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._latents, served, received.packet.bitstream, served.groups_of(wanted)
+            latents = await self._threads.run(
+                self._latents, served, received.packet.bitstream, served.groups_of(wanted)
             )
             batcher = self._batchers.setdefault(received.bundle_digest, self._make_batcher())
             return replace(framed, values=await batcher.values(DecodedFrame(served, latents, wanted)))
+        except CallHangs as error:
+            self._complain(received, error)
+            return replace(framed, error=str(error))
         except TaxonError as error:
             return replace(framed, error=str(error))
         except Exception as error:
@@ -94,8 +101,8 @@ class Analysis:
         await asyncio.to_thread(self._shut_down)
 
     def _shut_down(self) -> None:
-        self._threads.shutdown(cancel_futures=True)
-        self._networks.shutdown(cancel_futures=True)
+        self._threads.shut_down()
+        self._networks.shut_down()
 
     def _latents(self, served: ServedBundle, bitstream: bytes, groups: frozenset[str]) -> dict[str, Latent]:
         began = time.monotonic()

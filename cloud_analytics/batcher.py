@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from cloud_analytics.bundles import ServedBundle
 from cloud_analytics.metrics import CloudMetrics
+from cloud_analytics.threads import Threads
 from shared.latents import Latent, LatentBatch
 
 Values = Mapping[str, NDArray[Any]]
@@ -43,7 +43,7 @@ class _Waiting:
 class Batcher:
     """executor: where the networks run. Frames of one bundle's digest only."""
 
-    def __init__(self, executor: Executor, most_batch: int, queue_delay_seconds: float, metrics: CloudMetrics) -> None:
+    def __init__(self, executor: Threads, most_batch: int, queue_delay_seconds: float, metrics: CloudMetrics) -> None:
         self._executor = executor
         self._most_batch = most_batch
         self._delay = queue_delay_seconds
@@ -76,7 +76,6 @@ class Batcher:
         self._waiting.clear()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             batch = [one for one in await self._gathered() if not one.values.done()]
             if not batch:
@@ -87,7 +86,7 @@ class Batcher:
             self._metrics.batch_frames.observe(len(batch))
             frames = [one.frame for one in batch]
             try:
-                made = await loop.run_in_executor(self._executor, run_batch, frames, self._count_heads)
+                made = await self._executor.run(run_batch, frames, self._count_heads)
             except asyncio.CancelledError:
                 for one in batch:
                     one.values.cancel()
@@ -117,11 +116,10 @@ class Batcher:
 
     async def _one_by_one(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """After a batch failed: each frame alone, so that the one at fault is alone with its failure."""
-        loop = asyncio.get_running_loop()
         for one in batch:
             if len(batch) > 1:
                 try:
-                    (made,) = await loop.run_in_executor(self._executor, run_batch, [one.frame], self._count_heads)
+                    (made,) = await self._executor.run(run_batch, [one.frame], self._count_heads)
                 except Exception as alone:
                     _fail(one, alone)
                     continue

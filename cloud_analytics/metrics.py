@@ -35,6 +35,12 @@ class CloudMetrics:
         self.uplink_messages = counter("uplink_messages", "Messages from edges")
         self.acks = counter("acks", "Acknowledgements sent, one for many frames")
         self.refusals = counter("refusals", "Calls refused", "reason")
+        self.connections_dropped = counter(
+            "http_connections_dropped",
+            "HTTP connections ended by the cloud: too_many, or a head that was too slow",
+            "reason",
+        )
+        self.calls_hung = counter("calls_hung", "Calls given up after their deadline", "stage")
         self._receive_queue = gauge("receive_queue_frames", "Frames between the journal and the bus")
         self._receive_limit = gauge("receive_queue_limit_frames", "The most that may be there")
         self._batcher_queue = gauge("batcher_queue_frames", "Frames that wait for the networks")

@@ -78,6 +78,8 @@ class Pipeline:
         self._tasks: list[asyncio.Task[None]] = []
         self._complaints = OncePer(_COMPLAIN_EVERY_SECONDS)
         self._complaints_of_late = OncePer(_COMPLAIN_EVERY_SECONDS)
+        self._complaints_of_journal = OncePer(_COMPLAIN_EVERY_SECONDS)
+        self._complaints_of_pruning = OncePer(_COMPLAIN_EVERY_SECONDS)
         metrics.watch_receive_queue(self._under_way.qsize, queue_frames)
 
     def start(self) -> None:
@@ -147,7 +149,9 @@ class Pipeline:
                 appended = await self._frames.append([one.arrival for one in batch])
             except LogUnavailable as error:
                 # A full disk, or a bus that is away: it may pass, and the edges keep their frames.
-                log.error("journal cannot be written", reason=str(error))
+                # Every edge sends again within seconds: told now and then, with how often.
+                if (times := self._complaints_of_journal.held_back()) is not None:
+                    log.error("journal cannot be written", reason=str(error), times=times)
                 failure = JournalFailed(f"the cloud's journal cannot be written ({error}); send again later")
                 _settle(batch, failure)
                 continue
@@ -205,7 +209,8 @@ class Pipeline:
                 await self._keep()
             except LogUnavailable as error:
                 # A full disk stops the edges, which keep their frames; it must not stop this service.
-                log.error("journal cannot be pruned", reason=str(error))
+                if (times := self._complaints_of_pruning.held_back()) is not None:
+                    log.error("journal cannot be pruned", reason=str(error), times=times)
             await asyncio.sleep(PRUNE_SECONDS)
 
     async def _keep(self) -> None:

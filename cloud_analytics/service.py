@@ -43,6 +43,7 @@ from shared.errors import BundleError, BusUnusable, Draining, TaxonError
 from shared.providers import choose_providers, provider_names
 from shared.security.doors import TokenInterceptor
 from shared.security.guard import Guard, guard_of
+from shared.service.doorkeeper import Doorkeeper
 from shared.service.rpc import RpcServer
 from shared.service.web import WebServer, web_app
 from shared.telemetry.logs import logger
@@ -196,7 +197,7 @@ class _Parts:
         self.web = self._web_server(shared)
 
     def _web_server(self, shared: _Shared) -> WebServer:
-        metrics, access = shared.metrics, shared.guard.access
+        settings, metrics, access = shared.settings, shared.metrics, shared.guard.access
         app = web_app(
             "taxon cloud",
             CloudSettings.__doc__ or "",
@@ -206,7 +207,8 @@ class _Parts:
             WALL_OPEN_PATHS,
         )
         add_wall(app, self.subscriptions, metrics=WallMetrics(metrics.meters), access=access)
-        return WebServer(app, shared.settings.http, tls=shared.guard.tls)
+        door = Doorkeeper(settings.http_connections, lambda reason: metrics.connections_dropped.labels(reason).inc())
+        return WebServer(app, settings.http, tls=shared.guard.tls, doorkeeper=door)
 
     def _rpc_server(self, shared: _Shared) -> RpcServer:
         settings = shared.settings

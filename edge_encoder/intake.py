@@ -21,15 +21,13 @@ from edge_encoder.repeats import Repeats
 from edge_encoder.types import Outcome, Picture, Posted, Receipt, Waiting
 from edge_encoder.wishes import Wishes
 from shared.errors import BadRequest, DeadlinePassed, Draining, NotReady, TaxonError, TooLarge
-from shared.packets import MICROSECONDS
+from shared.packets import LATEST_CAPTURE_TIME_US
 from shared.service.statuses import status_of
 from shared.telemetry.logs import OncePer, logger
 from shared.telemetry.trace import traceparent
 
 log = logger("edge.intake")
 REFUSALS_TOLD_SECONDS = 60.0
-LATEST_CAPTURE_TIME_US = 253_402_300_800 * MICROSECONDS
-"""The end of the year 9999: the last that the wire's timestamps can say."""
 
 
 class Intake:

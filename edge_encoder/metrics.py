@@ -31,6 +31,11 @@ class EdgeMetrics:
         self.refusals = counter(
             "refusals", "Posts that were refused, by reason, those of unknown cameras included", "reason"
         )
+        self.connections_dropped = counter(
+            "http_connections_dropped",
+            "HTTP connections ended by the edge: too_many, or a head that was too slow",
+            "reason",
+        )
         self.repeated = counter("repeated_posts", "Posts answered with an earlier receipt")
         self.answer = histogram("answer_seconds", "From a post to its answer", SECONDS, "outcome")
         self.queue_frames = gauge("queue_frames", "Frames that wait for the networks")

@@ -41,6 +41,7 @@ from shared.providers import choose_providers, provider_names
 from shared.security.doors import TokenInterceptor
 from shared.security.guard import guard_of
 from shared.security.loopback import is_loopback
+from shared.service.doorkeeper import Doorkeeper
 from shared.service.rpc import RpcServer
 from shared.service.web import WebServer
 from shared.telemetry.logs import logger
@@ -197,7 +198,9 @@ class EdgeService:
         app = edge_app(
             self._intake, self._metrics.registry, settings.queue_bytes, lambda: self._intake.waits_for, access
         )
-        self._web = WebServer(app, settings.http, tls=tls)
+        dropped = self._metrics.connections_dropped
+        door = Doorkeeper(settings.http_connections, lambda reason: dropped.labels(reason).inc())
+        self._web = WebServer(app, settings.http, tls=tls, doorkeeper=door)
         await self._web.start()
         self._closing.push_async_callback(self._web.stop, 0.5)
         self.http_port = self._web.port

@@ -95,13 +95,20 @@ class Bundle:
 
 def _verify(root: Path, relative: str, entry: FileEntry) -> None:
     path = root / relative
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name longer than the file system's
+        raise BundleError(relative, f"cannot be looked at ({error.strerror})") from error
+    if not there:
         raise BundleError(relative, f"is listed in the manifest but missing in {root}; copy the bundle again")
     if not path.resolve().is_relative_to(root.resolve()):
         raise BundleError(relative, "is a link that leads out of the bundle; refused")
-    size = path.stat().st_size
-    if size != entry.bytes:
-        raise BundleError(relative, f"has {size} bytes, the manifest says {entry.bytes}; copy the bundle again")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        size = path.stat().st_size
+        if size != entry.bytes:
+            raise BundleError(relative, f"has {size} bytes, the manifest says {entry.bytes}; copy the bundle again")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BundleError(relative, f"cannot be read ({error.strerror})") from error
     if digest != entry.sha256:
         raise BundleError(relative, f"has the SHA-256 {digest}, the manifest says {entry.sha256}; copy it again")

@@ -94,7 +94,7 @@ class UnknownName(TaxonError):
 
     def __init__(self, kind: str, name: object, known: Iterable[object]) -> None:
         choices = ", ".join(str(choice) for choice in known)
-        super().__init__(f"unknown {kind} {name!s}; choose one of: {choices}")
+        super().__init__(f"unknown {kind} {str(name)[:80]}; choose one of: {choices}")
         self.kind = kind
         self.name = name
 
@@ -253,7 +253,7 @@ class BundleMismatch(RequestError):
     def __init__(self, found: bytes, served: Iterable[bytes]) -> None:
         listed = ", ".join(digest.hex() for digest in served) or "none"
         super().__init__(
-            f"the edge codes with the bundle {found.hex()}, this cloud serves {listed}; load the same bundle on both sides"
+            f"the edge codes with the bundle {found[:32].hex()}, this cloud serves {listed}; load the same bundle on both sides"
         )
         self.found = found
 

@@ -21,6 +21,10 @@ from shared.tasks import TASKS
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+_LARGEST_COUNT = (1 << 53) - 1
+"""What JSON numbers are exact up to everywhere; a file's bytes may need it."""
+_LARGEST_SIDE = 255 * 32
+"""Of the input, in pixels: what the bitstream's header can say."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ def read_manifest(data: bytes, origin: str) -> Manifest:
     try:
         document = json.loads(data)
         found = document["format"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        # The last: brackets nested deeper than the interpreter goes.
         raise BundleError(origin, f"is no bundle manifest ({error!r})") from error
     if found != FORMAT:
         raise BundleError(
@@ -115,7 +120,7 @@ def read_manifest(data: bytes, origin: str) -> Manifest:
         )
     try:
         manifest = _manifest(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BundleError(origin, f"a field is missing or has the wrong type ({error!r}); export again") from error
     _check(manifest, origin)
     return manifest
@@ -188,13 +193,13 @@ def _manifest(document: dict[str, Any]) -> Manifest:
         backbone=_text(document["backbone"]),
         cdf_tables=_text(document["cdf_tables"]),
         groups=tuple(_group(entry) for entry in document["groups"]),
-        tasks={name: _task(name, entry) for name, entry in document["tasks"].items()},
+        tasks={_text(name): _task(name, entry) for name, entry in document["tasks"].items()},
         operating_points=tuple(
             OperatingPoint(_count(point["rate"], 0), _text(point["name"])) for point in document["operating_points"]
         ),
         default_rate=_count(document["default_rate"], 0),
         files={
-            path: FileEntry(_count(entry["bytes"], 0), _text(entry["sha256"]))
+            _text(path): FileEntry(_count(entry["bytes"], 0), _text(entry["sha256"]))
             for path, entry in document["files"].items()
         },
         measured=dict(document["measured"]),
@@ -231,12 +236,13 @@ def _task(name: str, entry: dict[str, Any]) -> TaskEntry:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
+    value.encode()  # JSON can say half of a surrogate pair, which no log and no message can: a ValueError
     return value
 
 
 def _count(value: object, least: int = 1) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{value!r} is not a whole number of at least {least}")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LARGEST_COUNT:
+        raise ValueError(f"{value!r} is not a whole number of at least {least} and at most {_LARGEST_COUNT}")
     return value
 
 
@@ -254,6 +260,8 @@ def _check(manifest: Manifest, origin: str) -> None:
         "operating points must be numbered 0, 1, ... and be at most 16": rates != list(range(len(rates)))
         or not 1 <= len(rates) <= 16,
         "default_rate is no operating point": manifest.default_rate not in rates,
+        f"the input's height and width are at most {_LARGEST_SIDE}": max(manifest.input.height, manifest.input.width)
+        > _LARGEST_SIDE,
         "a latent's height and width are at most 255": any(
             max(group.latent.height, group.latent.width) > 255 for group in manifest.groups
         ),

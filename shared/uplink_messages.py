@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from shared.errors import BadRequest
 from shared.frames import Geometry
-from shared.packets import TRACE_CONTEXT_BYTES, Packet, checked_name
+from shared.packets import LATEST_CAPTURE_TIME_US, TRACE_CONTEXT_BYTES, Packet, checked_name
 from shared.wire import frame_pb2, uplink_pb2
 
 PROTOCOL_VERSION = 1
@@ -150,7 +150,7 @@ class PacketReader:
         camera = self._cameras[frame.camera_index]
         sequence = camera.next_sequence + frame.sequence_skip
         time = camera.capture_time_us + frame.capture_time_step_microseconds
-        if not 0 <= sequence < 1 << 62 or not 0 <= time < 1 << 62:
+        if not 0 <= sequence < 1 << 62 or not 0 <= time < LATEST_CAPTURE_TIME_US:
             raise BadRequest(f"a frame of {camera.name} has sequence {sequence} and capture time {time}")
         camera.next_sequence = sequence + 1
         camera.capture_time_us = time

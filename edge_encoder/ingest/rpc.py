@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator
 import grpc
 from google.protobuf.message import Message
 
-from edge_encoder.intake import LATEST_CAPTURE_TIME_US, Intake, posted_now
+from edge_encoder.intake import Intake, posted_now
 from edge_encoder.types import Outcome, Posted, Receipt
 from shared.errors import BadRequest, Draining, ImageError, NotReady, TaxonError
-from shared.packets import MICROSECONDS
+from shared.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS
 from shared.security.access import Access, Caller
 from shared.security.doors import caller_of_call
 from shared.security.scopes import Action

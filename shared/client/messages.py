@@ -37,6 +37,13 @@ def timestamp(time_us: int) -> Timestamp:
     return message
 
 
+def _time_us(message: Timestamp) -> int:
+    try:
+        return message.ToMicroseconds()
+    except ValueError as error:
+        raise BadRequest(f"a time that cannot be: {error}") from error
+
+
 def receipt_of(message: frame_pb2.FrameReceipt) -> Receipt:
     """A receipt as it came; raises BadRequest for an outcome of a newer release."""
     outcome = _OUTCOMES.get(message.outcome)
@@ -45,7 +52,7 @@ def receipt_of(message: frame_pb2.FrameReceipt) -> Receipt:
     return Receipt(
         message.camera_id,
         outcome,
-        message.capture_time.ToMicroseconds(),
+        _time_us(message.capture_time),
         message.sequence,
         message.coded_bytes,
         message.rate,
@@ -85,8 +92,8 @@ def result_of(message: results_pb2.FrameResult) -> Result:
     return Result(
         camera_id=message.camera_id,
         sequence=message.sequence,
-        capture_time_us=message.capture_time.ToMicroseconds(),
-        received_time_us=message.received_time.ToMicroseconds(),
+        capture_time_us=_time_us(message.capture_time),
+        received_time_us=_time_us(message.received_time),
         coded_bytes=message.coded_bytes,
         groups=tuple(GroupBytes(group.group, group.rate, group.bytes) for group in message.groups),
         geometry=geometry_of(message.geometry),
@@ -128,8 +135,8 @@ def camera_of(message: results_pb2.Camera) -> CameraInfo:
         message.edge_id,
         message.connected,
         message.last_sequence,
-        message.last_capture_time.ToMicroseconds(),
-        message.last_received_time.ToMicroseconds(),
+        _time_us(message.last_capture_time),
+        _time_us(message.last_received_time),
     )
 
 

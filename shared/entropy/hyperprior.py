@@ -45,6 +45,8 @@ _REQUIRED = (
 )
 _VECTOR = ("vector_hidden_weight", "vector_hidden_bias", "vector_output_weight", "vector_output_bias")
 _RESAMPLINGS_KEPT = 8
+_LARGEST_NUMBER = 1 << 32
+"""Of any array: activations go up to 2^20, so that 2^33 alone would leave the 2^53 that are exact."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,9 @@ def _check_shapes(arrays: dict[str, IntArray], shape: LatentShape, side: int, or
 def _check_bounds(arrays: dict[str, IntArray], origin: str) -> None:
     """Every accumulator stays below 2^53, where float64 holds each integer."""
     for name, weight in arrays.items():
+        # First each number alone, since the sums below wrap around where these do not.
+        if max(abs(int(weight.min())), abs(int(weight.max()))) >= _LARGEST_NUMBER:
+            raise BundleError(origin, f"array {name} has a value of 2^32 or more; scale it and export again")
         if name == "codebook":
             # Resampling is an average, so that no codebook of another size adds up to more, but for its rounding.
             row, bias = int(np.abs(weight).max()) * len(weight) + len(weight), 0

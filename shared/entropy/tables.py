@@ -64,7 +64,8 @@ class CdfTables:
                 if length < 3 or begin < 0 or begin + length > cdf.size:
                     raise BundleError(origin, f"table (scale {s}, fraction {f}) lies outside the array cdf")
                 table = cdf[begin : begin + length]
-                if table[0] != 0 or table[-1] != _TOTAL or bool(np.any(np.diff(table) < 1)):
+                # Compared, not subtracted: a difference of 64-bit integers can wrap around to a small one.
+                if table[0] != 0 or table[-1] != _TOTAL or bool(np.any(table[1:] <= table[:-1])):
                     raise BundleError(origin, f"table (scale {s}, fraction {f}) does not rise strictly from 0 to 2^16")
                 lists.append(table.tolist())
         return cls(radius, offset, cdf, tuple(lists))

@@ -22,6 +22,9 @@ from shared.security.certificates import ServerTls
 
 KEEPALIVE_SECONDS = 20.0
 KEEPALIVE_TIMEOUT_SECONDS = 5.0
+HANDSHAKE_SECONDS = 10.0
+"""Until a connection has said that it speaks HTTP/2."""
+MOST_CONNECTIONS = 10_000
 
 ChannelOptions = Sequence[tuple[str, Any]]
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -66,6 +69,7 @@ class RpcServer:
         concurrent_calls: int | None = None,
         tls: ServerTls | None = None,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        most_connections: int = MOST_CONNECTIONS,
     ) -> None:
         options = [
             *_common(largest_message_bytes),
@@ -74,6 +78,9 @@ class RpcServer:
             ("grpc.http2.min_ping_interval_without_data_ms", round(KEEPALIVE_SECONDS * 500)),
             ("grpc.http2.max_ping_strikes", 3),
             ("grpc.so_reuseport", 0),
+            # Somebody who connects and says nothing would be waited for two minutes otherwise, and there would be no bound on their number.
+            ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),
+            ("grpc.max_allowed_incoming_connections", most_connections),
         ]
         self._server = grpc.aio.server(
             options=options, maximum_concurrent_rpcs=concurrent_calls, interceptors=tuple(interceptors)

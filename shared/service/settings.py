@@ -69,6 +69,12 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, cli_kebab_case=True, cli_implicit_flags=True)
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged at least")
+    http_connections: int = Field(
+        800,
+        ge=8,
+        le=100_000,
+        description="HTTP connections at once; where one more comes, the one that is idle longest goes",
+    )
     log_format: LogFormat = Field("auto", description="json, text, or auto: text at a terminal")
     providers: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
         "auto", description="where the networks run: auto takes the best that really loads"

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from importlib.metadata import version
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -26,6 +27,7 @@ from shared.security.access import Access
 from shared.security.certificates import ServerTls
 from shared.security.doors import PROBLEM_JSON, TokenMiddleware, caller_of_request, challenge
 from shared.security.scopes import Action
+from shared.service.doorkeeper import Doorkeeper
 from shared.service.rpc import AddressInUse
 from shared.service.statuses import problem, status_of
 
@@ -35,6 +37,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 OPEN_PATHS = ("/healthz", "/readyz")
 """Probes show no token, and learn nothing but whether the service works."""
 IDLE_CONNECTION_SECONDS = 30
+MOST_CONNECTIONS = 800
+"""Less than the 1024 files that a process may open where nobody said otherwise."""
 
 
 def web_app(
@@ -92,11 +96,20 @@ def web_app(
 
 
 class WebServer:
-    """uvicorn without its own signal handlers. address: host:port; port 0 takes a free one. tls: None for plain text."""
+    """uvicorn without its own signal handlers. address: host:port; port 0 takes a free one. tls: None for plain text.
+
+    doorkeeper: of its connections.
+    """
 
     def __init__(
-        self, app: FastAPI, address: str, largest_socket_message_bytes: int = 1 << 20, tls: ServerTls | None = None
+        self,
+        app: FastAPI,
+        address: str,
+        largest_socket_message_bytes: int = 1 << 20,
+        tls: ServerTls | None = None,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
+        door = doorkeeper or Doorkeeper(MOST_CONNECTIONS)
         host, _, port = address.rpartition(":")
         self._host, self._wanted = host.strip("[]") or "127.0.0.1", int(port)
         self.port = 0
@@ -106,6 +119,7 @@ class WebServer:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                http=cast(type[asyncio.Protocol], door.protocol),
                 ws="websockets-sansio",
                 ws_max_size=largest_socket_message_bytes,
                 # What travels there is mostly PNG, which is compressed already.

@@ -13,11 +13,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 HEADER = "traceparent"
 _VERSION = b"\0"
 _PACKED_BYTES = 26
+_LONGEST_HEADER = 512
 
 
 def packed(header: str | None) -> bytes:
     """A traceparent header's 26 bytes, or none where there is no valid one."""
-    if not header:
+    # OpenTelemetry refuses a longer one too, with a line in the log for each that anybody outside cares to send.
+    if not header or len(header) > _LONGEST_HEADER:
         return b""
     context = get_current_span(TraceContextTextMapPropagator().extract({HEADER: header})).get_span_context()
     if not context.is_valid:

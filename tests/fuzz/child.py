@@ -1,0 +1,36 @@
+"""One fuzzer process: libFuzzer by atheris, guided by the coverage of this project's own code.
+
+    python -m tests.fuzz.child TARGET [libFuzzer's flags and corpus folders]
+
+Half of the mutations are the target's own, which knows its format. Not run by hand: see `python -m tests.fuzz --help`.
+"""
+
+from __future__ import annotations
+
+import sys
+from random import Random
+
+import atheris
+
+with atheris.instrument_imports(include=["shared", "edge_encoder", "cloud_analytics"]):
+    from tests.fuzz.targets import TARGETS
+
+
+def main() -> None:
+    """Does not return: libFuzzer ends the process, with 0 where it has found nothing."""
+    target = TARGETS[sys.argv[1]]()
+
+    def mutate(data: bytes, longest: int, seed: int) -> bytes:
+        random = Random(seed)
+        made = (
+            target.mutate(bytes(data), random) if random.randrange(2) else bytes(atheris.Mutate(data, len(data) + 64))
+        )
+        return made[:longest]
+
+    with target.opened():
+        atheris.Setup([sys.argv[0], *sys.argv[2:]], target.run_quietly, custom_mutator=mutate)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
