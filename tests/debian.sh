@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What the tests need of Debian: Chromium, which opens the wall, the furniture catalogue that the rendered rooms' sizes come from
 # (120 MB), Prometheus, which scrapes live services, and its Alertmanager, which pages, nats-server, which replicas of the cloud share
-# (5 MB), and kubectl, which puts the manifests together. Installs what is missing where one may; else says how to. tests/debian.sh PACKAGE...: those alone.
+# (5 MB), kubectl, which puts the manifests together, and docker-compose, which reads its file. Installs what is missing where one may; else says how to. tests/debian.sh PACKAGE...: those alone.
 set -euo pipefail
 
 wanted=("$@")
 if [ ${#wanted[@]} = 0 ]; then
-    wanted=(chromium sweethome3d-furniture prometheus prometheus-alertmanager nats-server kubernetes-client)
+    wanted=(chromium sweethome3d-furniture prometheus prometheus-alertmanager nats-server kubernetes-client docker-compose)
 fi
 missing=()
 for package in "${wanted[@]}"; do
