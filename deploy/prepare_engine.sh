@@ -46,7 +46,7 @@ wait_for_engine() {
 }
 
 start_engine() {
-    install_packages docker.io docker-compose iptables
+    install_packages docker.io iptables
     if [ -d /run/systemd/system ]; then
         systemctl start docker
         return
@@ -146,6 +146,7 @@ if ! answers; then
     start_engine
     say "started (stop it with: kill \$(cat /var/run/docker.pid))"
 fi
+docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || install_packages docker-compose
 say "$(docker info --format 'version {{.ServerVersion}}, storage {{.Driver}}, {{.NCPU}} cores')"
 
 PYTHON_IMAGE=$(sed -n 's/^ARG BASE_IMAGE=//p' deploy/Dockerfile)

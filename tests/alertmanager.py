@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,10 +19,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.debian_programs import DebianPackage, killed, says_ready, started
 from tests.prometheus import ROOT, eventually
 from tests.services import free_port
 
@@ -35,9 +33,7 @@ GROUP_WAIT = "2s"
 """Two rounds of the rules where they are worked out each second, as the real one is longer than one round."""
 GROUP_INTERVAL = "1s"
 
-HAS_ALERTMANAGER = shutil.which(BINARY) is not None and shutil.which("amtool") is not None
-REASON = f"needs {BINARY} and amtool (Debian: apt-get install {BINARY})"
-needs_alertmanager = pytest.mark.skipif(not HAS_ALERTMANAGER, reason=REASON)
+PACKAGE = DebianPackage(BINARY, BINARY, "amtool")
 
 
 @dataclass(frozen=True)
@@ -136,27 +132,16 @@ class AlertmanagerServer:
     async def __aenter__(self) -> Self:
         argv = [BINARY, f"--config.file={self._config()}", f"--storage.path={self.folder / 'data'}"]
         argv += [f"--web.listen-address={self.address}", "--cluster.listen-address=", "--log.level=warn"]
-        with (self.folder / "alertmanager.log").open("wb") as log:
-            self.process = await asyncio.create_subprocess_exec(*argv, stdout=log, stderr=log)
         self._client = httpx.AsyncClient(base_url=f"http://{self.address}", timeout=30)
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.process.returncode is None:
-            try:
-                if (await self._client.get("/-/ready")).status_code == 200:
-                    return self
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
-        await self.__aexit__(None, None, None)
-        raise AssertionError(f"Alertmanager did not start: {(self.folder / 'alertmanager.log').read_text()[-2000:]}")
+        log = self.folder / "alertmanager.log"
+        self.process = await started(argv, log, lambda: says_ready(self._client), START_SECONDS)
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.aclose()
-        if self.process is not None and self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
+        await killed(self.process)
 
     async def tell(self, alerts: Sequence[Mapping[str, str]]) -> None:
         """Alerts with these labels fire, as Prometheus would say; they are taken in this order."""

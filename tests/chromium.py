@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from playwright.async_api import Browser, Page, async_playwright
 
-CHROMIUM = shutil.which("chromium")
+from tests.debian_programs import DebianPackage
+
+CHROMIUM = DebianPackage("chromium")
 PHONE = (360, 740)
 DESK = (1440, 900)
 
@@ -20,10 +22,10 @@ ColourScheme = Literal["dark", "light"]
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """The browser; every name but this machine's is unknown to it."""
-    assert CHROMIUM is not None
+    CHROMIUM.require()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM,
+            executable_path=shutil.which("chromium"),
             args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"]
             + ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
         )

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # What the tests need of Debian: Chromium, which opens the wall, the furniture catalogue that the rendered rooms' sizes come from
 # (120 MB), Prometheus, which scrapes live services, and its Alertmanager, which pages, nats-server, which replicas of the cloud share
-# (5 MB), kubectl, which puts the manifests together, and openssl, which makes certificates. Installs what is missing where one may; else says how to. tests/debian.sh PACKAGE...: those alone.
+# (5 MB), kubectl, which puts the manifests together, docker-compose, which reads its file, openssl, which makes certificates, and
+# faketime, which sets clocks. Installs what is missing where one may; else says how to. tests/debian.sh PACKAGE...: those alone.
 set -euo pipefail
 
 wanted=("$@")
 if [ ${#wanted[@]} = 0 ]; then
-    wanted=(chromium sweethome3d-furniture prometheus prometheus-alertmanager nats-server kubernetes-client openssl faketime)
+    wanted=(chromium sweethome3d-furniture prometheus prometheus-alertmanager nats-server kubernetes-client docker-compose openssl
+            faketime)
 fi
 missing=()
 for package in "${wanted[@]}"; do

@@ -6,22 +6,18 @@ async with running_nats(folder) as nats: ...       nats.url; await nats.kill() (
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
+from tests.debian_programs import DebianPackage, killed, started
 from tests.services import free_port
 
 BINARY = "nats-server"
 START_SECONDS = 20.0
-MISSING = shutil.which(BINARY) is None
-
-needs_nats = pytest.mark.skipif(MISSING, reason="needs nats-server (Debian: apt-get install nats-server)")
+needs_nats = DebianPackage(BINARY).needed
 
 
 @dataclass
@@ -40,18 +36,11 @@ class NatsServer:
         """Returns when it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         argv = [BINARY, "-js", "-sd", str(self.folder / "store"), "-a", "127.0.0.1", "-p", str(self.port)]
-        with (self.folder / "nats.log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(*argv, stdout=log, stderr=log)
-        async with asyncio.timeout(START_SECONDS):
-            while not await self._answers():
-                assert self.process.returncode is None, (self.folder / "nats.log").read_text()[-2000:]
-                await asyncio.sleep(0.05)
+        self.process = await started(argv, self.folder / "nats.log", self._answers, START_SECONDS)
 
     async def kill(self) -> None:
         """SIGKILL: nothing is finished, nothing is flushed."""
-        assert self.process is not None
-        self.process.kill()
-        await self.process.wait()
+        await killed(self.process)
 
     def pause(self) -> None:
         """It stands still, with its connections open."""

@@ -19,17 +19,15 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import pytest
 
+from tests.debian_programs import DebianPackage, killed, says_ready, started
 from tests.services import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 START_SECONDS = 60.0
 
-HAS_PROMETHEUS = shutil.which("prometheus") is not None and shutil.which("promtool") is not None
-REASON = "needs prometheus and promtool (Debian: apt-get install prometheus)"
-needs_prometheus = pytest.mark.skipif(not HAS_PROMETHEUS, reason=REASON)
+PACKAGE = DebianPackage("prometheus", "prometheus", "promtool")
 
 
 @dataclass(frozen=True)
@@ -78,27 +76,16 @@ class PrometheusServer:
         config = self._config()
         argv = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={self.folder / 'data'}"]
         argv += [f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"]
-        log = (self.folder / "prometheus.log").open("wb")
-        self.process = await asyncio.create_subprocess_exec(*argv, stdout=log, stderr=log)
-        log.close()
         self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.process.returncode is None:
-            try:
-                if (await self._client.get("/-/ready")).status_code == 200:
-                    return self
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.1)
-        raise AssertionError(f"Prometheus did not start: {(self.folder / 'prometheus.log').read_text()[-2000:]}")
+        log = self.folder / "prometheus.log"
+        self.process = await started(argv, log, lambda: says_ready(self._client), START_SECONDS)
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.aclose()
-        if self.process is not None and self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
+        await killed(self.process)
 
     async def query(self, expression: str) -> list[Sample]:
         """Its value at `asked_at`; raises QueryRefused."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 
 from cloud_analytics.settings import CloudSettings
 from edge_encoder.settings import EdgeSettings
+from tests.debian_programs import DebianPackage
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -31,14 +31,11 @@ def test_it_keeps_to_the_compose_specification() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@DebianPackage("docker-compose").needed
 def test_docker_compose_1_takes_it() -> None:
     """The schema of docker-compose 1.29, which Debian has."""
-    compose = shutil.which("docker-compose")
-    if compose is None:
-        pytest.skip("docker-compose is not here (Debian: apt-get install docker-compose)")
-    done = subprocess.run(
-        [compose, "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    command = ["docker-compose", "config", "--quiet"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -11,7 +11,7 @@ from tests.running_edge import running_edge
 
 
 @pytest.mark.asyncio
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (tests/debian.sh installs Debian's)")
+@CHROMIUM.needed
 async def test_the_page_shows_the_routes_and_their_answers(tmp_path: Path, tiny_bundle_directory: Path) -> None:
     async with running_edge(tmp_path, tiny_bundle_directory) as (_, client), chromium() as browser:
         page = await browser.new_page()

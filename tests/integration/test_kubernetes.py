@@ -7,7 +7,6 @@ ports, probes and budgets find their pods, and that settings are settings.
 from __future__ import annotations
 
 import functools
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.settings import CloudSettings
 from edge_encoder.settings import EdgeSettings
+from tests.debian_programs import DebianPackage
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ("base", "gpu", "scale")
@@ -75,12 +75,10 @@ def containers(pod: Object) -> list[Object]:
 
 @functools.cache
 def built(overlay: str) -> Cluster:
-    """The overlay's objects; skips where there is no kubectl."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not here (Debian: apt-get install kubernetes-client)")
+    """The overlay's objects."""
+    DebianPackage("kubernetes-client", "kubectl").require()
     folder = str(ROOT / "deploy" / "kubernetes" / overlay)
-    done = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return Cluster(tuple(yaml.safe_load_all(done.stdout)))
 

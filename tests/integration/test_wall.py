@@ -33,7 +33,7 @@ FPS = 2.0
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (tests/debian.sh installs Debian's)"),
+    CHROMIUM.needed,
 ]
 
 

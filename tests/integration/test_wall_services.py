@@ -15,7 +15,7 @@ DENSE = tuple(task.name for task in TASKS if task.is_dense)
 GEOMETRY = ("normal", "reshading", "principal_curvature")
 FPS = 2.0
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (tests/debian.sh installs Debian's)")
+pytestmark = CHROMIUM.needed
 
 
 async def coded_bytes(live: LiveWall, camera: str, group: str) -> float:

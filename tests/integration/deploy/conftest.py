@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.measured_stack import CAMERAS, THRIFTY, MeasuredStack, measured_stack
-from tests.prometheus import HAS_PROMETHEUS, REASON
+from tests.prometheus import PACKAGE
 from tests.running_edge import picture
 
 FRAMES = 24
@@ -20,8 +20,7 @@ SIZES = {"hall": (48, 40), "kitchen": (320, 240), THRIFTY: (64, 64)}
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def played(tiny_bundle_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MeasuredStack]:
     """A system through which frames of three cameras went, one of them a damaged picture; all scraped, all rules worked out."""
-    if not HAS_PROMETHEUS:
-        pytest.skip(REASON)
+    PACKAGE.require()
     folder = tmp_path_factory.mktemp("stack")
     async with measured_stack(folder, tiny_bundle_directory, picture(0)) as stack:
         frames = {

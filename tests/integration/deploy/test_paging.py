@@ -20,11 +20,11 @@ import pytest_asyncio
 import yaml
 
 from shared.client import CameraClient
-from tests.alertmanager import CONFIG, HAS_ALERTMANAGER, AlertmanagerServer, PageSink, needs_alertmanager
-from tests.alertmanager import REASON as NEEDS_ALERTMANAGER
+from tests.alertmanager import CONFIG, AlertmanagerServer, PageSink
+from tests.alertmanager import PACKAGE as ALERTMANAGER_PACKAGE
 from tests.integration.deploy.test_rules import ALERTS
-from tests.prometheus import HAS_PROMETHEUS, PROMETHEUS, PrometheusServer, eventually
-from tests.prometheus import REASON as NEEDS_PROMETHEUS
+from tests.prometheus import PACKAGE as PROMETHEUS_PACKAGE
+from tests.prometheus import PROMETHEUS, PrometheusServer, eventually
 from tests.running_edge import picture
 from tests.services import ServiceProcess, running
 
@@ -123,8 +123,8 @@ async def watched_services(folder: Path, bundle: Path) -> AsyncIterator[Watched]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watched(tiny_bundle_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
     """The services, one after the other for all tests that look at them."""
-    if not HAS_PROMETHEUS or not HAS_ALERTMANAGER:
-        pytest.skip(NEEDS_ALERTMANAGER if HAS_PROMETHEUS else NEEDS_PROMETHEUS)
+    PROMETHEUS_PACKAGE.require()
+    ALERTMANAGER_PACKAGE.require()
     async with watched_services(tmp_path_factory.mktemp("paged"), tiny_bundle_directory) as watched:
         yield watched
 
@@ -175,13 +175,13 @@ def amtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["amtool", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
 
 
-@needs_alertmanager
+@ALERTMANAGER_PACKAGE.needed
 def test_alertmanager_takes_the_file() -> None:
     checked = amtool("check-config", CONFIG)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-@needs_alertmanager
+@ALERTMANAGER_PACKAGE.needed
 @pytest.mark.parametrize(
     ("labels", "receiver"),
     [
@@ -195,7 +195,7 @@ def test_who_is_told_follows_from_the_severity(labels: Sequence[str], receiver: 
     assert routed.returncode == 0, routed.stdout + routed.stderr
 
 
-@needs_alertmanager
+@ALERTMANAGER_PACKAGE.needed
 def test_the_examples_in_the_file_are_valid(tmp_path: Path) -> None:
     """An operator who takes the comment signs off has a file that Alertmanager takes."""
     head, receivers = CONFIG.read_text().split("\nreceivers:\n")
@@ -275,7 +275,7 @@ def test_every_alert_is_in_the_table() -> None:
     assert {kind for cause, others in SILENCES.items() for kind in (cause, *others)} <= set(KINDS)
 
 
-@needs_alertmanager
+@ALERTMANAGER_PACKAGE.needed
 @pytest.mark.asyncio
 async def test_an_alert_silences_what_follows_from_it_and_nothing_else(tmp_path: Path) -> None:
     """Every two alerts of ours together, each two at an instance of their own."""
@@ -291,7 +291,7 @@ async def test_an_alert_silences_what_follows_from_it_and_nothing_else(tmp_path:
         assert told(await silenced_after(alertmanager, alerts)) == told(expected)
 
 
-@needs_alertmanager
+@ALERTMANAGER_PACKAGE.needed
 @pytest.mark.asyncio
 async def test_an_alert_silences_nothing_of_another_instance_but_where_there_is_no_cloud(tmp_path: Path) -> None:
     alone = {kind: at(f"alone-{number}", kind) for number, kind in enumerate(KINDS) if kind != NO_CLOUD}

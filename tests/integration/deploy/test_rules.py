@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.prometheus import PROMETHEUS, ROOT, needs_prometheus
+from tests.prometheus import PACKAGE, PROMETHEUS, ROOT
 
 RULES, TESTS = PROMETHEUS / "rules", PROMETHEUS / "tests"
 ALERTS = re.findall(r"- alert: (\w+)", (RULES / "alerts.yml").read_text())
@@ -25,7 +25,7 @@ def sections(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
-@needs_prometheus
+@PACKAGE.needed
 @pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml"])
 def test_prometheus_takes_the_configuration_and_the_rules(name: str) -> None:
     checked = promtool("check", "config", PROMETHEUS / name)
@@ -35,14 +35,14 @@ def test_prometheus_takes_the_configuration_and_the_rules(name: str) -> None:
     assert f"{len(RECORDS)} rules found" in checked.stdout
 
 
-@needs_prometheus
+@PACKAGE.needed
 @pytest.mark.parametrize("kind", ["recording", "alerts"])
 def test_rules_do_on_made_up_series_what_they_promise(kind: str) -> None:
     tested = promtool("test", "rules", TESTS / f"{kind}.yml")
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-@needs_prometheus
+@PACKAGE.needed
 def test_a_rule_that_is_wrong_is_found(tmp_path: Path) -> None:
     """The tests of the rules can fail: with bytes for bits nothing is right any more."""
     (tmp_path / "rules").mkdir()

@@ -1,0 +1,72 @@
+"""Programs of Debian's packages that tests stand on: whether they are there, and a process of one, ready and ended.
+
+    PROMETHEUS = DebianPackage("prometheus", "promtool")      @PROMETHEUS.needed      PROMETHEUS.require() in a fixture
+
+Law: a test is skipped only where this user may not install packages. Where `tests/debian.sh` could have installed it, it fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+
+MAY_INSTALL = os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+class DebianPackage:
+    """name: the package's, and its program's where no other is named. programs: all of them that tests call."""
+
+    def __init__(self, name: str, *programs: str) -> None:
+        self.name = name
+        self._missing = [program for program in programs or (name,) if shutil.which(program) is None]
+
+    @property
+    def needed(self) -> pytest.MarkDecorator:
+        """A mark for the tests that call it."""
+        why = f"needs {' and '.join(self._missing)}, and this user may not install Debian's {self.name} (as root, tests/debian.sh does)"
+        return pytest.mark.skipif(bool(self._missing) and not MAY_INSTALL, reason=why)
+
+    def require(self) -> None:
+        """The same in a fixture or a helper; fails where it could have been installed."""
+        if not self._missing:
+            return
+        if MAY_INSTALL:
+            pytest.fail(f"{' and '.join(self._missing)} of Debian's {self.name} is missing: run tests/debian.sh")
+        pytest.skip(self.needed.kwargs["reason"])
+
+
+async def started(
+    argv: Sequence[str], log: Path, is_ready: Callable[[], Awaitable[bool]], seconds: float
+) -> asyncio.subprocess.Process:
+    """A process, when it is ready; raises AssertionError with the log's end where it does not become so, and then none is left."""
+    with log.open("ab") as file:
+        process = await asyncio.create_subprocess_exec(*argv, stdout=file, stderr=file)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.returncode is None:
+        if await is_ready():
+            return process
+        await asyncio.sleep(0.05)
+    await killed(process)
+    raise AssertionError(f"{argv[0]} did not start: {log.read_text()[-2000:]}")
+
+
+async def killed(process: asyncio.subprocess.Process | None) -> None:
+    """SIGKILL: nothing is finished, nothing is flushed. Nothing where it has ended."""
+    if process is not None and process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def says_ready(client: httpx.AsyncClient) -> bool:
+    """Whether a program of the Prometheus family is ready, by its `/-/ready`."""
+    try:
+        return (await client.get("/-/ready")).status_code == 200
+    except httpx.TransportError:
+        return False
