@@ -6,7 +6,7 @@
 Activations carry 8 fractional bits, weights and the codebook 12, biases 20. Each layer is
 y = clip((W x + b + 2^11) >> 12, -2^20, 2^20), in float64 where every product and sum is an integer below 2^53.
 
-Law: the result is exact, so it depends on neither the machine, nor the summation order, nor what else is in the batch.
+Law: the result is exact, so it depends on neither the machine, its rounding mode, the summation order, nor what else is in the batch.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _REQUIRED = (
 )
 _VECTOR = ("vector_hidden_weight", "vector_hidden_bias", "vector_output_weight", "vector_output_bias")
 _RESAMPLINGS_KEPT = 8
-_LARGEST_NUMBER = 1 << 32
-"""Of any array: activations go up to 2^20, so that 2^33 alone would leave the 2^53 that are exact."""
+_LARGEST_NUMBER = 1 << 33
+"""Of any array: activations go up to 2^20, so that 2^33 alone leaves the 2^53 that are exact."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,14 @@ class Prediction:
 
 
 def shift_and_clip(accumulator: FloatArray) -> FloatArray:
-    """clip((a + 2^11) >> 12, -2^20, 2^20) of whole numbers in float64; exact, since 2^-12 only changes the exponent."""
-    shifted: FloatArray = np.floor((accumulator + (1 << (WEIGHT_BITS - 1))) * 2.0**-WEIGHT_BITS)
-    return shifted.clip(-LIMIT, LIMIT)
+    """clip((a + 2^11) >> 12, -2^20, 2^20) of whole numbers in float64.
+
+    In integers: numpy's floor of a whole number is one less where a library has set the processor to round upward.
+    """
+    shifted = accumulator.astype(np.int64)
+    shifted += 1 << (WEIGHT_BITS - 1)
+    shifted >>= WEIGHT_BITS
+    return shifted.clip(-LIMIT, LIMIT, out=shifted).astype(np.float64)
 
 
 def resample_codebook(codebook: IntArray, height: int, width: int) -> IntArray:
@@ -237,7 +242,10 @@ def _check_bounds(arrays: dict[str, IntArray], origin: str) -> None:
     for name, weight in arrays.items():
         # First each number alone, since the sums below wrap around where these do not.
         if max(abs(int(weight.min())), abs(int(weight.max()))) >= _LARGEST_NUMBER:
-            raise BundleError(origin, f"array {name} has a value of 2^32 or more; scale it and export again")
+            raise BundleError(
+                origin,
+                f"array {name} has a value of 2^33 or more: its sums would not be exact; scale it and export again",
+            )
         if name == "codebook":
             # Resampling is an average, so that no codebook of another size adds up to more, but for its rounding.
             row, bias = int(np.abs(weight).max()) * len(weight) + len(weight), 0

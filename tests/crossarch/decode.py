@@ -1,6 +1,6 @@
 """A decode trial's process: every bitstream of a folder to symbols, and back to bytes.
 
-    python -m tests.crossarch.decode --bundle DIR STREAMS
+    python -m tests.crossarch.decode --bundle DIR [--rounding upward] STREAMS
 
 Needs numpy, google-crc32c and threadpoolctl, and no inference runtime. Prints one JSON object: the machine, for each
 file the digest of its symbols (or why it was refused), and whether coding them again gave the same bytes.
@@ -21,6 +21,7 @@ from shared.entropy.codec import EntropyCodec
 from shared.errors import TaxonError
 from shared.latents import Latent
 from tests.crossarch.machine import Machine
+from tests.rounding import MODES, NEAREST, set_rounding
 
 
 def main() -> None:
@@ -28,7 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, required=True, help="directory of a model bundle")
     parser.add_argument("streams", type=Path, help="folder of .txn files")
+    parser.add_argument("--rounding", choices=MODES, default=NEAREST, help="what the processor's arithmetic rounds to")
     arguments = parser.parse_args()
+    set_rounding(arguments.rounding)
     bundle = Bundle.load(arguments.bundle)
     codecs = bundle.codecs()
     digests, recoded = {}, 0

@@ -9,10 +9,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from tests.rounding import NEAREST, rounding
+
 
 @dataclass(frozen=True)
 class Machine:
-    """architecture: as `uname -m`. blas: the kernels that OpenBLAS chose. features: numpy's dispatched CPU features in use."""
+    """architecture: as `uname -m`. blas: the kernels that OpenBLAS chose. features: numpy's dispatched CPU features in use.
+
+    rounding: the processor's mode.
+    """
 
     architecture: str
     python: str
@@ -21,6 +26,7 @@ class Machine:
     blas_threads: int
     features: tuple[str, ...]
     onnxruntime: str = ""
+    rounding: str = NEAREST
 
     @classmethod
     def here(cls) -> Machine:
@@ -37,6 +43,7 @@ class Machine:
             int(pools[0]["num_threads"]) if pools else 0,
             tuple(name for name in umath.__cpu_dispatch__ if umath.__cpu_features__.get(name)),
             str(getattr(sys.modules.get("onnxruntime"), "__version__", "")),
+            rounding(),
         )
 
     def to_json(self) -> dict[str, object]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tests.crossarch.machine import Machine
 from tests.crossarch.prepare import NEXT_NUMPY, OLDEST_NUMPY, OLDEST_RUNTIME, Prepared
+from tests.rounding import MODES
 
 ABOVE_SSE = ("AVX", "F16C", "FMA3", "AVX2", "AVX512F")
 KERNELS = {"Prescott": "", "Nehalem": "SSE42", "Sandybridge": "AVX", "Haswell": "AVX2", "SkylakeX": "AVX512_SKX"}
@@ -67,6 +68,10 @@ def decode_trials(prepared: Prepared, here: Machine) -> list[Trial]:
             if not feature or feature in here.features
         ),
         *_numpy_levels(here),
+        *(
+            Trial(f"rounding {mode}", "decode", options=("--rounding", mode), wanted={"rounding": mode})
+            for mode in MODES
+        ),
     ]
     for version, folder in ((OLDEST_NUMPY, prepared.oldest_numpy), (NEXT_NUMPY, prepared.next_numpy)):
         trials.append(Trial(f"numpy {version}", "decode", environment=_path(folder), wanted={"numpy": version}))

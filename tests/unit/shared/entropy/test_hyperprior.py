@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.entropy.hyperprior import HyperSynthesis, LatentShape, resample_codebook
+from shared.entropy.hyperprior import HyperSynthesis, LatentShape, resample_codebook, shift_and_clip
 from shared.errors import BundleError
 from tests.fixed_models import RATES, SHAPE, SIDE, IntArray, arrays, scattered_array
+from tests.rounding import MODES, rounded
 
 SCALES = 8
 side_information = st.lists(st.integers(-(2**15), 2**15 - 1), min_size=SIDE, max_size=SIDE)
@@ -55,6 +56,27 @@ def test_float64_equals_pythons_integers(v: list[int], rate: int, seed: int) -> 
     mean, scale = predicted_in_integers(a, v, rate)
     assert made.mean[0].tolist() == mean
     assert made.scale[0].tolist() == scale
+
+
+@given(side_information, st.integers(0, RATES - 1), st.integers(1, 5), st.sampled_from(MODES))
+def test_the_processors_rounding_mode_changes_nothing(v: list[int], rate: int, seed: int, mode: str) -> None:
+    """A library that sets it and forgets to set it back must not make bitstreams undecodable."""
+    synthesis = HyperSynthesis(arrays(seed=seed), SHAPE, SIDE)
+    usual = synthesis.predict(np.array([v]), np.array([rate]), SCALES)
+    with rounded(mode):
+        other = synthesis.predict(np.array([v]), np.array([rate]), SCALES)
+    assert (usual.mean == other.mean).all()
+    assert (usual.scale == other.scale).all()
+
+
+def test_halves_are_rounded_alike_in_every_mode() -> None:
+    """Where numpy's floor is not: sums whose shifted value is whole."""
+    sums = np.arange(-5000, 5000, dtype=np.float64)[None, :, None] * 2048
+    usual = shift_and_clip(sums)
+    assert usual.ravel().tolist() == [(one * 2048 + 2048) >> 12 for one in range(-5000, 5000)]
+    for mode in MODES:
+        with rounded(mode):
+            assert (shift_and_clip(sums) == usual).all(), mode
 
 
 def test_the_model_of_the_tests_uses_certain_and_uncertain_symbols() -> None:

@@ -74,5 +74,10 @@ def test_a_file_without_an_array_or_with_floats_is_refused(tmp_path: Path) -> No
     with pytest.raises(BundleError, match="array cdf holds float64"):
         CdfTables.load(path)
     path.write_bytes(b"PK nonsense")
+    with pytest.raises(BundleError, match="is no"):
+        CdfTables.load(path)
+    np.savez(path, radius=made.radius, offset=made.offset, cdf=made.cdf)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
     with pytest.raises(BundleError, match="cannot be read"):
         CdfTables.load(path)
