@@ -99,6 +99,11 @@ sbom: setup ## Say what is in a release, from the lock files, as CycloneDX (dist
 images: ## Build the images of edge and cloud (ACCELERATOR=gpu for the GPU variant)
 	deploy/build_images.sh
 
+.PHONY: images-twice
+images-twice: ## Build the images twice without a cache; fails unless they have the same files (four minutes; root where no engine runs)
+	deploy/prepare_engine.sh
+	deploy/compare_images.sh
+
 .PHONY: e2e-docker
 e2e-docker: setup ## Build the images, run the Compose stack on a real engine, kill its containers (root where no engine runs)
 	deploy/prepare_engine.sh
