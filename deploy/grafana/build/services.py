@@ -127,6 +127,18 @@ def made() -> dashboard.Dashboard:
             Query("sum by (reason) (rate(taxon_cloud_refusals_total[5m]))", "cloud {{reason}}"),
         ),
         curves(
+            "Callers turned away",
+            "Calls without a token that is known here, or without the scope.",
+            A_SECOND,
+            Query(
+                "sum by (instance, reason) (rate(taxon_edge_access_refused_total[5m]))", "edge {{instance}} {{reason}}"
+            ),
+            Query(
+                "sum by (instance, reason) (rate(taxon_cloud_access_refused_total[5m]))",
+                "cloud {{instance}} {{reason}}",
+            ),
+        ),
+        curves(
             "Processor",
             "Cores that each process uses.",
             "short",
