@@ -139,6 +139,13 @@ def made() -> dashboard.Dashboard:
             ),
         ),
         curves(
+            "Certificates and tokens that cannot be used",
+            "1 while files that have changed are damaged, missing or do not fit together; the earlier ones hold.",
+            "short",
+            Query("taxon_edge_security_files_unusable", "edge {{instance}} {{what}}"),
+            Query("taxon_cloud_security_files_unusable", "cloud {{instance}} {{what}}"),
+        ),
+        curves(
             "Processor",
             "Cores that each process uses.",
             "short",
