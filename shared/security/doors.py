@@ -33,7 +33,10 @@ ASKS = (
     ),
 )
 """For the `dependencies` of a route that is not open. They only tell OpenAPI: TokenMiddleware asks, before the route is looked for."""
-ACCESS_REFUSALS: Mapping[int | str, str] = {401: "No token, or one that is unknown here", 403: "The token has no scope for this"}
+ACCESS_REFUSALS: Mapping[int | str, str] = {
+    401: "No token, or one that is unknown here",
+    403: "The token has no scope for this",
+}
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 

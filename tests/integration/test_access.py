@@ -144,6 +144,41 @@ async def test_each_caller_gets_what_its_token_names_and_nothing_else(
 
 
 @pytest.mark.asyncio
+async def test_a_subscription_and_an_uplink_on_which_nothing_comes_end_with_their_tokens(
+    tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
+    async with guarded(tmp_path, tiny_bundle_directory) as both:
+        reader, other = both.client("reader", "subscribe"), both.client("other", "subscribe")
+        await asyncio.sleep(2.5)
+        wish = Wish(tasks=("class_scene",), hold_seconds=300)
+
+        def display(credentials: Credentials) -> Subscriber:
+            return Subscriber(both.cloud.rpc, wish, subscription_id="display", timeouts=PROBE, credentials=credentials)
+
+        async with display(reader) as mine:
+            await mine.subscribed()
+            # Its id is its token's.
+            async with display(other) as taking:
+                with pytest.raises(Refused) as told:
+                    await taking.subscribed()
+            assert told.value.code == "PERMISSION_DENIED"
+            assert await both.edge.metric("taxon_edge_uplink_connected") == 1
+            both.tokens.take_back("reader")
+            both.tokens.take_back("edge-1")
+            with pytest.raises(Refused) as ended:
+                async with asyncio.timeout(8):
+                    await anext(mine)
+            assert ended.value.code == "UNAUTHENTICATED"
+        async with asyncio.timeout(8):
+            while await both.edge.metric("taxon_edge_uplink_refused", reason="UNAUTHENTICATED") != 1:
+                await asyncio.sleep(0.1)
+        assert await both.cloud.metric("taxon_cloud_wishes_held") == 0, "what it wanted is not coded for it any more"
+        for service, certificate in ((both.edge, "server"), (both.edge, "client"), (both.cloud, "server")):
+            name = f"taxon_{service.kind}_certificate_not_after_timestamp_seconds"
+            assert 89 * 86400 < await service.metric(name, certificate=certificate) - time.time() < 90 * 86400
+
+
+@pytest.mark.asyncio
 async def test_a_stolen_edge_speaks_for_its_own_cameras_alone(tmp_path: Path, tiny_bundle_directory: Path) -> None:
     async with guarded(tmp_path, tiny_bundle_directory, "uplink:shop7-*") as both:
         show = both.client("all", "subscribe,post")
