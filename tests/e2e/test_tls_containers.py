@@ -6,6 +6,7 @@ Every container is healthy over TLS, Prometheus scrapes with its token, and a fr
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import subprocess
 import time
@@ -30,6 +31,7 @@ PATIENT = Timeouts(give_up=60)
 BRIEF = Timeouts(answer=10, give_up=10)
 WISH = Wish(tasks=("class_object",))
 READ_AGAIN_SECONDS = 2.5
+GROUP_OF_AN_OPERATOR = 12345
 
 
 def prepared(folder: Path) -> None:
@@ -40,6 +42,10 @@ def prepared(folder: Path) -> None:
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls") / "secrets"
     prepared(folder)
+    if os.geteuid() == 0:
+        # As where an operator without root has made them: readable by a group that no image knows.
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, -1, GROUP_OF_AN_OPERATOR)
     return folder
 
 

@@ -15,12 +15,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from shared.bundle import Bundle
 from shared.client import CameraClient, CloudClient, Credentials, Outcome, Refused, Subscriber, Timeouts, Wish
+from shared.service.statuses import reason_of
+from shared.uplink_messages import PROTOCOL_VERSION
+from shared.wire import uplink_pb2, uplink_pb2_grpc
 from tests.authority import Authority, TokenFolder, authority, header
 from tests.command import taxon
 from tests.services import ServiceProcess, running
@@ -28,6 +33,7 @@ from tests.services import ServiceProcess, running
 PICTURE = (sorted((Path(__file__).resolve().parents[2] / "samples").glob("*/*.jpg"))[0]).read_bytes()
 PATIENT = Timeouts(give_up=60)
 WISH = Wish(tasks=("class_scene",))
+EDGE = "shop7"
 PROBE = Timeouts(answer=10, give_up=10)
 
 
@@ -66,7 +72,18 @@ async def guarded(folder: Path, bundle: Path, uplink_scopes: str = "uplink") -> 
 
     cloud = service("cloud", "--bundles", str(bundle.parents[1]), "--ack-interval-seconds", "0.2")
     shown = ["--cloud-ca", ours.ca, "--cloud-certificate", ours.file("edge.crt"), "--cloud-key", ours.file("edge.key")]
-    shown += ["--cloud-token", uplink, "--cloud", cloud.rpc, "--bundle", bundle, "--queue-policy", "all"]
+    shown += [
+        "--cloud-token",
+        uplink,
+        "--cloud",
+        cloud.rpc,
+        "--bundle",
+        bundle,
+        "--queue-policy",
+        "all",
+        "--edge-id",
+        EDGE,
+    ]
     edge = service("edge", *map(str, shown))
     async with running(cloud, edge):
         yield Guarded(edge, cloud, ours, tokens)
@@ -86,6 +103,22 @@ async def refusal(folder: Guarded, credentials: Credentials, camera_id: str) -> 
         with pytest.raises(Refused) as refused:
             await camera.post(PICTURE)
     return refused.value.code
+
+
+async def uplink_refusal(folder: Guarded, credentials: Credentials, bundle_digest: bytes) -> str:
+    """The reason with which somebody who says that it is the edge is refused."""
+    hello = uplink_pb2.Hello(protocol_version=PROTOCOL_VERSION, edge_id=EDGE, bundle_digest=bundle_digest)
+
+    async def requests() -> AsyncIterator[uplink_pb2.ConnectRequest]:
+        yield uplink_pb2.ConnectRequest(hello=hello)
+        await asyncio.sleep(10)
+
+    async with credentials.channel(folder.cloud.rpc, []) as channel:
+        stub = uplink_pb2_grpc.UplinkServiceStub(channel)
+        call = stub.Connect(requests(), metadata=credentials.metadata(), timeout=10)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await anext(aiter(call))
+    return reason_of(refused.value)
 
 
 @pytest.mark.asyncio
@@ -162,7 +195,13 @@ async def test_a_subscription_and_an_uplink_on_which_nothing_comes_end_with_thei
                 with pytest.raises(Refused) as told:
                     await taking.subscribed()
             assert told.value.code == "PERMISSION_DENIED"
+            stranger = both.client("edge-2", "uplink:shop8-*")
+            await asyncio.sleep(2.5)
+            assert (
+                await uplink_refusal(both, stranger, Bundle.load(tiny_bundle_directory).digest) == "PERMISSION_DENIED"
+            )
             assert await both.edge.metric("taxon_edge_uplink_connected") == 1
+            assert await both.edge.metric("taxon_edge_uplink_breaks_total") == 0, "it was not even disturbed"
             both.tokens.take_back("reader")
             both.tokens.take_back("edge-1")
             with pytest.raises(Refused) as ended:
