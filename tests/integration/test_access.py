@@ -27,7 +27,6 @@ from shared.service.statuses import reason_of
 from shared.uplink_messages import PROTOCOL_VERSION
 from shared.wire import uplink_pb2, uplink_pb2_grpc
 from tests.authority import Authority, TokenFolder, authority, header
-from tests.command import taxon
 from tests.services import ServiceProcess, running
 
 PICTURE = (sorted((Path(__file__).resolve().parents[2] / "samples").glob("*/*.jpg"))[0]).read_bytes()
@@ -335,33 +334,3 @@ def _certificate(port: int) -> bytes:
     context.set_alpn_protocols(["h2", "http/1.1"])
     with socket.create_connection(("127.0.0.1", port), 10) as plain, context.wrap_socket(plain) as secure:
         return secure.getpeercert(binary_form=True) or b""
-
-
-@pytest.mark.parametrize("kind", ["edge", "cloud"])
-def test_a_door_to_other_machines_is_not_opened_by_accident(kind: str, tmp_path: Path) -> None:
-    refused = taxon(kind, "--http", "0.0.0.0:0", "--rpc", "127.0.0.1:0", "--data", tmp_path)
-    assert refused.status == 2
-    assert "--http 0.0.0.0:0 lets other machines in: give --tls-certificate and --tokens" in refused.errors[0]
-    assert "--insecure" in refused.errors[0]
-
-
-def test_an_edge_does_not_send_in_plain_text_by_accident(tmp_path: Path) -> None:
-    refused = taxon(
-        "edge", "--cloud", "cloud.example:50061", "--http", "127.0.0.1:0", "--rpc", "127.0.0.1:0", "--data", tmp_path
-    )
-    assert refused.status == 2
-    assert "give --cloud-ca" in refused.errors[0]
-
-
-def test_a_token_is_made_for_its_client_alone(tmp_path: Path) -> None:
-    made = taxon("token", "hall", "post:hall,metrics", "-o", tmp_path / "hall.token", "--add-to", tmp_path / "tokens")
-    assert (made.status, made.out) == (0, "")
-    token = (tmp_path / "hall.token").read_text().strip()
-    assert (tmp_path / "hall.token").stat().st_mode & 0o777 == 0o600
-    assert token not in (tmp_path / "tokens").read_text()
-    again = taxon("token", "porch", "post:porch", "-o", tmp_path / "hall.token")
-    assert again.status == 1, "a client's file is never overwritten"
-    twice = taxon("token", "hall", "post:hall", "-o", tmp_path / "two.token", "--add-to", tmp_path / "tokens")
-    assert twice.status == 1
-    assert not (tmp_path / "two.token").exists()
-    assert taxon("token", "hall", "fly", "-o", tmp_path / "three.token").status == 2
