@@ -77,6 +77,7 @@ bench: setup ## Measure codec and services, each as a ratio in one run (about 6 
 metrics-check: setup ## Judge rules, pages and dashboards, scrape live services (about two minutes; installs Debian's Prometheus where it may)
 	tests/debian.sh prometheus prometheus-alertmanager
 	promtool check config deploy/prometheus/prometheus.yml deploy/prometheus/compose.yml
+	promtool check config --syntax-only deploy/prometheus/compose.tls.yml
 	promtool test rules deploy/prometheus/tests/*.yml
 	amtool check-config deploy/alertmanager/alertmanager.yml
 	amtool config routes test --config.file=deploy/alertmanager/alertmanager.yml --verify.receivers=critical severity=critical
@@ -107,7 +108,8 @@ images-twice: ## Build the images twice without a cache; fails unless they have 
 .PHONY: e2e-docker
 e2e-docker: setup ## Build the images, run the Compose stack on a real engine, kill its containers (root where no engine runs)
 	deploy/prepare_engine.sh
-	$(VENV)/bin/python -m pytest -m e2e --durations=5 tests/e2e/test_containers.py tests/e2e/test_scaled_containers.py
+	$(VENV)/bin/python -m pytest -m e2e --durations=5 tests/e2e/test_containers.py tests/e2e/test_tls_containers.py \
+	    tests/e2e/test_scaled_containers.py
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew into requirements/*.lock

@@ -2,8 +2,8 @@
 
     Subscribe: requests --wish--> Subscription --FrameOutput | Lost--> responses
 
-Law: half-closing ends the wish at once; whatever else ends the call counts as a broken connection, after which the wish
-is held for as long as it asked.
+Laws: half-closing ends the wish at once, and so does a token that is taken back; whatever else ends the call counts as a broken
+connection, after which the wish is held for as long as it asked. A subscription's id is its token's while it is connected.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from cloud_analytics.result_messages import bundles_message, cameras_message, fr
 from cloud_analytics.results.types import FrameOutput, Lost, Wish
 from cloud_analytics.subscription import Subscription
 from cloud_analytics.subscriptions import Subscriptions
-from shared.errors import BadRequest, TaxonError, TooLarge, UnknownCamera
+from shared.errors import BadRequest, NotAllowed, TaxonError, TooLarge, Unauthenticated, UnknownCamera
 from shared.security.access import Access, Caller
 from shared.security.doors import caller_of_call
+from shared.security.places import Places
 from shared.security.scopes import Action
 from shared.telemetry.logs import OncePer, logger
 from shared.wire import results_pb2
@@ -51,6 +52,7 @@ class ResultsService:
         self._subscriptions = subscriptions
         self._gate = gate
         self._largest = largest_message_bytes
+        self._places = Places("subscription")
         self._tells: dict[type[TaxonError], OncePer] = {}
 
     async def Subscribe(self, request_iterator: AsyncIterator[results_pb2.SubscribeRequest], context: Context) -> None:
@@ -61,7 +63,9 @@ class ResultsService:
             caller.require(Action.SUBSCRIBE)
             first = await self._first(context)
             if first is not None:
-                await self._serve(await self._subscribed(wish_of(first), caller), context, caller)
+                wish = wish_of(first)
+                with self._places.held(wish.subscription_id, caller):
+                    await self._serve(await self._subscribed(wish, caller), context, caller)
         except TaxonError as error:
             self._tell(context.peer(), error)
             await self._gate.refuse(context, error)
@@ -117,11 +121,15 @@ class ResultsService:
             await context.write(results_pb2.SubscribeResponse(subscribed=subscribed))
             reading = asyncio.create_task(self._read(subscription, context, caller), name="subscriber reads")
             writing = asyncio.create_task(self._write(subscription, context, caller), name="subscriber writes")
-            tasks += [reading, writing]
+            still = caller.asked_again(lambda: _require(subscription.wish, caller))
+            tasks += [reading, writing, asyncio.create_task(still, name="subscriber asked again")]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
             hold = False
+        except (NotAllowed, Unauthenticated):
+            hold = False
+            raise
         finally:
             for task in tasks:
                 task.cancel()
@@ -161,11 +169,15 @@ class ResultsService:
 @contextmanager
 def _only_what_it_may(wish: Wish, caller: Caller) -> Iterator[None]:
     """Around the taking of a wish: raises NotAllowed for cameras that the token does not name, and lists no others."""
-    if not wish.cameras:
-        caller.require_every(Action.SUBSCRIBE)
-    for camera_id in wish.cameras:
-        caller.require(Action.SUBSCRIBE, camera_id)
+    _require(wish, caller)
     try:
         yield
     except UnknownCamera as error:
         raise UnknownCamera(error.name, caller.permitted(Action.SUBSCRIBE, error.known)) from error
+
+
+def _require(wish: Wish, caller: Caller) -> None:
+    if not wish.cameras:
+        caller.require_every(Action.SUBSCRIBE)
+    for camera_id in wish.cameras:
+        caller.require(Action.SUBSCRIBE, camera_id)

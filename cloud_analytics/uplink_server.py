@@ -2,7 +2,7 @@
 
     Connect --Hello, checked--> Uplink --> UplinkSession until the edge or this service ends it
 
-Law: an edge whose frames could not be decoded here is refused before it sends one.
+Laws: an edge whose frames could not be decoded here is refused before it sends one; an edge's id is its token's while it is connected.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
+from cloud_analytics.bundles import ServedBundle
 from cloud_analytics.gate import Gate
 from cloud_analytics.uplink_session import Context, UplinkParts, UplinkSession
 from shared.errors import BadRequest, ProtocolMismatch, TaxonError
 from shared.packets import checked_name
 from shared.security.access import Access, Caller
 from shared.security.doors import caller_of_call
+from shared.security.places import Places
 from shared.security.scopes import Action
 from shared.telemetry.logs import logger
 from shared.uplink_messages import PROTOCOL_VERSION
@@ -34,6 +36,7 @@ class UplinkService:
         self._access = access or Access()
         self._parts = parts
         self._gate = gate
+        self._places = Places("edge")
 
     async def Connect(self, request_iterator: AsyncIterator[uplink_pb2.ConnectRequest], context: Context) -> None:
         """One edge, until it ends."""
@@ -62,7 +65,14 @@ class UplinkService:
             raise ProtocolMismatch(hello.protocol_version, PROTOCOL_VERSION)
         edge_id = checked_name("edge", hello.edge_id)
         served = self._parts.catalogue.with_digest(hello.bundle_digest)
+        with self._places.held(edge_id, caller):
+            await self._joined(edge_id, first, served, context, caller)
+
+    async def _joined(
+        self, edge_id: str, first: uplink_pb2.ConnectRequest, served: ServedBundle, context: Context, caller: Caller
+    ) -> None:
         uplink = self._parts.uplinks.join(edge_id)
+        hello = first.hello
         log.info("edge connected", edge=edge_id, bundle=served.bundle.id, software=hello.software_version[:64])
         try:
             welcome = uplink_pb2.Welcome(

@@ -97,7 +97,8 @@ class UplinkSession:
             reading = asyncio.create_task(self._read_loop(first), name="uplink reads")
             acking = asyncio.create_task(self._ack_loop(), name="uplink acks")
             writing = asyncio.create_task(self._write_loop(), name="uplink writes")
-            tasks += [reading, acking, writing]
+            still = self._caller.asked_again(lambda: self._caller.require(Action.UPLINK))
+            tasks += [reading, acking, writing, asyncio.create_task(still, name="uplink asked again")]
             await _first_end(tasks)
             await reading
             await self._unpublished.put(None)

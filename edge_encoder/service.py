@@ -62,7 +62,8 @@ class EdgeService:
         most = max(settings.most_cameras, len(settings.named_cameras))
         self._metrics = EdgeMetrics(CameraTerms(most, settings.camera_series_seconds, settings.budget_of))
         self._closing = AsyncExitStack()
-        self._guard = guard_of(settings, {"http": settings.http, "rpc": settings.rpc}, self._metrics.meters)
+        addresses = {"http": settings.http, "rpc": settings.rpc}
+        self._guard = guard_of(settings, addresses, self._metrics.meters, settings.cloud_credentials)
         _check_uplink(settings)
         self._running: list[asyncio.Task[None]] = []
         self._players: list[asyncio.Task[None]] = []

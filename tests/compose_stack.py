@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,10 @@ def compose_command() -> tuple[str, ...] | None:
 
 @dataclass
 class ComposeStack:
-    """services: those that are started; all others of the file are left out. profile: none for the file's default."""
+    """services: those that are started; all others of the file are left out. profile: none for the file's default.
+
+    files: Compose files, none for docker-compose.yml alone. environment: further variables of the files.
+    """
 
     engine: DockerClient
     compose: Sequence[str]
@@ -54,6 +57,8 @@ class ComposeStack:
     profile: str | None = None
     project: str = "taxon-e2e"
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in PORTS})
+    files: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def up(self, *services: str, options: Sequence[str] = ()) -> None:
         """Creates and starts; raises AssertionError with what Compose said."""
@@ -108,10 +113,11 @@ class ComposeStack:
     def _run(self, *arguments: str) -> None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("COMPOSE_", "TAXON_"))}
         environment |= {f"TAXON_{name}_PORT": str(port) for name, port in self.ports.items()}
-        environment["TAXON_TAG"] = TAG
+        environment |= {"TAXON_TAG": TAG, **self.environment}
+        files = [word for file in self.files for word in ("--file", file)]
         profile = () if self.profile is None else ("--profile", self.profile)
         done = subprocess.run(
-            [*self.compose, "--project-name", self.project, *profile, *arguments],
+            [*self.compose, *files, "--project-name", self.project, *profile, *arguments],
             cwd=ROOT,
             env=environment,
             capture_output=True,

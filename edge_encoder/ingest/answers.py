@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from edge_encoder.cameras import CameraCounts
 from edge_encoder.ingest.capture_time import rfc3339
 from edge_encoder.types import Outcome, Receipt
-from shared.security.doors import PROBLEM_JSON
+from shared.security.doors import ACCESS_REFUSALS, PROBLEM_JSON
 
 _EXAMPLE: dict[str, JsonValue] = {
     "camera_id": "kitchen",
@@ -98,6 +98,7 @@ class ProblemAnswer(BaseModel):
 
 
 _REFUSALS: dict[int | str, str] = {
+    **ACCESS_REFUSALS,
     400: "No picture, a bad camera id or a bad capture time",
     404: "A camera that this edge does not take",
     413: "The picture is too large",
@@ -113,6 +114,9 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": _PROBLEM} for status, text in _REFUSALS.items()
 }
 """For FastAPI's `responses`."""
+
+NOT_LET_IN: dict[int | str, dict[str, Any]] = {status: REFUSALS[status] for status in ACCESS_REFUSALS}
+"""The same, of routes that refuse for nothing else."""
 
 LATER: dict[int | str, dict[str, Any]] = {
     429: {

@@ -14,7 +14,7 @@ from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
-from edge_encoder.ingest.answers import LATER, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
+from edge_encoder.ingest.answers import LATER, NOT_LET_IN, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
 from edge_encoder.ingest.bodies import Bodies
 from edge_encoder.ingest.capture_time import capture_time_us
 from edge_encoder.ingest.docs import add_docs
@@ -22,7 +22,7 @@ from edge_encoder.intake import Intake, posted_now
 from edge_encoder.types import Outcome
 from shared.errors import Busy, DeadlinePassed, RequestError, TooLarge
 from shared.security.access import Access
-from shared.security.doors import PROBLEM_JSON, caller_of_request
+from shared.security.doors import ASKS, PROBLEM_JSON, caller_of_request
 from shared.security.scopes import Action
 from shared.service.statuses import problem, status_of
 from shared.service.web import web_app
@@ -51,7 +51,13 @@ def edge_app(
     _add_frames(app, intake, bodies)
     add_docs(app)
 
-    @app.get("/v1/cameras", tags=["cameras"], summary="The cameras and what became of their frames")
+    @app.get(
+        "/v1/cameras",
+        tags=["cameras"],
+        summary="The cameras and what became of their frames",
+        dependencies=ASKS,
+        responses=NOT_LET_IN,
+    )
     async def cameras(request: Request) -> CamerasAnswer:
         caller_of_request(request).require(Action.METRICS)
         return CamerasAnswer(cameras=[CameraAnswer.of(counts) for counts in intake.cameras.counts()])
@@ -75,6 +81,7 @@ def _add_frames(app: FastAPI, intake: Intake, bodies: Bodies) -> None:
         summary="Give a frame",
         description="Answered when the frame's outcome is known. A repeated post of a frame is recognised by its X-Capture-Time.",
         response_model=ReceiptAnswer,
+        dependencies=ASKS,
         responses=REFUSALS | LATER,
         openapi_extra={"requestBody": _BODY},
     )

@@ -2,14 +2,17 @@
 
     "Bearer txn_..." --Access.caller--> Caller --require(SUBSCRIBE, "hall")--> nothing, or NotAllowed
 
-Laws: a caller is asked again with every frame, so that a token that is taken out of the file ends its streams too; what is
-refused is counted by its reason and told of now and then, with the token's name at most.
+Laws: a caller is asked again with every frame, and whenever the tokens change, so that a token that is taken out of the file ends
+its streams too, also those on which nothing comes; what is refused is counted by its reason and told of now and then, with the
+token's name at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
@@ -23,6 +26,7 @@ from shared.telemetry.metrics import Meters
 log = logger("access")
 HEADER = "authorization"
 TOLD_SECONDS = 10.0
+ASKED_AGAIN_SECONDS = 1.0
 DOORS = ("rpc", "http")
 
 
@@ -63,7 +67,7 @@ class Access:
             return Caller(self, call, None)
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
-        if scheme.lower() != "bearer" or not 0 < len(token) <= LONGEST_TOKEN:
+        if scheme.lower() != "bearer" or not 0 < len(token) <= LONGEST_TOKEN or not token.isascii():
             raise self.refused(call, Unauthenticated("this service asks for a token: Authorization: Bearer TOKEN"))
         caller = Caller(self, call, digest_of(token))
         caller.check()
@@ -143,6 +147,19 @@ class Caller:
     def permitted(self, action: Action, camera_ids: Iterable[str]) -> tuple[str, ...]:
         """Those of the cameras that it may know of; raises Unauthenticated."""
         return tuple(camera_id for camera_id in camera_ids if self.may(action, camera_id))
+
+    async def asked_again(self, still: Callable[[], None]) -> NoReturn:
+        """Calls this after every change of the tokens, until it raises. For streams on which nothing may come for hours."""
+        seen = self._access.entries
+        while True:
+            await asyncio.sleep(ASKED_AGAIN_SECONDS)
+            if (entries := self._access.entries) is not seen:
+                seen = entries
+                still()
+
+    def refused(self, what: str) -> RequestError:
+        """NotAllowed for something that no scope is of, counted; to be raised."""
+        return self._access.refused(self._call, NotAllowed(self.name, what), self.name)
 
     @property
     def _grant_name(self) -> str:

@@ -17,7 +17,8 @@ from pathlib import Path
 import grpc
 
 from shared.errors import SettingsRefused
-from shared.security.files import Stamp, stamp_of
+from shared.security.expiry import ends_at
+from shared.security.files import Stamp, exposed, stamp_of
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class _Loaded:
     number: int
     rpc: grpc.ServerCertificateConfiguration
     web: ssl.SSLContext
+    not_after: float
 
 
 class ServerTls:
@@ -71,6 +73,15 @@ class ServerTls:
         with self._lock:
             self._stamp, self._loaded = stamp, loaded
         return True
+
+    @property
+    def not_after(self) -> float:
+        """When the certificate that is served ends, or the first of its chain: seconds since 1970."""
+        return self._loaded.not_after
+
+    def exposed(self) -> tuple[str, ...]:
+        """Whether everybody on this machine can read the key, in a line."""
+        return exposed([self._files.key])
 
     def rpc_credentials(self) -> grpc.ServerCredentials:
         """For one gRPC port."""
@@ -116,7 +127,7 @@ def _load(files: TlsFiles, number: int) -> _Loaded:
     web = _context(files)
     pair = (files.key.read_bytes(), files.certificate.read_bytes())
     roots = None if files.client_ca is None else files.client_ca.read_bytes()
-    return _Loaded(number, grpc.ssl_server_certificate_configuration([pair], roots), web)
+    return _Loaded(number, grpc.ssl_server_certificate_configuration([pair], roots), web, ends_at(pair[1]))
 
 
 def _context(files: TlsFiles) -> ssl.SSLContext:

@@ -7,6 +7,7 @@ Law: a token never travels in plain text to another machine, unless `insecure` s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,13 @@ from typing import Any
 import grpc
 
 from shared.errors import SettingsRefused
+from shared.security.files import exposed
 from shared.security.loopback import is_loopback
 
 Metadata = tuple[tuple[str, str], ...]
 LARGEST_FILE_BYTES = 1 << 20
+_TOKEN = re.compile(r"[!-~]{1,256}", re.ASCII)
+"""What gRPC takes in metadata without blanks: of anything else it complains with the value, the token, in its words."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,15 @@ class Credentials:
     key: Path | None = None
     token: Path | None = None
     insecure: bool = False
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files that are named."""
+        return tuple(path for path in (self.ca, self.certificate, self.key, self.token) if path is not None)
+
+    def exposed(self) -> tuple[str, ...]:
+        """A line for each secret file that everybody on this machine can read."""
+        return exposed([path for path in (self.key, self.token) if path is not None])
 
     @property
     def renewable(self) -> bool:
@@ -62,7 +75,7 @@ class Credentials:
             token = _read(self.token).decode("ascii").strip()
         except UnicodeDecodeError:
             token = ""
-        if not token or any(character.isspace() for character in token):
+        if _TOKEN.fullmatch(token) is None:
             raise SettingsRefused(f"{self.token}: must hold one token and nothing else")
         return (("authorization", f"Bearer {token}"),)
 

@@ -8,12 +8,13 @@ Law: what is not named as open is closed, whatever is added later. (A WebSocket'
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import grpc
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.errors import RequestError
@@ -22,6 +23,20 @@ from shared.service.statuses import abort, problem, status_of
 
 HEALTH = "/grpc.health.v1.Health/"
 PROBLEM_JSON = "application/problem+json"
+ASKS = (
+    Depends(
+        HTTPBearer(
+            scheme_name="token",
+            description="Where the service has a token file (`--tokens`). `taxon token` makes one.",
+            auto_error=False,
+        )
+    ),
+)
+"""For the `dependencies` of a route that is not open. They only tell OpenAPI: TokenMiddleware asks, before the route is looked for."""
+ACCESS_REFUSALS: Mapping[int | str, str] = {
+    401: "No token, or one that is unknown here",
+    403: "The token has no scope for this",
+}
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 

@@ -8,13 +8,20 @@ Law: a service that other machines can reach has TLS and tokens, or was told --i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
+
+from prometheus_client import CollectorRegistry
 
 from shared.errors import SettingsRefused
 from shared.security.access import Access
 from shared.security.certificates import ServerTls, TlsFiles
+from shared.security.credentials import NO_CREDENTIALS, Credentials
+from shared.security.expiry import ShownFiles
+from shared.security.files import exposed
 from shared.security.loopback import is_loopback
 from shared.security.tokens import Tokens
+from shared.security.watched import SecurityMeters, Watched
 from shared.service.settings import ServiceSettings
 from shared.telemetry.logs import OncePer, logger
 from shared.telemetry.metrics import Meters
@@ -25,30 +32,37 @@ TOLD_SECONDS = 60.0
 
 
 class Guard:
-    """tls: None for plain text. tokens: those that `access` asks; None where it asks for none."""
+    """tls: None for plain text. tokens: those that `access` asks; None where it asks for none.
 
-    def __init__(self, tls: ServerTls | None, tokens: Tokens | None, meters: Meters | None) -> None:
+    shown: what the service itself shows to others.
+    """
+
+    def __init__(
+        self,
+        tls: ServerTls | None,
+        tokens: Tokens | None,
+        meters: Meters | None,
+        shown: Credentials = NO_CREDENTIALS,
+    ) -> None:
         self.tls = tls
         self.access = Access(tokens, meters)
-        self._reloads: dict[str, Callable[[], bool]] = {}
+        self._watched: list[Watched] = []
         if tls is not None:
-            self._reloads["certificates"] = tls.reload
+            self._watched.append(Watched("certificates", tls.reload, tls.exposed, "server", lambda: tls.not_after))
         if tokens is not None:
-            self._reloads["tokens"] = tokens.reload
-        self._tells = {what: OncePer(TOLD_SECONDS) for what in self._reloads}
-        self._read = (
-            None
-            if meters is None
-            else meters.counter(
-                "security_files_read",
-                "Times that changed certificates or tokens were read, by outcome",
-                "what",
-                "outcome",
-            )
-        )
-        for what in ("certificates", "tokens"):
-            for outcome in ("taken", "refused"):
-                self._count(what, outcome, 0)
+            self._watched.append(Watched("tokens", tokens.reload, lambda: exposed([tokens.path])))
+        if shown.paths:
+            files = ShownFiles(shown)
+            own = None if shown.certificate is None else (lambda: files.not_after)
+            self._watched.append(Watched("client", files.reload, shown.exposed, "client", own))
+        self._tells = {one.what: OncePer(TOLD_SECONDS) for one in self._watched}
+        self._told: frozenset[str] = frozenset()
+        self._measured = SecurityMeters(meters or Meters("taxon", CollectorRegistry()), self._watched)
+        if shown.paths:
+            # So that the first look finds nothing new; where they cannot be used yet, it says why.
+            with suppress(OSError, ValueError):
+                files.reload()
+        self._warn()
 
     async def run(self) -> None:
         """Looks after the files until it is cancelled."""
@@ -58,23 +72,36 @@ class Guard:
 
     def look(self) -> None:
         """Reads again what has changed; what cannot be used is told, and changes nothing."""
-        for what, reload in self._reloads.items():
+        for one in self._watched:
             try:
-                if reload():
-                    self._count(what, "taken")
-                    log.info("read again", what=what)
+                if one.reload():
+                    self._measured.taken(one.what)
+                    log.info("read again", what=one.what)
+                    self._warn()
+                self._measured.usable(one.what, True)
             except (OSError, ValueError) as error:
-                self._count(what, "refused")
-                if (times := self._tells[what].held_back()) is not None:
-                    log.error("cannot be used, the earlier ones hold", what=what, error=str(error), times=times)
+                self._measured.usable(one.what, False)
+                if (times := self._tells[one.what].held_back()) is not None:
+                    log.error("cannot be used, the earlier ones hold", what=one.what, error=str(error), times=times)
 
-    def _count(self, what: str, outcome: str, times: int = 1) -> None:
-        if self._read is not None:
-            self._read.labels(what, outcome).inc(times)
+    def _warn(self) -> None:
+        """A line for each file that others can read, once."""
+        found = frozenset(line for one in self._watched for line in one.exposed())
+        for line in sorted(found - self._told):
+            log.warning("a secret is open to others", file=line)
+        self._told = found
 
 
-def guard_of(settings: ServiceSettings, addresses: Mapping[str, str], meters: Meters | None = None) -> Guard:
-    """addresses: where it listens, by setting. Raises SettingsRefused for files that cannot be used, and for doors that are left open."""
+def guard_of(
+    settings: ServiceSettings,
+    addresses: Mapping[str, str],
+    meters: Meters | None = None,
+    shown: Credentials = NO_CREDENTIALS,
+) -> Guard:
+    """addresses: where it listens, by setting. shown: see `Guard`.
+
+    Raises SettingsRefused for files that cannot be used, and for doors that are left open.
+    """
     tls = None
     if settings.tls_certificate is not None or settings.tls_key is not None:
         if settings.tls_certificate is None or settings.tls_key is None:
@@ -95,4 +122,4 @@ def guard_of(settings: ServiceSettings, addresses: Mapping[str, str], meters: Me
                 "where the network keeps everybody else out"
             )
         log.warning("other machines are let in without all that keeps them apart", addresses=open_to, lacks=lacks)
-    return Guard(tls, tokens, meters)
+    return Guard(tls, tokens, meters, shown)

@@ -13,6 +13,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 EVERY_CAMERA = "*"
+_LIKE_A_TOKEN = "txn_"
+"""What stands in the place of a scope by mistake must not be told to a log."""
 _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,64}", re.ASCII)
 
 
@@ -77,6 +79,8 @@ def read_scopes(text: str) -> tuple[Scope, ...]:
 
 def _scope(text: str) -> Scope:
     name, colon, cameras = text.partition(":")
+    if _LIKE_A_TOKEN in text:
+        raise ValueError("a token stands where the scopes should")
     known = [str(action) for action in Action]
     if name not in known:
         raise ValueError(f"{text[:40]!r} is no scope; take one of: {', '.join(known)}")

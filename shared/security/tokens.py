@@ -95,12 +95,17 @@ class Tokens:
         stamp = stamp_of([self._path])
         if stamp == self._stamp:
             return False
-        # Noted first: a file that stays wrong is told of once.
-        self._stamp = stamp
         if self._path.stat().st_size > LARGEST_FILE_BYTES:
             raise ValueError(f"has more than {LARGEST_FILE_BYTES} bytes")
         self._entries = read_tokens(self._path.read_text(encoding="utf-8"))
+        # Only now: a file that could not be read may be the same one when it can, its owner or mode put right.
+        self._stamp = stamp
         return True
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
 
     def find(self, digest: bytes) -> Entry | None:
         """The entry of a token's digest. Each entry is compared, in constant time, so that the time tells nothing."""
@@ -121,6 +126,9 @@ def _entry(words: list[str]) -> Entry:
 
 
 def _checked_name(name: str) -> str:
+    if PREFIX in name:
+        # It would stand in every log.
+        raise ValueError("a name must not hold a token")
     if _NAME.fullmatch(name) is None:
         raise ValueError(f"{name[:40]!r} is no name of a token: take 1 to 64 of the characters A-Z a-z 0-9 . _ -")
     return name

@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from shared.errors import TaxonError
 from shared.security.access import Access
 from shared.security.certificates import ServerTls
-from shared.security.doors import PROBLEM_JSON, TokenMiddleware, caller_of_request, challenge
+from shared.security.doors import ACCESS_REFUSALS, ASKS, PROBLEM_JSON, TokenMiddleware, caller_of_request, challenge
 from shared.security.scopes import Action
 from shared.service.doorkeeper import Doorkeeper
 from shared.service.rpc import AddressInUse
@@ -34,6 +34,7 @@ from shared.service.statuses import problem, status_of
 # A second series for each counter, with the time of its beginning, which nobody draws.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
+_PROBLEM: dict[str, object] = {PROBLEM_JSON: {"schema": {"type": "object", "required": ["title", "status", "detail"]}}}
 OPEN_PATHS = ("/healthz", "/readyz")
 """Probes show no token, and learn nothing but whether the service works."""
 IDLE_CONNECTION_SECONDS = 30
@@ -73,7 +74,14 @@ def web_app(
             {"status": "ready" if waits_for is None else f"not ready: {waits_for}"}, 200 if waits_for is None else 503
         )
 
-    @app.get("/metrics", tags=["health"], summary="Prometheus metrics", response_class=Response)
+    @app.get(
+        "/metrics",
+        tags=["health"],
+        summary="Prometheus metrics",
+        response_class=Response,
+        dependencies=ASKS,
+        responses={status: {"description": told, "content": _PROBLEM} for status, told in ACCESS_REFUSALS.items()},
+    )
     async def metrics(request: Request) -> Response:
         caller_of_request(request).require(Action.METRICS)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -8,7 +8,9 @@ Law: the token itself is nowhere but in the client's file: not on the terminal, 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import stat
 from pathlib import Path
 
 from shared.security.scopes import read_scopes
@@ -54,7 +56,18 @@ def _make(output: Path, token: str, line: str, add_to: Path | None) -> None:
     with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(token + "\n")
     if add_to is not None:
-        # Whole or not at all: a service may read it in this moment.
-        written = add_to.with_name(add_to.name + ".new")
-        written.write_text(before + line + "\n", encoding="utf-8")
-        written.replace(add_to)
+        _replace(add_to, before + line + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whole or not at all, since a service may read it in this moment; and for the same readers as before, or else for the group."""
+    written = path.with_name(path.name + ".new")
+    written.unlink(missing_ok=True)
+    with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w", encoding="utf-8") as file:
+        if path.exists():
+            earlier = path.stat()
+            with contextlib.suppress(PermissionError):
+                os.fchown(file.fileno(), earlier.st_uid, earlier.st_gid)
+            os.fchmod(file.fileno(), stat.S_IMODE(earlier.st_mode))
+        file.write(text)
+    written.replace(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
 
 from shared.client import Credentials
@@ -39,5 +40,10 @@ def add_credentials(parser: argparse.ArgumentParser) -> None:
 
 
 def credentials_of(arguments: argparse.Namespace) -> Credentials:
-    """What the command line names."""
-    return Credentials(arguments.ca, arguments.certificate, arguments.key, arguments.token, insecure=arguments.insecure)
+    """What the command line names; says on stderr which of the secret files everybody on this machine can read."""
+    named = Credentials(
+        arguments.ca, arguments.certificate, arguments.key, arguments.token, insecure=arguments.insecure
+    )
+    for line in named.exposed():
+        print(f"taxon: {line}", file=sys.stderr)
+    return named

@@ -1,83 +1,30 @@
-"""Real services with TLS, client certificates and tokens: all of a frame's way, and who is kept out.
-
-Certificates are renewed under load without a lost frame: docs/runbook.md, "Rotate certificates".
-"""
+"""Real services with TLS, client certificates and tokens: all of a frame's way, and who is kept out."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from shared.client import CameraClient, CloudClient, Credentials, Outcome, Refused, Subscriber, Timeouts, Wish
-from tests.authority import Authority, TokenFolder, authority, header
-from tests.command import taxon
-from tests.services import ServiceProcess, running
+from shared.bundle import Bundle
+from shared.client import CameraClient, CloudClient, Credentials, Refused, Subscriber, Timeouts, Wish
+from shared.service.statuses import reason_of
+from shared.uplink_messages import PROTOCOL_VERSION
+from shared.wire import uplink_pb2, uplink_pb2_grpc
+from tests.authority import TokenFolder, header
+from tests.guarded_services import EDGE, PATIENT, PICTURE, WISH, Guarded, guarded, posted
 
-PICTURE = (sorted((Path(__file__).resolve().parents[2] / "samples").glob("*/*.jpg"))[0]).read_bytes()
-PATIENT = Timeouts(give_up=60)
-WISH = Wish(tasks=("class_scene",))
 PROBE = Timeouts(answer=10, give_up=10)
-
-
-@dataclass(frozen=True)
-class Guarded:
-    """Both services as an operator would guard them."""
-
-    edge: ServiceProcess
-    cloud: ServiceProcess
-    ours: Authority
-    tokens: TokenFolder
-
-    def client(self, name: str, scopes: str) -> Credentials:
-        """A client with a new token, once both services know it."""
-        return self.ours.client(self.tokens.add(name, scopes), with_certificate=True)
-
-
-@asynccontextmanager
-async def guarded(folder: Path, bundle: Path, uplink_scopes: str = "uplink") -> AsyncIterator[Guarded]:
-    ours, tokens = authority(folder / "certificates"), TokenFolder(folder / "tokens")
-    uplink, metrics = tokens.add("edge-1", uplink_scopes), tokens.add("prometheus", "metrics")
-
-    def service(kind: str, *options: str) -> ServiceProcess:
-        files = ours.service(kind)
-        flags = [
-            "--tls-certificate",
-            str(files.certificate),
-            "--tls-key",
-            str(files.key),
-            "--tls-client-ca",
-            str(ours.ca),
-        ]
-        flags += ["--tls-clients", "rpc", "--tokens", str(tokens.path)]
-        token = metrics.read_text().strip()
-        return ServiceProcess(kind, folder / kind, [*flags, *options], ca=ours.ca, token=token)
-
-    cloud = service("cloud", "--bundles", str(bundle.parents[1]), "--ack-interval-seconds", "0.2")
-    shown = ["--cloud-ca", ours.ca, "--cloud-certificate", ours.file("edge.crt"), "--cloud-key", ours.file("edge.key")]
-    shown += ["--cloud-token", uplink, "--cloud", cloud.rpc, "--bundle", bundle, "--queue-policy", "all"]
-    edge = service("edge", *map(str, shown))
-    async with running(cloud, edge):
-        yield Guarded(edge, cloud, ours, tokens)
-
-
-async def posted(camera: CameraClient, outcome: Outcome = Outcome.CODED) -> int:
-    """The sequence of a frame with this outcome, posted until it has it."""
-    async with asyncio.timeout(30):
-        while (receipt := await camera.post(PICTURE)).outcome is not outcome:
-            await asyncio.sleep(0.1)
-    return receipt.sequence
 
 
 async def refusal(folder: Guarded, credentials: Credentials, camera_id: str) -> str:
@@ -86,6 +33,22 @@ async def refusal(folder: Guarded, credentials: Credentials, camera_id: str) -> 
         with pytest.raises(Refused) as refused:
             await camera.post(PICTURE)
     return refused.value.code
+
+
+async def uplink_refusal(folder: Guarded, credentials: Credentials, bundle_digest: bytes) -> str:
+    """The reason with which somebody who says that it is the edge is refused."""
+    hello = uplink_pb2.Hello(protocol_version=PROTOCOL_VERSION, edge_id=EDGE, bundle_digest=bundle_digest)
+
+    async def requests() -> AsyncIterator[uplink_pb2.ConnectRequest]:
+        yield uplink_pb2.ConnectRequest(hello=hello)
+        await asyncio.sleep(10)
+
+    async with credentials.channel(folder.cloud.rpc, []) as channel:
+        stub = uplink_pb2_grpc.UplinkServiceStub(channel)
+        call = stub.Connect(requests(), metadata=credentials.metadata(), timeout=10)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await anext(aiter(call))
+    return reason_of(refused.value)
 
 
 @pytest.mark.asyncio
@@ -144,6 +107,47 @@ async def test_each_caller_gets_what_its_token_names_and_nothing_else(
 
 
 @pytest.mark.asyncio
+async def test_a_subscription_and_an_uplink_on_which_nothing_comes_end_with_their_tokens(
+    tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
+    async with guarded(tmp_path, tiny_bundle_directory) as both:
+        reader, other = both.client("reader", "subscribe"), both.client("other", "subscribe")
+        await asyncio.sleep(2.5)
+        wish = Wish(tasks=("class_scene",), hold_seconds=300)
+
+        def display(credentials: Credentials) -> Subscriber:
+            return Subscriber(both.cloud.rpc, wish, subscription_id="display", timeouts=PROBE, credentials=credentials)
+
+        async with display(reader) as mine:
+            await mine.subscribed()
+            # Its id is its token's.
+            async with display(other) as taking:
+                with pytest.raises(Refused) as told:
+                    await taking.subscribed()
+            assert told.value.code == "PERMISSION_DENIED"
+            stranger = both.client("edge-2", "uplink:shop8-*")
+            await asyncio.sleep(2.5)
+            assert (
+                await uplink_refusal(both, stranger, Bundle.load(tiny_bundle_directory).digest) == "PERMISSION_DENIED"
+            )
+            assert await both.edge.metric("taxon_edge_uplink_connected") == 1
+            assert await both.edge.metric("taxon_edge_uplink_breaks_total") == 0, "it was not even disturbed"
+            both.tokens.take_back("reader")
+            both.tokens.take_back("edge-1")
+            with pytest.raises(Refused) as ended:
+                async with asyncio.timeout(8):
+                    await anext(mine)
+            assert ended.value.code == "UNAUTHENTICATED"
+        async with asyncio.timeout(8):
+            while await both.edge.metric("taxon_edge_uplink_refused", reason="UNAUTHENTICATED") != 1:
+                await asyncio.sleep(0.1)
+        assert await both.cloud.metric("taxon_cloud_wishes_held") == 0, "what it wanted is not coded for it any more"
+        for service, certificate in ((both.edge, "server"), (both.edge, "client"), (both.cloud, "server")):
+            name = f"taxon_{service.kind}_certificate_not_after_timestamp_seconds"
+            assert 89 * 86400 < await service.metric(name, certificate=certificate) - time.time() < 90 * 86400
+
+
+@pytest.mark.asyncio
 async def test_a_stolen_edge_speaks_for_its_own_cameras_alone(tmp_path: Path, tiny_bundle_directory: Path) -> None:
     async with guarded(tmp_path, tiny_bundle_directory, "uplink:shop7-*") as both:
         show = both.client("all", "subscribe,post")
@@ -195,99 +199,3 @@ async def test_http_and_the_wall_ask_too(tmp_path: Path, tiny_bundle_directory: 
                     await asyncio.wait_for(page.recv(), 10)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1008
-
-
-@pytest.mark.asyncio
-async def test_certificates_are_renewed_under_load_without_a_lost_frame(
-    tmp_path: Path, tiny_bundle_directory: Path
-) -> None:
-    async with guarded(tmp_path, tiny_bundle_directory) as both:
-        show = both.client("all", "subscribe,post")
-        await asyncio.sleep(2.5)
-        accepted: list[int] = []
-        stopping = asyncio.Event()
-
-        async def play(camera: CameraClient) -> None:
-            while not stopping.is_set():
-                receipt = await camera.post(PICTURE)
-                assert receipt.outcome is Outcome.CODED
-                accepted.append(receipt.sequence)
-                await asyncio.sleep(0.05)
-
-        async with (
-            Subscriber(both.cloud.rpc, WISH, timeouts=PATIENT, credentials=show) as watching,
-            CameraClient(both.edge.rpc, "hall", PATIENT, show) as camera,
-        ):
-            await watching.subscribed()
-            accepted.append(await posted(camera))
-            playing = asyncio.create_task(play(camera))
-            arrived: list[int] = []
-            for _ in range(3):
-                await _rotated(both)
-                # New connections everywhere: of the edge's uplink, the subscriber, and a second camera.
-                assert await both.cloud.stop() == 0
-                await both.cloud.start()
-                async with CameraClient(both.edge.rpc, "second", PATIENT, show) as second:
-                    assert (await second.post(PICTURE)).outcome is Outcome.CODED
-                assert not playing.done(), playing.exception()
-            stopping.set()
-            await playing
-            async with asyncio.timeout(60):
-                while len(arrived) < len(accepted):
-                    result = await anext(watching)
-                    if result.camera_id == "hall":
-                        arrived.append(result.sequence)
-            assert arrived == accepted, "a frame was lost, doubled or out of order"
-            assert len(accepted) > 20
-
-
-async def _rotated(both: Guarded) -> None:
-    """As the runbook says: new files, and nothing else; returns when both ports of both services show the new certificate."""
-    both.ours.renew()
-    deadline = time.monotonic() + 20
-    for service in (both.edge, both.cloud):
-        wanted = ssl.PEM_cert_to_DER_cert(both.ours.file(f"{service.kind}.crt").read_text())
-        for port in (service.http_port, service.rpc_port):
-            while (shown := await asyncio.to_thread(_certificate, port)) != wanted:
-                assert time.monotonic() < deadline, f"{service.kind} goes on with its old certificate on port {port}"
-                await asyncio.sleep(0.2)
-            assert shown == wanted
-
-
-def _certificate(port: int) -> bytes:
-    """What a port shows to a new connection, in DER."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    with socket.create_connection(("127.0.0.1", port), 10) as plain, context.wrap_socket(plain) as secure:
-        return secure.getpeercert(binary_form=True) or b""
-
-
-@pytest.mark.parametrize("kind", ["edge", "cloud"])
-def test_a_door_to_other_machines_is_not_opened_by_accident(kind: str, tmp_path: Path) -> None:
-    refused = taxon(kind, "--http", "0.0.0.0:0", "--rpc", "127.0.0.1:0", "--data", tmp_path)
-    assert refused.status == 2
-    assert "--http 0.0.0.0:0 lets other machines in: give --tls-certificate and --tokens" in refused.errors[0]
-    assert "--insecure" in refused.errors[0]
-
-
-def test_an_edge_does_not_send_in_plain_text_by_accident(tmp_path: Path) -> None:
-    refused = taxon(
-        "edge", "--cloud", "cloud.example:50061", "--http", "127.0.0.1:0", "--rpc", "127.0.0.1:0", "--data", tmp_path
-    )
-    assert refused.status == 2
-    assert "give --cloud-ca" in refused.errors[0]
-
-
-def test_a_token_is_made_for_its_client_alone(tmp_path: Path) -> None:
-    made = taxon("token", "hall", "post:hall,metrics", "-o", tmp_path / "hall.token", "--add-to", tmp_path / "tokens")
-    assert (made.status, made.out) == (0, "")
-    token = (tmp_path / "hall.token").read_text().strip()
-    assert (tmp_path / "hall.token").stat().st_mode & 0o777 == 0o600
-    assert token not in (tmp_path / "tokens").read_text()
-    again = taxon("token", "porch", "post:porch", "-o", tmp_path / "hall.token")
-    assert again.status == 1, "a client's file is never overwritten"
-    twice = taxon("token", "hall", "post:hall", "-o", tmp_path / "two.token", "--add-to", tmp_path / "tokens")
-    assert twice.status == 1
-    assert not (tmp_path / "two.token").exists()
-    assert taxon("token", "hall", "fly", "-o", tmp_path / "three.token").status == 2

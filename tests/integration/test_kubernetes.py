@@ -7,6 +7,7 @@ ports, probes and budgets find their pods, and that settings are settings.
 from __future__ import annotations
 
 import functools
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from edge_encoder.settings import EdgeSettings
 from tests.debian_programs import DebianPackage
 
 ROOT = Path(__file__).resolve().parents[2]
-OVERLAYS = ("base", "gpu", "scale")
+OVERLAYS = ("base", "gpu", "scale", "tls")
 OLDEST, NEWEST = "1.25", "1.32"
 WORKLOADS = ("Deployment", "StatefulSet")
 SETTINGS = {
@@ -32,6 +33,9 @@ SETTINGS = {
     for kind in (EdgeSettings, CloudSettings)
     for name in kind.model_fields
 }
+
+CLOUD_FILES = {"tls_certificate", "tls_key", "tls_client_ca", "tokens"}
+EDGE_FILES = {"tls_certificate", "tls_key", "tokens", "cloud_ca", "cloud_certificate", "cloud_key", "cloud_token"}
 
 Object = dict[str, Any]
 
@@ -73,12 +77,21 @@ def containers(pod: Object) -> list[Object]:
     return found
 
 
+def secrets(pod: Object) -> list[Object]:
+    """Those that are mounted."""
+    return [volume["secret"] for volume in pod["spec"]["volumes"] if "secret" in volume]
+
+
 @functools.cache
 def built(overlay: str) -> Cluster:
     """The overlay's objects."""
+    return put_together(ROOT / "deploy" / "kubernetes" / overlay)
+
+
+def put_together(folder: Path) -> Cluster:
     DebianPackage("kubernetes-client", "kubectl").require()
-    folder = str(ROOT / "deploy" / "kubernetes" / overlay)
-    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=120, check=False)
+    command = ["kubectl", "kustomize", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return Cluster(tuple(yaml.safe_load_all(done.stdout)))
 
@@ -175,10 +188,56 @@ def test_a_pod_can_write_where_its_image_does(cluster: Cluster) -> None:
         assert set(mounts.values()) <= volumes
 
 
-def test_certificates_may_be_missing(cluster: Cluster) -> None:
+@pytest.mark.parametrize("overlay", [name for name in OVERLAYS if name != "tls"])
+def test_certificates_may_be_missing(overlay: str) -> None:
     for name in ("cloud", "edge"):
-        (secret,) = (volume["secret"] for volume in cluster.pods()[name]["spec"]["volumes"] if "secret" in volume)
-        assert secret["optional"] is True
+        assert {secret["optional"] for secret in secrets(built(overlay).pods()[name])} == {True}
+
+
+def test_no_secret_is_open_to_others_in_its_pod(cluster: Cluster) -> None:
+    """The services warn of it: Kubernetes' own default is a file that everybody can read."""
+    for pod in cluster.pods().values():
+        assert all(secret["defaultMode"] == 0o440 for secret in secrets(pod))
+
+
+@pytest.fixture(params=["base", "gpu", "scale"])
+def tls(request: pytest.FixtureRequest, tmp_path: Path) -> Cluster:
+    """deploy/kubernetes/tls upon each of the others, as its first lines say."""
+    shutil.copytree(ROOT / "deploy" / "kubernetes", tmp_path / "kubernetes")
+    overlay = tmp_path / "kubernetes" / "tls" / "kustomization.yaml"
+    overlay.write_text(overlay.read_text().replace("  - ../base\n", f"  - ../{request.param}\n"))
+    return put_together(overlay.parent)
+
+
+def test_with_tls_every_object_keeps_to_its_schema(tls: Cluster) -> None:
+    for one in tls.objects:
+        kubernetes_validate.validate(one, NEWEST, strict=True)
+
+
+def test_with_tls_a_pod_has_its_secrets_or_does_not_start(tls: Cluster) -> None:
+    for name in ("cloud", "edge"):
+        pod = tls.pods()[name]
+        assert {one["secretName"] for one in secrets(pod)} == {f"{name}-certificates", f"{name}-tokens"}
+        assert not [one for one in secrets(pod) if one.get("optional")]
+        (container,) = containers(pod)
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            asked = container[probe]["httpGet"]
+            assert (asked["scheme"], asked["port"]) == ("HTTPS", "http")
+            assert asked["path"] in ("/healthz", "/readyz"), "these ask for no token"
+        assert pod["metadata"]["annotations"]["prometheus.io/scheme"] == "https"
+
+
+def test_with_tls_the_settings_name_files_of_the_secrets(tls: Cluster) -> None:
+    settings = {key: value for one in tls.of("ConfigMap") for key, value in one["data"].items()}
+    assert {settings["TAXON_CLOUD_INSECURE"], settings["TAXON_EDGE_INSECURE"]} == {"false"}
+    for name, kind, needs in (("cloud", CloudSettings, CLOUD_FILES), ("edge", EdgeSettings, EDGE_FILES)):
+        prefix = f"TAXON_{name.upper()}_"
+        given = {key.removeprefix(prefix).lower(): value for key, value in settings.items() if key.startswith(prefix)}
+        assert needs <= given.keys() & kind.model_fields.keys()
+        (container,) = containers(tls.pods()[name])
+        mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert {str(Path(given[need]).parent) for need in needs} <= mounted
+        assert {Path(given[need]).name for need in needs} <= {"tls.crt", "tls.key", "ca.crt", "tokens", "uplink.token"}
 
 
 def test_what_is_acknowledged_outlives_its_pod() -> None:
@@ -221,7 +280,7 @@ def test_edges_reach_the_cloud_and_clouds_the_bus(cluster: Cluster) -> None:
         assert any(_names(rule["from"], source) for rule in into), f"{target}:{port} does not take {source}"
 
 
-@pytest.mark.parametrize("overlay", ["base", "gpu", "scale"])
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_variable_is_a_setting(overlay: str) -> None:
     ours = {name for name in built(overlay).variables() if name.startswith("TAXON_")}
     assert ours <= SETTINGS, f"no settings: {ours - SETTINGS}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.authority import TokenFolder
 from tests.services import ServiceProcess, running
 
 CHECKS = (
@@ -26,13 +28,29 @@ SECONDS = 240
 
 
 @pytest.mark.asyncio
-async def test_every_answer_is_as_the_document_says(tmp_path: Path, tiny_bundle_directory: Path) -> None:
+@pytest.mark.parametrize("with_tokens", [False, True], ids=["open", "tokens"])
+async def test_every_answer_is_as_the_document_says(
+    with_tokens: bool, tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
     options = ["--bundle", str(tiny_bundle_directory), "--pinned-groups", "semantic", "--largest-picture-bytes", "4096"]
-    edge = ServiceProcess("edge", tmp_path, options)
+    tokens = TokenFolder(tmp_path / "tokens")
+    token = tokens.add("tester", "post,metrics").read_text().strip() if with_tokens else ""
+    if with_tokens:
+        options += ["--tokens", str(tokens.path)]
+    edge = ServiceProcess("edge", tmp_path, options, token=token)
     async with running(edge):
         argv = [sys.executable, "-m", "schemathesis.cli", "run", f"{edge.url}/openapi.json", "--no-color"]
-        argv += ["--checks", ",".join(CHECKS), "--max-examples", str(EXAMPLES), "--seed", "6"]
+        argv += [
+            "--checks",
+            ",".join((*CHECKS, *(["ignored_auth"] if with_tokens else []))),
+            "--max-examples",
+            str(EXAMPLES),
+            "--seed",
+            "6",
+        ]
         argv += ["--request-timeout", "30"]
+        if with_tokens:
+            argv += ["--header", f"Authorization: Bearer {token}"]
         tester = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
@@ -52,6 +70,27 @@ async def test_every_answer_is_as_the_document_says(tmp_path: Path, tiny_bundle_
         assert await edge.metric("taxon_edge_refusals_total") >= EXAMPLES, f"hardly anything was posted: {text[-2000:]}"
         assert await edge.stop() == 0
     assert "Traceback" not in edge.log.read_text()
+
+
+@pytest.mark.asyncio
+async def test_the_document_says_which_routes_ask_for_a_token(tmp_path: Path, tiny_bundle_directory: Path) -> None:
+    """And it is right: without one, exactly these answer 401."""
+    tokens = TokenFolder(tmp_path / "tokens")
+    edge = ServiceProcess("edge", tmp_path, ["--bundle", str(tiny_bundle_directory), "--tokens", str(tokens.path)])
+    async with running(edge), httpx.AsyncClient(timeout=10, base_url=edge.url) as client:
+        document: dict[str, Any] = (await client.get("/openapi.json")).json()
+        scheme = document["components"]["securitySchemes"]["token"]
+        assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+        asking = set()
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                declared = operation.get("security") == [{"token": []}]
+                assert ({"401", "403"} <= operation["responses"].keys()) == declared, f"{method} {path}"
+                answer = await client.request(method, path.replace("{camera_id}", "hall"), content=b"x")
+                assert (answer.status_code == 401) == declared, f"{method} {path}: {answer.status_code}"
+                if declared:
+                    asking.add(path)
+        assert asking == {"/metrics", "/v1/cameras", "/v1/cameras/{camera_id}/frames"}
 
 
 async def described(edge: ServiceProcess) -> dict[str, object]:

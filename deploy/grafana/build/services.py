@@ -127,6 +127,25 @@ def made() -> dashboard.Dashboard:
             Query("sum by (reason) (rate(taxon_cloud_refusals_total[5m]))", "cloud {{reason}}"),
         ),
         curves(
+            "Callers turned away",
+            "Calls without a token that is known here, or without the scope.",
+            A_SECOND,
+            Query(
+                "sum by (instance, reason) (rate(taxon_edge_access_refused_total[5m]))", "edge {{instance}} {{reason}}"
+            ),
+            Query(
+                "sum by (instance, reason) (rate(taxon_cloud_access_refused_total[5m]))",
+                "cloud {{instance}} {{reason}}",
+            ),
+        ),
+        curves(
+            "Certificates and tokens that cannot be used",
+            "1 while files that have changed are damaged, missing or do not fit together; the earlier ones hold.",
+            "short",
+            Query("taxon_edge_security_files_unusable", "edge {{instance}} {{what}}"),
+            Query("taxon_cloud_security_files_unusable", "cloud {{instance}} {{what}}"),
+        ),
+        curves(
             "Processor",
             "Cores that each process uses.",
             "short",

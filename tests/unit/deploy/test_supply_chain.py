@@ -23,6 +23,7 @@ ALLOWED = {
     "BSD-3-Clause",
     "MIT",
     "MIT License",
+    "MIT-0",
     "MIT-CMU",
     "PSF-2.0",
 }

@@ -37,7 +37,20 @@ def access(folder: TokenFolder) -> tuple[Access, CollectorRegistry, Tokens]:
     return Access(tokens, Meters("t", registry)), registry, tokens
 
 
-@pytest.mark.parametrize("shown", [None, "", "Bearer", "Bearer ", "Basic abc", "Bearer " + "x" * 300, "Bearer txn_x"])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic abc",
+        "Bearer " + "x" * 300,
+        "Bearer txn_x",
+        "Bearer \udcff",
+        "Bearer \u00e9",
+    ],
+)
 def test_what_is_no_known_token_is_unauthenticated(shown: str | None, tmp_path: Path) -> None:
     asked, registry, _ = access(TokenFolder(tmp_path))
     with pytest.raises(Unauthenticated):
@@ -189,8 +202,12 @@ def test_a_token_does_not_go_to_another_machine_in_plain_text(tmp_path: Path) ->
         Credentials(token=token).channel("edge.example:1", [])
     empty = tmp_path / "empty"
     empty.write_text("\n")
-    with pytest.raises(SettingsRefused, match="one token and nothing else"):
-        Credentials(token=empty).metadata()
+    # gRPC would complain of the last two with the token in its words.
+    for text in ("\n", "two words\n", "\u00e9\n", "txn_secret\x01\n", "txn_secret\x7f\n"):
+        empty.write_text(text, encoding="utf-8")
+        with pytest.raises(SettingsRefused, match="one token and nothing else") as told:
+            Credentials(token=empty).metadata()
+        assert "secret" not in str(told.value)
     with pytest.raises(SettingsRefused, match="CA file"):
         Credentials(certificate=empty, key=empty).channel("127.0.0.1:1", [])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import string
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,34 @@ def test_only_a_star_is_every_camera() -> None:
 def test_what_is_no_scope_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"scope|cameras"):
         read_scopes(text)
+
+
+def test_a_token_in_the_wrong_place_of_its_line_is_refused_and_not_told() -> None:
+    """Names and complaints stand in logs."""
+    token = new_token()
+    digest = digest_of(token).hex()
+    for line in (
+        f"{token} {digest} post",
+        f"hall {token} post",
+        f"hall {digest} {token}",
+        f"hall {digest} post:{token}",
+    ):
+        with pytest.raises(ValueError, match="line 1") as told:
+            read_tokens(line)
+        assert token[:8] not in str(told.value)
+
+
+@pytest.mark.parametrize("pattern", ["*", "?*", "*" * 40 + "b", "h*a*l*l*?*?*?*x"])
+def test_a_pattern_is_judged_at_once_whatever_comes(pattern: str) -> None:
+    began = time.monotonic()
+    grant(f"post:{pattern}").allows(Action.POST, "ha" * 30_000)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("camera", ["*", "hal?", "[h]all", "hall\n", "", " hall", "HALL", "h\u0430ll"])
+def test_a_camera_s_own_characters_are_no_pattern(camera: str) -> None:
+    assert not grant("post:hall").allows(Action.POST, camera)
+    assert not grant("post:hal?").allows(Action.POST, camera) or camera == "hal?"
 
 
 @given(st.text(string.printable, max_size=200))
