@@ -1,6 +1,6 @@
 """What a process holds, as the kernel counts it, and whether it grows.
 
-    signs(service) -> Signs          slope(seconds, values) -> change a second, by least squares
+signs(service) -> Signs          slope(seconds, values) -> change a second, by least squares
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def signs(service: ServiceProcess) -> Signs:
     assert service.process is not None
     folder = Path(f"/proc/{service.process.pid}")
     resident = int((folder / "statm").read_text().split()[1]) * _PAGE_BYTES
-    return Signs(resident, len(os.listdir(folder / "fd")), len(os.listdir(folder / "task")))
+    return Signs(resident, len(list((folder / "fd").iterdir())), len(list((folder / "task").iterdir())))
 
 
 def slope(seconds: Sequence[float], values: Sequence[float]) -> float:

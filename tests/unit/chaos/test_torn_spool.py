@@ -24,7 +24,8 @@ from shared.frames import Geometry
 
 spool = Spool(Path(sys.argv[1]), 1 << 26, 3600.0)
 for number in range(int(sys.argv[2])):
-    frames = [Coded(name, 1_000_000 + number, True, Geometry(640, 480, 256, 256), bytes(90 + number % 60), 1, ("semantic",)) for name in "ab"]
+    sizes, bits = Geometry(640, 480, 256, 256), bytes(90 + number % 60)
+    frames = [Coded(name, 1_000_000 + number, True, sizes, bits, 1, ("semantic",)) for name in "ab"]
     for receipt in spool.append(bytes(32), frames):
         print(receipt.camera_id, receipt.sequence, "coded", flush=True)
     if number % 3 == 2:

@@ -55,8 +55,9 @@ async def test_alive_before_ready_and_ready_only_when_told() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_service_far_away_is_reached_at_the_first_attempt(round_trip_seconds: float = 0.6) -> None:
+async def test_a_service_far_away_is_reached_at_the_first_attempt() -> None:
     """A call does not wait for a second one: an edge that asks anew each time would never have got through."""
+    round_trip_seconds = 0.6
     server = rpc_server()
     await server.start()
 
