@@ -179,6 +179,7 @@ def summary(load: Load) -> str:
     return (
         f"load: capacity {load.capacity_fps:.1f} frames/s; over it at least {min(one.goodput_fps for one in over):.1f} served; p99 at most "
         f"{max(one.delay_p99_ms / load.bound_ms(one.cameras) for one in over):.0%} of the policy's bound; {sum(frames.values())} frames "
-        f"offered, none unexplained among {', '.join(f'{n} {name}' for name, n in sorted(frames.items()))}; "
+        f"offered: {', '.join(f'{n} {name}' for name, n in sorted(frames.items()))}, "
+        f"{sum(one.unexplained for one in load.served)} unexplained; "
         f"{'; '.join(load.broken()) or 'every law was kept'}"
     )

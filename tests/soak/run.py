@@ -24,6 +24,8 @@ STAYS_SECONDS = (2.0, 20.0)
 MOST_POINTS = 600
 TOLD = 10
 ARRIVAL_SECONDS = 60.0
+BURST_SECONDS, BURST_POSTS = 10.0, 24
+"""Before the time line: so many posts always under way, so that the networks have met batches of every size and made room for them."""
 RECENT_BYTES = 16 << 20
 """The cloud's cache of results, small so that it is full when the warm-up ends: it may grow until then."""
 
@@ -86,6 +88,21 @@ async def run(seconds: float, fps: float, seed: int, folder: Path) -> Soak:
             await asyncio.sleep(0.1)
         soak.without_result, soak.lost = len(frames.waiting), subscriber.lost
     return soak
+
+
+async def _burst(frames: _Frames, edge: ServiceProcess) -> None:
+    """All cameras at once, as fast as they are answered."""
+    shown, until = pictures(), time.monotonic() + BURST_SECONDS
+
+    async def work(number: int) -> None:
+        name = f"camera-{number % CAMERAS}"
+        async with CameraClient(edge.rpc, name) as client:
+            while time.monotonic() < until:
+                receipt = await client.post(shown[number % len(shown)])
+                if receipt.outcome is Outcome.CODED:
+                    frames.accepted((name, receipt.sequence))
+
+    await asyncio.gather(*(work(number) for number in range(BURST_POSTS)))
 
 
 async def _camera(frames: _Frames, edge: ServiceProcess, name: str, fps: float, draw: random.Random) -> None:
