@@ -41,17 +41,23 @@ e2e-scale: setup ## Two clouds on one NATS under load, killed in turn (FAULTS=18
 	tests/debian.sh
 	$(VENV)/bin/python -m tests.scale --seconds $(or $(FAULTS),180)
 
+# JSON=docs/chaos.json (docs/soak.json, and FIGURE=docs/figures/soak.png) keeps a run's figures for docs/resilience.md: `make resilience-page`.
 .PHONY: chaos
-chaos: setup ## Kill, stop and cut the services behind a rough network: nothing is lost or doubled (DURATION=120 seconds; root for the network)
-	$(VENV)/bin/python -m tests.chaos --seconds $(or $(DURATION),120)
+chaos: setup ## Faults at random: kills, cuts, storms, clocks, a full disk, a torn spool; nothing is lost or doubled (DURATION=120 seconds, SEED; root for all of it)
+	tests/debian.sh faketime
+	$(VENV)/bin/python -m tests.chaos --seconds $(or $(DURATION),120) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 .PHONY: load
-load: setup ## Offer up to 2.5 times what the services can do: goodput and delay (docs/figures/load.png; four minutes)
-	$(VENV)/bin/python -m benchmarks.load
+load: setup ## Offer up to 2.5 times what the services can do, from 1 to 1000 cameras (docs/load.json, docs/figures/load.png; DURATION=480 seconds)
+	$(VENV)/bin/python -m benchmarks.load --seconds $(or $(DURATION),480)
 
 .PHONY: soak
-soak: setup ## A steady load while cameras and subscribers come and go: memory and descriptors stay flat (DURATION=600 seconds)
-	$(VENV)/bin/python -m tests.soak --seconds $(or $(DURATION),600)
+soak: setup ## A steady load while cameras and subscribers come and go: memory, descriptors, threads stay flat (DURATION=600 seconds; out/soak.csv)
+	$(VENV)/bin/python -m tests.soak --seconds $(or $(DURATION),600) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(if $(FIGURE),--figure $(FIGURE))
+
+.PHONY: resilience-page
+resilience-page: setup ## Write the measured figures into docs/resilience.md
+	$(VENV)/bin/python -m benchmarks.resilience_page
 
 .PHONY: fuzz
 fuzz: setup ## Fuzz everything that takes bytes from outside, guided by coverage (DURATION=60 seconds in all)

@@ -70,7 +70,7 @@ class Cameras:
     """`count` cameras, each with a connection of its own, that take turns at a pace."""
 
     def __init__(self, clients: Sequence[CameraClient]) -> None:
-        self._clients = clients
+        self.clients = clients
         self._pictures = pictures()
 
     @classmethod
@@ -96,7 +96,7 @@ class Cameras:
         posts = []
         for index in range(frames):
             await asyncio.sleep(max(0.0, begun + index / fps - loop.time()))
-            client = self._clients[index % len(self._clients)]
+            client = self.clients[index % len(self.clients)]
             posts.append(asyncio.create_task(client.post(self._pictures[index % len(self._pictures)])))
         return list(await asyncio.gather(*posts))
 

@@ -55,6 +55,38 @@ async def test_alive_before_ready_and_ready_only_when_told() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_service_far_away_is_reached_at_the_first_attempt() -> None:
+    """A call does not wait for a second one: an edge that asks anew each time would never have got through."""
+    round_trip_seconds = 0.6
+    server = rpc_server()
+    await server.start()
+
+    async def late(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(1 << 16):
+            await asyncio.sleep(round_trip_seconds / 2)
+            sink.write(data)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(round_trip_seconds)  # TCP's own
+        there, back = await asyncio.open_connection("127.0.0.1", server.port)
+        ways = {asyncio.create_task(late(reader, back)), asyncio.create_task(late(there, writer))}
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        for end in (back, writer):
+            end.transport.abort()
+
+    async with await asyncio.start_server(carry, "127.0.0.1", 0) as far:
+        port = far.sockets[0].getsockname()[1]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", channel_options(1 << 20)) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=20)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    await server.stop(1)
+
+
+@pytest.mark.asyncio
 async def test_reflection_lists_the_services() -> None:
     server = rpc_server()
     await server.start()
