@@ -89,11 +89,11 @@ def _of_pixels(picture: UInt8Array, pixels: UInt8Array, codec: PictureCodec, lon
 def as_shown(picture: UInt8Array, side: int) -> torch.Tensor:
     """A decoded picture, grey or colour, as RGB float32 [3, side, side] in 0..1."""
     rgb = np.repeat(picture[:, :, None], 3, 2) if picture.ndim == 2 else picture
-    return enlarged(torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255, side)[0]
+    return enlarged(torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None].float() / 255, side)[0]
 
 
 def _error(picture: UInt8Array, shown: UInt8Array) -> float:
-    wanted = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() / 255
+    wanted = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
     return float((as_shown(shown, len(picture)) - wanted).square().mean())
 
 

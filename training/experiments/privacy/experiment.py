@@ -69,7 +69,8 @@ def _judged(stolen: Stolen, split: str, constant: torch.Tensor) -> dict[str, Any
         made = decoded_pictures(stolen.attack.network, frames, stage, every, stolen.device)
         sizes = frames.bytes_of(stage)
         points.append({
-            "operating_point": stolen.stages[stage],
+            "rate": stage,
+                    "operating_point": stolen.stages[stage],
             "bytes": float(sizes.mean()),
             "bpp": float(8 * sizes.mean() / wanted[0, 0].numel()),
             "attack": likeness(made, wanted).as_json(),

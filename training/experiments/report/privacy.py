@@ -1,6 +1,6 @@
 """What a stolen bitstream reveals, for readers: tables and curves of the attack beside its controls.
 
-privacy.json --Results--> privacy.md, and privacy.png, privacy.svg: PSNR and SSIM over bytes
+privacy.json --Results--> privacy.md, and privacy.png, privacy.svg: PSNR, SSIM and correlation over bytes
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from training.experiments.report.style import COLOURS, INK, QUIET, WIDTH_INCHES,
 from training.experiments.report.tables import NONE, paragraphs, prose, table
 
 NAME = "privacy"
-FIGURES = {"psnr_db": "PSNR (dB)", "ssim": "SSIM"}
+FIGURES = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "correlation": "correlation of grey values"}
 SPLITS = {"test": "NYU Depth v2, test frames", "samples": "the shipped rooms"}
 ATTACK_COLOUR = COLOURS["codebook"]
 Likeness = Mapping[str, float]
@@ -26,7 +26,7 @@ Likeness = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Point:
-    """One operating point: mean bytes and bits per pixel, and (PSNR, SSIM) of the attack, and of the attack on another frame's bytes."""
+    """One operating point: mean bytes and bits per pixel, and likeness of the attack, and of the attack on another frame's bytes."""
 
     name: str
     bytes_: float
@@ -83,7 +83,7 @@ def markdown(found: Mapping[str, Any]) -> str:
             *parts,
             "## Which picture was it?",
             _fingerprint_table(found),
-            "![PSNR and SSIM over bytes](privacy.png)",
+            "![PSNR, SSIM and correlation over bytes](privacy.png)",
             "## How it was made",
             f"    {found['command']}",
             _made(found),
@@ -91,13 +91,23 @@ def markdown(found: Mapping[str, Any]) -> str:
 
 
 def _attack_table(split: Split) -> str:
-    rows = [["no bits: the mean picture", "0", "0", *_cells(split.no_bits), "", ""]]
+    rows = [["no bits: the mean picture", "0", "0", *_cells(split.no_bits), "", "", ""]]
     rows += [
         [one.name, f"{one.bytes_:.1f}", f"{one.bpp:.4f}", *_cells(one.attack), *_cells(one.another)]
         for one in split.points
     ]
-    rows.append(["without rounding", NONE, NONE, *_cells(split.unrounded), "", ""])
-    header = ["operating point", "bytes", "bpp", "attack: PSNR ↑", "SSIM ↑", "another frame's bits: PSNR", "SSIM"]
+    rows.append(["without rounding", NONE, NONE, *_cells(split.unrounded), "", "", ""])
+    header = [
+        "operating point",
+        "bytes",
+        "bpp",
+        "attack: PSNR ↑",
+        "SSIM ↑",
+        "corr. ↑",
+        "another frame's bits: PSNR",
+        "SSIM",
+        "corr.",
+    ]
     return table(header, rows)
 
 
@@ -107,11 +117,13 @@ def _small_table(split: Split) -> str:
         for own, small in zip(split.points, points, strict=True):
             cells = [f"{100 * small['fits']:.0f} %"]
             if small["likeness"] is None:
-                cells += [NONE, NONE, "none fits", NONE]
+                cells += [NONE, NONE, "none fits", NONE, NONE]
             else:
                 cells += [f"{small['bytes_']:.0f}", f"{small['side_px']:.0f}", *_cells(small["likeness"])]
             rows.append([f"{PICTURES[codec]} at {own.name} ({own.bytes_:.0f} bytes)", *cells])
-    return table(["a picture of as many bytes", "fits", "its bytes", "its side (pixels)", "PSNR ↑", "SSIM ↑"], rows)
+    return table(
+        ["a picture of as many bytes", "fits", "its bytes", "its side (pixels)", "PSNR ↑", "SSIM ↑", "corr. ↑"], rows
+    )
 
 
 def _fingerprint_table(found: Mapping[str, Any]) -> str:
@@ -140,7 +152,7 @@ def _made(found: Mapping[str, Any]) -> str:
 
 
 def _cells(likeness: Likeness) -> list[str]:
-    return [f"{likeness['psnr_db']:.2f} dB", f"{likeness['ssim']:.3f}"]
+    return [f"{likeness['psnr_db']:.2f} dB", f"{likeness['ssim']:.3f}", f"{likeness['correlation']:.2f}"]
 
 
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
