@@ -23,7 +23,7 @@ from training.experiments.summary import read_results
 
 NAME = "privacy"
 DEFAULT_BUNDLE, DEFAULT_SAMPLES = Path("models/indoor/2"), Path("samples")
-DEFAULT_STEPS = 3200
+DEFAULT_STEPS = 2400
 BROKEN = 1
 
 

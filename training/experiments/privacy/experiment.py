@@ -8,8 +8,9 @@ Law: validation frames choose and show that the attack has learned; test frames 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,13 @@ import torch
 
 from shared.bundle import Bundle
 from training.experiments.privacy.attack import as_pictures, decoded_pictures
-from training.experiments.privacy.bitstreams import Seen, Thief, joined
+from training.experiments.privacy.bitstreams import joined
+from training.experiments.privacy.collection import Collection, collect_split
 from training.experiments.privacy.controls import SmallPicture, mean_picture, others, small_picture
 from training.experiments.privacy.equal_bytes import CODECS, fitted_files
-from training.experiments.privacy.fingerprint import COPIES, Found, found_in
+from training.experiments.privacy.fingerprint import COPIES, THE_SAME, Found, copied, found_in
 from training.experiments.privacy.judge import likeness
-from training.experiments.privacy.pictures import VIEWS_SEED
+from training.experiments.privacy.pictures import VIEWS_SEED, Source
 from training.experiments.privacy.steal import PrivacySetup, Stolen
 
 JUDGED_SMALL = ("test", "samples")
@@ -34,7 +36,7 @@ def collect(setup: PrivacySetup, stolen: Stolen) -> dict[str, Any]:
     constant = mean_picture(stolen.splits["fit"])
     judged = {split: _judged(stolen, split, constant) for split in ("validation", "test", "samples")}
     for split in JUDGED_SMALL:
-        for name, points in _small_pictures(stolen, split, constant, setup.workers).items():
+        for name, points in _small_pictures(setup, stolen, split, constant).items():
             judged[split]["small_pictures"][name] = [asdict(point) for point in points]
     return {
         "bundle": {
@@ -85,7 +87,9 @@ def _judged(stolen: Stolen, split: str, constant: torch.Tensor) -> dict[str, Any
     }
 
 
-def _small_pictures(stolen: Stolen, split: str, constant: torch.Tensor, workers: int) -> dict[str, list[SmallPicture]]:
+def _small_pictures(
+    setup: PrivacySetup, stolen: Stolen, split: str, constant: torch.Tensor
+) -> dict[str, list[SmallPicture]]:
     """{codec: a point for each operating point}."""
     frames = stolen.splits[split]
     pictures = frames.take("picture", np.arange(len(frames)))
@@ -93,29 +97,31 @@ def _small_pictures(stolen: Stolen, split: str, constant: torch.Tensor, workers:
     wanted = as_pictures(pictures)
     found = {}
     for codec in CODECS:
-        files = fitted_files(list(pictures), budgets, codec, workers)
+        files = fitted_files(setup.folder / "files" / split, list(pictures), budgets, codec, setup.workers)
         found[codec.name] = [small_picture([of[r] for of in files], wanted, constant) for r in range(stolen.rates)]
     return found
 
 
 def _fingerprint(setup: PrivacySetup, stolen: Stolen) -> dict[str, Any]:
     """{copy: [Found of each operating point]}: test bitstreams against a gallery of the copies and every other whole picture."""
-    thief, test = Thief(stolen.bundle, threads=0), stolen.splits["test"]
-    pictures = test.take("picture", np.arange(len(test)))
     found: dict[str, Any] = {}
-    for name, copy in COPIES.items():
-        copied = [thief.steal(copy(picture)[None]) for picture in pictures]
-        found[name] = [asdict(_found(stolen, stage, [one[stage] for one in copied])) for stage in range(stolen.rates)]
+    for name in COPIES:
+        copies = stolen.splits["test"]
+        if name != THE_SAME:
+            sources = [Source(f"{one.name}, {name}", partial(copied, one, name), 1) for one in setup.sources["test"]]
+            folder = setup.folder / f"test, {name}"
+            copies = collect_split(folder, setup.bundle, sources, False, setup.workers, f"test pictures, {name}")
+        found[name] = [asdict(_found(stolen, stage, copies)) for stage in range(stolen.rates)]
     return found
 
 
-def _found(stolen: Stolen, stage: int, copied: Sequence[Seen]) -> Found:
+def _found(stolen: Stolen, stage: int, copies: Collection) -> Found:
     test = stolen.splits["test"]
-    copies = joined(copied)
     fit, validation = stolen.splits["fit"], stolen.splits["validation"]
     whole = np.flatnonzero(np.asarray(fit.numbers) == 0)
     distractors = joined([fit.seen(stage, whole), validation.seen(stage, np.arange(len(validation)))])
-    return found_in(test.seen(stage, np.arange(len(test))), copies, distractors)
+    every = np.arange(len(test))
+    return found_in(test.seen(stage, every), copies.seen(stage, every), distractors)
 
 
 def broken_laws(found: Mapping[str, Any], bundle: Bundle) -> list[str]:

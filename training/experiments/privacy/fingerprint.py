@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from training.experiments.privacy.bitstreams import Seen
-from training.experiments.privacy.pictures import UInt8Array
+from training.experiments.privacy.pictures import Source, UInt8Array, views_of
 
 JPEG_QUALITY = 50
 CUT_SHARE = 0.04
@@ -52,11 +52,17 @@ def cut(picture: UInt8Array) -> UInt8Array:
     return saved_again(np.asarray(Image.fromarray(picture).crop(box).resize((width, height), Image.Resampling.BICUBIC)))
 
 
+THE_SAME = "the same pixels"
 COPIES: Mapping[str, Callable[[UInt8Array], UInt8Array]] = {
-    "the same pixels": lambda picture: picture,
+    THE_SAME: lambda picture: picture,
     "saved again as JPEG": saved_again,
     "cut and saved again": cut,
 }
+
+
+def copied(source: Source, kind: str) -> Image.Image:
+    """A source's whole picture at the network's input size, as the thief has it (`kind` of COPIES)."""
+    return Image.fromarray(COPIES[kind](views_of(source, 0)[0]))
 
 
 def found_in(stolen: Seen, copies: Seen, distractors: Seen) -> Found:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.small_privacy import patches
+from tests.small_privacy import patches, sources
 from training.experiments.privacy.bitstreams import Seen
-from training.experiments.privacy.fingerprint import COPIES, cut, found_in, ranks_of, saved_again
+from training.experiments.privacy.fingerprint import COPIES, copied, cut, found_in, ranks_of, saved_again
 
 RNG = np.random.default_rng(4)
 
@@ -42,3 +42,8 @@ def test_copies_differ_from_the_picture_as_they_say() -> None:
     assert again.shape == moved.shape == picture.shape
     change, shift = (np.abs(other.astype(int) - picture).mean() for other in (again, moved))
     assert 0 < change < shift
+
+
+def test_a_copy_is_of_the_whole_picture() -> None:
+    source = sources(1, 1)[0]
+    assert np.array_equal(np.asarray(copied(source, "saved again as JPEG")), saved_again(patches(0)))
