@@ -90,6 +90,10 @@ metrics-check: setup ## Judge rules, pages and dashboards, scrape live services 
 	amtool config routes test --config.file=deploy/alertmanager/alertmanager.yml --verify.receivers=warning severity=warning
 	$(VENV)/bin/python -m pytest tests/integration/deploy tests/unit/deploy
 
+.PHONY: privacy
+privacy: setup ## What a stolen bitstream shows: train an attack on it, judge its pictures (needs TAXON_DATA; an hour or two, goes on where it stopped)
+	$(VENV)/bin/python -m taxon experiment privacy --work $(or $(WORK),work) --workers $(or $(WORKERS),2)
+
 .PHONY: crossarch
 crossarch: setup ## The same symbols on other machines: aarch64 (qemu), BLAS kernels and threads, CPU levels, numpy versions (about 3 minutes)
 	$(VENV)/bin/python -m tests.crossarch $(if $(TABLE),--table $(TABLE))

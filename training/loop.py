@@ -53,11 +53,13 @@ def train(
     settings: LoopSettings,
     path: Path,
     device: str,
+    inspect: Callable[[int, Network], None] | None = None,
 ) -> Network:
     """Train `networks` (modes and frozen parts as they are) or resume from `path`; returns their moving average.
 
     parameters: the optimiser's groups, with their learning rates. losses_of: losses by name of a step's batch. weight_of: a loss's weight.
-    batches: the batches of the steps `first` .. `last` - 1, with their numbers.
+    batches: the batches of the steps `first` .. `last` - 1, with their numbers. inspect: shown the number of steps done and the average
+    before each checkpoint is written; after a stop it may see the same again, and never misses one.
     """
     optimiser = torch.optim.AdamW(parameters, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -93,6 +95,8 @@ def train(
         if step % SHOW_EVERY_STEPS == 0:
             progress.set_postfix({_short(name): f"{value:.3f}" for name, value in shown.items()})
         if (step + 1) % CHECKPOINT_EVERY_STEPS == 0 or step + 1 == settings.steps:
+            if inspect is not None:
+                inspect(step + 1, average.module)
             checkpoint.save(
                 path,
                 networks=networks.state_dict(),

@@ -1,6 +1,8 @@
 """`taxon experiment NAME`: arguments, and the calls behind them.
 
 NAME --collect--> docs/results/NAME.json --report--> NAME.md, NAME*.png, NAME*.svg
+
+`privacy` asks no codec of its own but the released bundle, and so has its own package (training.experiments.privacy).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from training.datasets.frame import DataError
 from training.datasets.taskonomy import is_taskonomy
 from training.experiments import rd, summary, table1, table2, table3, table4
 from training.experiments.nyuv2 import OpenNyuv2
+from training.experiments.privacy import command as privacy
 from training.experiments.runs import RunTraining
 from training.experiments.setup import OpenSuite, Setup
 from training.experiments.taskonomy import FrameCounts, OpenTaskonomy
@@ -53,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`taxon experiment NAME [--data DIR] [--work DIR] [--device NAME] [--seeds N] [--workers N] ...`."""
     parser.add_argument(
         "name",
-        choices=(*EXPERIMENTS, "all", "summary"),
-        help="a table of the paper, the curves, all of them, or the claims",
+        choices=(*EXPERIMENTS, "all", "summary", privacy.NAME),
+        help="a table of the paper, the curves, all of these, or the claims; or what a stolen bitstream reveals",
     )
     parser.add_argument(
         "--seeds",
@@ -63,7 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="repetitions where the table has them (default: %(default)s)",
     )
     parser.add_argument(
-        "--steps", type=positive, help="training steps of every codec (default: 800 for table1, else 400)"
+        "--steps",
+        type=positive,
+        help="training steps of every codec (default: 800 for table1, else 400), or of the attack",
     )
     parser.add_argument("--workers", type=positive, default=1, help="codecs trained at a time (default: %(default)s)")
     parser.add_argument(
@@ -83,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="draw tables and figures again from the results files, without measuring",
     )
+    privacy.add_arguments(parser)
     add_common(parser)
 
 
@@ -92,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name == "summary":
         print(summary.table(summary.write_claims(output)))
         return 0
+    if arguments.name == privacy.NAME:
+        return privacy.run(arguments, output)
     set_threads(arguments.threads)
     names = tuple(EXPERIMENTS) if arguments.name == "all" else (arguments.name,)
     for name in names:
