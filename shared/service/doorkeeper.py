@@ -2,9 +2,9 @@
 
     accepted --Doorkeeper--> GuardedHttp (uvicorn's h11 protocol) --> the app        dropped: too_many, slow_head, each counted
 
-Laws: there are never more than `most` connections; where one too many comes, the one that has been idle longest makes room, so that
-somebody who only opens them keeps nobody out; and who is refused in the middle of a body can read why (the connection is half-closed
-and what still comes is thrown away, since closing it at once would make the kernel throw away the answer).
+(With TLS a `Handshake` stands before it, with a place of its own.) Laws: there are never more than `most` connections; where one too many comes, the one that has been idle longest makes room, so that
+somebody who only opens them keeps nobody out; and who is refused in the middle of a body can read why (the connection is half-closed,
+which TLS cannot do, and what still comes is thrown away, since closing it at once would make the kernel throw away the answer).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -23,6 +23,16 @@ LINGER_BYTES = 64 << 20
 TOO_MANY, SLOW_HEAD = "too_many", "slow_head"
 
 
+class Guest(Protocol):
+    """A connection, as the door sees it. busy: whether a request is being worked on."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    def abort(self) -> None:
+        """Ends it at once."""
+
+
 @dataclass(eq=False)
 class Doorkeeper:
     """most: connections at once, those of WebSockets left out. dropped: told the reason of each that is ended from here."""
@@ -30,29 +40,29 @@ class Doorkeeper:
     most: int
     dropped: Callable[[str], None] = lambda reason: None
     head_seconds: float = HEAD_SECONDS
-    _open: dict[GuardedHttp, None] = field(default_factory=dict, repr=False)
+    _open: dict[Guest, None] = field(default_factory=dict, repr=False)
 
     def protocol(self, **given: Any) -> GuardedHttp:
         """What uvicorn makes for each connection."""
         return GuardedHttp(self, **given)
 
-    def enter(self, connection: GuardedHttp) -> None:
+    def enter(self, connection: Guest) -> None:
         """Lets it in; who has been idle longest goes where there is no room, or where nobody is idle this one."""
         self._open[connection] = None
         if len(self._open) > self.most:
             # The newcomer is idle itself, so that there always is one.
             self.drop(next(one for one in self._open if not one.busy), TOO_MANY)
 
-    def idle(self, connection: GuardedHttp) -> None:
+    def idle(self, connection: Guest) -> None:
         """It has had its answer: from now on it is the one that has been idle for the shortest time."""
         if self._open.pop(connection, self) is None:
             self._open[connection] = None
 
-    def leave(self, connection: GuardedHttp) -> None:
+    def leave(self, connection: Guest) -> None:
         """It has ended, or is HTTP no longer."""
         self._open.pop(connection, None)
 
-    def drop(self, connection: GuardedHttp, reason: str) -> None:
+    def drop(self, connection: Guest, reason: str) -> None:
         """Ends it at once."""
         self.leave(connection)
         self.dropped(reason)
@@ -73,7 +83,7 @@ class _Lingering:
         return self._owner.lingering or self._transport.is_closing()
 
     def close(self) -> None:
-        if self._owner.lingering or not self._owner.has_more_to_come or not self._transport.can_write_eof():
+        if self._owner.lingering or not self._owner.has_more_to_come:
             self._transport.close()
         else:
             self._owner.linger(self._transport)
@@ -140,10 +150,13 @@ class GuardedHttp(H11Protocol):
     def linger(self, transport: asyncio.Transport) -> None:
         """Sends what is left of the answer and its end, and then reads a while for nothing."""
         self.lingering = True
-        transport.write_eof()
+        # TLS ends both ways at once: there the answer's length says where it ends, and the end comes after the while.
+        half = transport.can_write_eof()
+        if half:
+            transport.write_eof()
         transport.resume_reading()
         self._forget_deadline()
-        self._deadline = self.loop.call_later(LINGER_SECONDS, self.abort)
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self.abort if half else transport.close)
 
     def abort(self) -> None:
         """Ends it at once."""
