@@ -133,7 +133,10 @@ def _peer(websocket: WebSocket) -> str:
 def _same_origin(websocket: WebSocket) -> bool:
     """Whether the page that asks is ours; what names no origin is no browser."""
     origin = websocket.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == websocket.headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == websocket.headers.get("host")
+    except ValueError:  # it is no address at all
+        return False
 
 
 async def _send_away(websocket: WebSocket, error: TaxonError, counted: WallMetrics) -> None:

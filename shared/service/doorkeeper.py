@@ -1,10 +1,11 @@
-"""HTTP connections that harm nobody: how many there may be, how long a request's head may take, how a refused body ends.
+"""HTTP connections that harm nobody: how many there may be, how long a head or an answer may take, how a refused body ends.
 
-    accepted --Doorkeeper--> GuardedHttp (uvicorn's h11 protocol) --> the app        dropped: too_many, slow_head, each counted
+    accepted --Doorkeeper--> GuardedHttp (uvicorn's h11 protocol) --> the app     dropped: too_many, slow_head, slow_reader, each counted
 
-(With TLS a `Handshake` stands before it, with a place of its own.) Laws: there are never more than `most` connections; where one too many comes, the one that has been idle longest makes room, so that
-somebody who only opens them keeps nobody out; and who is refused in the middle of a body can read why (the connection is half-closed,
-which TLS cannot do, and what still comes is thrown away, since closing it at once would make the kernel throw away the answer).
+(With TLS a `Handshake` stands before it, a WebSocket is a `GuardedSocket` after it, and each has its place.) Laws: there are never more
+than `most` connections; where one too many comes, the one that has been idle longest makes room, so that somebody who only opens them,
+or asks and never reads, keeps nobody out; and who is refused in the middle of a body can read why (the connection is half-closed, which
+TLS cannot do, and what still comes is thrown away, since closing it at once would make the kernel throw away the answer).
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_SECONDS = 10.0
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 64 << 20
-TOO_MANY, SLOW_HEAD = "too_many", "slow_head"
+READ_SECONDS = 30.0
+"""By when an answer has to be read on, once no more of it can be sent."""
+TOO_MANY, SLOW_HEAD, SLOW_READER = "too_many", "slow_head", "slow_reader"
 
 
 class Guest(Protocol):
@@ -35,11 +38,12 @@ class Guest(Protocol):
 
 @dataclass(eq=False)
 class Doorkeeper:
-    """most: connections at once, those of WebSockets left out. dropped: told the reason of each that is ended from here."""
+    """most: connections at once. dropped: told the reason of each that is ended from here."""
 
     most: int
     dropped: Callable[[str], None] = lambda reason: None
     head_seconds: float = HEAD_SECONDS
+    read_seconds: float = READ_SECONDS
     _open: dict[Guest, None] = field(default_factory=dict, repr=False)
 
     def protocol(self, **given: Any) -> GuardedHttp:
@@ -59,7 +63,7 @@ class Doorkeeper:
             self._open[connection] = None
 
     def leave(self, connection: Guest) -> None:
-        """It has ended, or is HTTP no longer."""
+        """It has ended, or another takes its place."""
         self._open.pop(connection, None)
 
     def drop(self, connection: Guest, reason: str) -> None:
@@ -67,6 +71,10 @@ class Doorkeeper:
         self.leave(connection)
         self.dropped(reason)
         connection.abort()
+
+    def stalled(self, connection: Guest, loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
+        """It does not read what is sent: it is dropped, unless the timer that is given back is cancelled before."""
+        return loop.call_later(self.read_seconds, self.drop, connection, SLOW_READER)
 
 
 class _Lingering:
@@ -96,6 +104,7 @@ class GuardedHttp(H11Protocol):
         super().__init__(**given)
         self._door = door
         self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
         self._upgraded = False
         self._thrown_away = 0
         self.lingering = False
@@ -119,8 +128,19 @@ class GuardedHttp(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._forget_deadline()
+        self._reads_again()
         self._door.leave(self)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        super().pause_writing()
+        self._stalled = self._door.stalled(self, self.loop)
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._reads_again()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -141,9 +161,10 @@ class GuardedHttp(H11Protocol):
         super().on_response_complete()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """See uvicorn: from here on the WebSocket's own bounds hold."""
+        """See uvicorn: from here on it is a `GuardedSocket`."""
         self._upgraded = True
         self._forget_deadline()
+        self._reads_again()
         self._door.leave(self)
         super().handle_websocket_upgrade(event)
 
@@ -161,6 +182,7 @@ class GuardedHttp(H11Protocol):
     def abort(self) -> None:
         """Ends it at once."""
         self._forget_deadline()
+        self._reads_again()
         if self.transport is not None:
             self.transport.abort()
 
@@ -172,3 +194,8 @@ class GuardedHttp(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _reads_again(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None

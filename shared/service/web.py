@@ -28,6 +28,7 @@ from shared.security.certificates import ServerTls
 from shared.security.doors import PROBLEM_JSON, TokenMiddleware, caller_of_request, challenge
 from shared.security.scopes import Action
 from shared.service.doorkeeper import Doorkeeper
+from shared.service.guarded_socket import GuardedSocket
 from shared.service.handshake import Handshake
 from shared.service.rpc import AddressInUse
 from shared.service.statuses import problem, status_of
@@ -121,7 +122,7 @@ class WebServer:
                 access_log=False,
                 lifespan="off",
                 http=cast(type[asyncio.Protocol], _protocol(door, tls)),
-                ws="websockets-sansio",
+                ws=cast(type[asyncio.Protocol], lambda **given: GuardedSocket(door, **given)),
                 ws_max_size=largest_socket_message_bytes,
                 # What travels there is mostly PNG, which is compressed already.
                 ws_per_message_deflate=False,
