@@ -160,6 +160,17 @@ class GuardedHttp(H11Protocol):
         self._door.idle(self)
         super().on_response_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """See uvicorn, which would let the request that is in work answer too, and fall over an answer that has begun."""
+        if self.busy:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            # There is an answer already, or it takes no body, as HEAD's.
+            self.abort()
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """See uvicorn: from here on it is a `GuardedSocket`."""
         self._upgraded = True
