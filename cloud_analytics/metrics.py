@@ -37,7 +37,7 @@ class CloudMetrics:
         self.refusals = counter("refusals", "Calls refused", "reason")
         self.connections_dropped = counter(
             "http_connections_dropped",
-            "HTTP connections ended by the cloud: too_many, or a head that was too slow",
+            "HTTP connections ended by the cloud: too_many, slow_head, slow_reader, slow_handshake, failed_handshake",
             "reason",
         )
         self.calls_hung = counter("calls_hung", "Calls given up after their deadline", "stage")

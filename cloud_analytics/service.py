@@ -215,7 +215,12 @@ class _Parts:
         calls = settings.most_uplinks + settings.most_subscribers + CALLS_BESIDE_STREAMS
         access = shared.guard.access
         server = RpcServer(
-            settings.rpc, settings.largest_message_bytes, calls, shared.guard.tls, [TokenInterceptor(access)]
+            settings.rpc,
+            settings.largest_message_bytes,
+            calls,
+            shared.guard.tls,
+            [TokenInterceptor(access)],
+            settings.rpc_connections,
         )
         terms = UplinkTerms(settings.credit_frames, settings.ack_interval_seconds, settings.ack_frames)
         uplink = UplinkService(

@@ -33,7 +33,7 @@ class EdgeMetrics:
         )
         self.connections_dropped = counter(
             "http_connections_dropped",
-            "HTTP connections ended by the edge: too_many, or a head that was too slow",
+            "HTTP connections ended by the edge: too_many, slow_head, slow_reader, slow_handshake, failed_handshake",
             "reason",
         )
         self.repeated = counter("repeated_posts", "Posts answered with an earlier receipt")

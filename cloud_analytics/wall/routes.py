@@ -11,10 +11,11 @@ very origin may open the socket; no more walls are open than `WallLimits.most_wa
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
 
@@ -24,10 +25,11 @@ from cloud_analytics.wall.metrics import WallMetrics
 from cloud_analytics.wall.session import Session
 from cloud_analytics.wall.source import Source
 from shared.errors import Busy, Draining, TaxonError, TooLarge
-from shared.security.access import Access, Call
+from shared.security.access import HEADER, TOLD_SECONDS, Access, Call
+from shared.security.doors import only
 from shared.security.scopes import Action
 from shared.service.statuses import INTERNAL, status_of
-from shared.telemetry.logs import logger
+from shared.telemetry.logs import OncePer, logger
 from shared.telemetry.metrics import Meters
 
 log = logger("cloud.wall")
@@ -68,6 +70,7 @@ def add_wall(
     files, chosen = wall_files(), limits or WallLimits()
     counted = metrics or WallMetrics(Meters("taxon_cloud", CollectorRegistry()))
     sessions: set[Session] = set()
+    strangers = OncePer(TOLD_SECONDS)
     counted.pages.set_function(lambda: len(sessions))
 
     @app.get("/", include_in_schema=False)
@@ -82,7 +85,9 @@ def add_wall(
     @app.websocket("/wall/socket")
     async def socket(websocket: WebSocket) -> None:
         if not _same_origin(websocket):
-            log.warning("a page of another origin was refused", origin=websocket.headers.get("origin"))
+            if (times := strangers.held_back()) is not None:
+                origin = websocket.headers.get("origin", "")[:128]
+                log.warning("a page of another origin was refused", origin=origin, times=times)
             counted.refused.labels("ORIGIN").inc()
             await websocket.close(POLICY_VIOLATION)
             return
@@ -120,10 +125,12 @@ def _answer(request: Request, file: WallFile) -> Response:
 
 def _authorization(websocket: WebSocket) -> str | None:
     """As an Authorization header says it: of one that a client other than a browser sent, or of the protocols that were offered."""
-    for offered in websocket.scope.get("subprotocols", []):
-        if offered.startswith(TOKEN_PROTOCOL):
-            return f"Bearer {offered.removeprefix(TOKEN_PROTOCOL)}"
-    return websocket.headers.get("authorization")
+    offered = [
+        f"Bearer {one.removeprefix(TOKEN_PROTOCOL)}"
+        for one in websocket.scope.get("subprotocols", [])
+        if one.startswith(TOKEN_PROTOCOL)
+    ]
+    return only(offered or websocket.headers.getlist(HEADER))
 
 
 def _peer(websocket: WebSocket) -> str:
@@ -133,13 +140,16 @@ def _peer(websocket: WebSocket) -> str:
 def _same_origin(websocket: WebSocket) -> bool:
     """Whether the page that asks is ours; what names no origin is no browser."""
     origin = websocket.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == websocket.headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == websocket.headers.get("host")
+    except ValueError:  # it is no address at all
+        return False
 
 
 async def _send_away(websocket: WebSocket, error: TaxonError, counted: WallMetrics) -> None:
     status = status_of(error)
     counted.refused.labels(status.reason).inc()
-    log.info("a wall was sent away", reason=status.reason, detail=str(error))
+    log.debug("a wall was sent away", reason=status.reason, detail=str(error))
     if isinstance(error, Busy):
         code = TRY_AGAIN_LATER
     elif isinstance(error, Draining):
@@ -149,4 +159,6 @@ async def _send_away(websocket: WebSocket, error: TaxonError, counted: WallMetri
     else:
         code = INTERNAL_ERROR if status == INTERNAL else POLICY_VIOLATION
     reason = f"{status.reason}: {error}".encode()[:_LONGEST_REASON_BYTES].decode(errors="ignore")
-    await websocket.close(code, reason)
+    # It may have gone by itself meanwhile.
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await websocket.close(code, reason)

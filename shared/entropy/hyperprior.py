@@ -45,8 +45,8 @@ _REQUIRED = (
 )
 _VECTOR = ("vector_hidden_weight", "vector_hidden_bias", "vector_output_weight", "vector_output_bias")
 _RESAMPLINGS_KEPT = 8
-_LARGEST_NUMBER = 1 << 33
-"""Of any array: activations go up to 2^20, so that 2^33 alone leaves the 2^53 that are exact."""
+_EXACT = 1 << 53
+"""Up to which float64 holds each integer."""
 
 
 @dataclass(frozen=True)
@@ -240,12 +240,10 @@ def _check_shapes(arrays: dict[str, IntArray], shape: LatentShape, side: int, or
 def _check_bounds(arrays: dict[str, IntArray], origin: str) -> None:
     """Every accumulator stays below 2^53, where float64 holds each integer."""
     for name, weight in arrays.items():
-        # First each number alone, since the sums below wrap around where these do not.
-        if max(abs(int(weight.min())), abs(int(weight.max()))) >= _LARGEST_NUMBER:
-            raise BundleError(
-                origin,
-                f"array {name} has a value of 2^33 or more: its sums would not be exact; scale it and export again",
-            )
+        # First each number alone, since the sums below would wrap around. All but a bias are multiplied by activations.
+        most = _EXACT if name.endswith("_bias") else _EXACT // LIMIT
+        if max(abs(int(weight.min())), abs(int(weight.max()))) >= most:
+            raise _inexact(name, origin)
         if name == "codebook":
             # Resampling is an average, so that no codebook of another size adds up to more, but for its rounding.
             row, bias = int(np.abs(weight).max()) * len(weight) + len(weight), 0
@@ -254,7 +252,9 @@ def _check_bounds(arrays: dict[str, IntArray], origin: str) -> None:
             bias = int(np.abs(arrays[name.removesuffix("_weight") + "_bias"]).max())
         else:
             continue
-        if LIMIT * row + bias + (1 << (WEIGHT_BITS - 1)) >= 1 << 53:
-            raise BundleError(
-                origin, f"array {name} is too large: its sums would not be exact; scale it and export again"
-            )
+        if LIMIT * row + bias + (1 << (WEIGHT_BITS - 1)) >= _EXACT:
+            raise _inexact(name, origin)
+
+
+def _inexact(name: str, origin: str) -> BundleError:
+    return BundleError(origin, f"array {name} is too large: its sums would not be exact; scale it and export again")

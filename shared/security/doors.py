@@ -8,7 +8,7 @@ Law: what is not named as open is closed, whatever is added later. (A WebSocket'
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import grpc
@@ -91,7 +91,7 @@ class TokenMiddleware:
             peer = "" if request.client is None else f"{request.client.host}:{request.client.port}"
             call = Call("http", f"{request.method} {request.url.path}", peer)
             try:
-                request.state.caller = self._access.caller(request.headers.get(HEADER), call)
+                request.state.caller = self._access.caller(only(request.headers.getlist(HEADER)), call)
             except RequestError as error:
                 # The body is not read, so the connection cannot go on.
                 headers = challenge(error) | {"Connection": "close"}
@@ -109,10 +109,13 @@ def challenge(error: Exception) -> dict[str, str]:
     return {"WWW-Authenticate": "Bearer"} if status_of(error).http == 401 else {}
 
 
+def only(shown: Sequence[str]) -> str | None:
+    """What is shown, where it is one thing; of several nobody could say which one is meant."""
+    return shown[0] if len(shown) == 1 else None
+
+
 def _shown(metadata: Any) -> str | None:
-    found = [value for key, value in metadata or () if key == HEADER and isinstance(value, str)]
-    # Of several nobody could say which one is meant.
-    return found[0] if len(found) == 1 else None
+    return only([value for key, value in metadata or () if key == HEADER and isinstance(value, str)])
 
 
 def _refusing(handler: Handler, error: RequestError) -> Handler:

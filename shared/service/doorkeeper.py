@@ -1,10 +1,11 @@
-"""HTTP connections that harm nobody: how many there may be, how long a request's head may take, how a refused body ends.
+"""HTTP connections that harm nobody: how many there may be, how long a head or an answer may take, how a refused body ends.
 
-    accepted --Doorkeeper--> GuardedHttp (uvicorn's h11 protocol) --> the app        dropped: too_many, slow_head, each counted
+    accepted --Doorkeeper--> GuardedHttp (uvicorn's h11 protocol) --> the app     dropped: too_many, slow_head, slow_reader, each counted
 
-Laws: there are never more than `most` connections; where one too many comes, the one that has been idle longest makes room, so that
-somebody who only opens them keeps nobody out; and who is refused in the middle of a body can read why (the connection is half-closed
-and what still comes is thrown away, since closing it at once would make the kernel throw away the answer).
+(With TLS a `Handshake` stands before it, a WebSocket is a `GuardedSocket` after it, and each has its place.) Laws: there are never more
+than `most` connections; where one too many comes, the one that has been idle longest makes room, so that somebody who only opens them,
+or asks and never reads, keeps nobody out; and who is refused in the middle of a body can read why (the connection is half-closed, which
+TLS cannot do, and what still comes is thrown away, since closing it at once would make the kernel throw away the answer).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -20,43 +21,60 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_SECONDS = 10.0
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 64 << 20
-TOO_MANY, SLOW_HEAD = "too_many", "slow_head"
+READ_SECONDS = 30.0
+"""By when an answer has to be read on, once no more of it can be sent."""
+TOO_MANY, SLOW_HEAD, SLOW_READER = "too_many", "slow_head", "slow_reader"
+
+
+class Guest(Protocol):
+    """A connection, as the door sees it. busy: whether a request is being worked on."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    def abort(self) -> None:
+        """Ends it at once."""
 
 
 @dataclass(eq=False)
 class Doorkeeper:
-    """most: connections at once, those of WebSockets left out. dropped: told the reason of each that is ended from here."""
+    """most: connections at once. dropped: told the reason of each that is ended from here."""
 
     most: int
     dropped: Callable[[str], None] = lambda reason: None
     head_seconds: float = HEAD_SECONDS
-    _open: dict[GuardedHttp, None] = field(default_factory=dict, repr=False)
+    read_seconds: float = READ_SECONDS
+    _open: dict[Guest, None] = field(default_factory=dict, repr=False)
 
     def protocol(self, **given: Any) -> GuardedHttp:
         """What uvicorn makes for each connection."""
         return GuardedHttp(self, **given)
 
-    def enter(self, connection: GuardedHttp) -> None:
+    def enter(self, connection: Guest) -> None:
         """Lets it in; who has been idle longest goes where there is no room, or where nobody is idle this one."""
         self._open[connection] = None
         if len(self._open) > self.most:
             # The newcomer is idle itself, so that there always is one.
             self.drop(next(one for one in self._open if not one.busy), TOO_MANY)
 
-    def idle(self, connection: GuardedHttp) -> None:
+    def idle(self, connection: Guest) -> None:
         """It has had its answer: from now on it is the one that has been idle for the shortest time."""
         if self._open.pop(connection, self) is None:
             self._open[connection] = None
 
-    def leave(self, connection: GuardedHttp) -> None:
-        """It has ended, or is HTTP no longer."""
+    def leave(self, connection: Guest) -> None:
+        """It has ended, or another takes its place."""
         self._open.pop(connection, None)
 
-    def drop(self, connection: GuardedHttp, reason: str) -> None:
+    def drop(self, connection: Guest, reason: str) -> None:
         """Ends it at once."""
         self.leave(connection)
         self.dropped(reason)
         connection.abort()
+
+    def stalled(self, connection: Guest, loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
+        """It does not read what is sent: it is dropped, unless the timer that is given back is cancelled before."""
+        return loop.call_later(self.read_seconds, self.drop, connection, SLOW_READER)
 
 
 class _Lingering:
@@ -73,7 +91,7 @@ class _Lingering:
         return self._owner.lingering or self._transport.is_closing()
 
     def close(self) -> None:
-        if self._owner.lingering or not self._owner.has_more_to_come or not self._transport.can_write_eof():
+        if self._owner.lingering or not self._owner.has_more_to_come:
             self._transport.close()
         else:
             self._owner.linger(self._transport)
@@ -86,6 +104,7 @@ class GuardedHttp(H11Protocol):
         super().__init__(**given)
         self._door = door
         self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
         self._upgraded = False
         self._thrown_away = 0
         self.lingering = False
@@ -109,8 +128,19 @@ class GuardedHttp(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._forget_deadline()
+        self._reads_again()
         self._door.leave(self)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        super().pause_writing()
+        self._stalled = self._door.stalled(self, self.loop)
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._reads_again()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -130,24 +160,40 @@ class GuardedHttp(H11Protocol):
         self._door.idle(self)
         super().on_response_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """See uvicorn, which would let the request that is in work answer too, and fall over an answer that has begun."""
+        if self.busy:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            # There is an answer already, or it takes no body, as HEAD's.
+            self.abort()
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """See uvicorn: from here on the WebSocket's own bounds hold."""
+        """See uvicorn: from here on it is a `GuardedSocket`."""
         self._upgraded = True
         self._forget_deadline()
+        self._reads_again()
         self._door.leave(self)
         super().handle_websocket_upgrade(event)
 
     def linger(self, transport: asyncio.Transport) -> None:
         """Sends what is left of the answer and its end, and then reads a while for nothing."""
         self.lingering = True
-        transport.write_eof()
+        # TLS ends both ways at once: there the answer's length says where it ends, and the end comes after the while.
+        half = transport.can_write_eof()
+        if half:
+            transport.write_eof()
         transport.resume_reading()
         self._forget_deadline()
-        self._deadline = self.loop.call_later(LINGER_SECONDS, self.abort)
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self.abort if half else transport.close)
 
     def abort(self) -> None:
         """Ends it at once."""
         self._forget_deadline()
+        self._reads_again()
         if self.transport is not None:
             self.transport.abort()
 
@@ -159,3 +205,8 @@ class GuardedHttp(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _reads_again(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None

@@ -4,7 +4,8 @@
 
 Keepalive: either side pings an idle connection and closes a dead one within KEEPALIVE_SECONDS +
 KEEPALIVE_TIMEOUT_SECONDS, so that a cut cable is noticed; a server takes pings twice as often as that. The bandwidth probe is off:
-its pings would cost as much as the frames. Messages have a largest size.
+its pings would cost as much as the frames. Messages have a largest size. What gRPC refuses below Python (a connection too many, one
+that stays silent, a message too large) it counts nowhere: it shows in the client's status alone.
 """
 
 from __future__ import annotations
@@ -24,9 +25,13 @@ KEEPALIVE_SECONDS = 20.0
 KEEPALIVE_TIMEOUT_SECONDS = 5.0
 HANDSHAKE_SECONDS = 10.0
 """Until a connection has said that it speaks HTTP/2."""
+IDLE_CONNECTION_SECONDS = 300.0
+"""Without a call; a client that comes back connects anew, by itself."""
 CONNECT_SECONDS = 5.0
 """Of one attempt to connect: TCP, TLS and HTTP/2 are up to five round trips, and a lost packet costs a second."""
-MOST_CONNECTIONS = 10_000
+MOST_CONNECTIONS = 4000
+MOST_WATCHERS = 64
+"""Of the health, which is open to everybody: so many strangers at most take a call's place."""
 
 ChannelOptions = Sequence[tuple[str, Any]]
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -84,13 +89,14 @@ class RpcServer:
             # Somebody who connects and says nothing would be waited for two minutes otherwise, and there would be no bound on their number.
             ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),
             ("grpc.max_allowed_incoming_connections", most_connections),
+            ("grpc.max_connection_idle_ms", round(IDLE_CONNECTION_SECONDS * 1000)),
         ]
         self._server = grpc.aio.server(
             options=options, maximum_concurrent_rpcs=concurrent_calls, interceptors=tuple(interceptors)
         )
         self._tls = tls
         self._address = address
-        self._health = health_aio.HealthServicer()
+        self._health = _BoundedHealth()
         self._names: list[str] = []
         self.port = 0
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -132,3 +138,20 @@ class RpcServer:
         """Takes no new call and ends the running ones, after `grace_seconds` by force."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_seconds)
+
+
+class _BoundedHealth(health_aio.HealthServicer):
+    """Answers everybody, and is watched by MOST_WATCHERS."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watchers = 0
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
+        if self._watchers >= MOST_WATCHERS:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MOST_WATCHERS} watch already; ask with Check")
+        self._watchers += 1
+        try:
+            await super().Watch(request, context)
+        finally:
+            self._watchers -= 1

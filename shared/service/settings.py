@@ -75,6 +75,9 @@ class ServiceSettings(BaseSettings):
         le=100_000,
         description="HTTP connections at once; where one more comes, the one that is idle longest goes",
     )
+    rpc_connections: int = Field(
+        4000, ge=8, le=100_000, description="gRPC connections at once; where there are so many, one more is closed"
+    )
     log_format: LogFormat = Field("auto", description="json, text, or auto: text at a terminal")
     providers: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
         "auto", description="where the networks run: auto takes the best that really loads"

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -28,6 +28,8 @@ from shared.security.certificates import ServerTls
 from shared.security.doors import ACCESS_REFUSALS, ASKS, PROBLEM_JSON, TokenMiddleware, caller_of_request, challenge
 from shared.security.scopes import Action
 from shared.service.doorkeeper import Doorkeeper
+from shared.service.guarded_socket import GuardedSocket
+from shared.service.handshake import Handshake
 from shared.service.rpc import AddressInUse
 from shared.service.statuses import problem, status_of
 
@@ -127,14 +129,13 @@ class WebServer:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
-                http=cast(type[asyncio.Protocol], door.protocol),
-                ws="websockets-sansio",
+                http=cast(type[asyncio.Protocol], _protocol(door, tls)),
+                ws=cast(type[asyncio.Protocol], lambda **given: GuardedSocket(door, **given)),
                 ws_max_size=largest_socket_message_bytes,
                 # What travels there is mostly PNG, which is compressed already.
                 ws_per_message_deflate=False,
                 timeout_keep_alive=IDLE_CONNECTION_SECONDS,
                 server_header=False,
-                ssl_context_factory=None if tls is None else (lambda *_: tls.web_context()),
             )
         )
         self._scheme = "http" if tls is None else "https"
@@ -174,6 +175,17 @@ class WebServer:
         except TimeoutError:
             self._server.force_exit = True
             await self._serving
+
+
+def _protocol(door: Doorkeeper, tls: ServerTls | None) -> Callable[..., asyncio.Protocol]:
+    """What uvicorn makes for each connection that it accepts. It is told of no certificate: TLS is spoken behind the door."""
+    if tls is None:
+        return door.protocol
+
+    def secured(**given: Any) -> asyncio.Protocol:
+        return Handshake(door, door.protocol(**given), tls.web_context())
+
+    return secured
 
 
 class _Quiet(uvicorn.Server):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cloud_analytics.service import CloudService
 from cloud_analytics.settings import CloudSettings
+from shared.service.descriptors import make_room
 from shared.service.lifecycle import run_service
 from shared.service.settings import load_settings, warn_of_unknown_variables
 from shared.telemetry.logs import configure_logs
@@ -16,4 +17,5 @@ def run(argv: Sequence[str]) -> int:
     settings = load_settings(CloudSettings, "taxon cloud", argv)
     configure_logs("cloud", settings.log_level, settings.log_format)
     warn_of_unknown_variables(CloudSettings, "taxon cloud")
+    make_room(settings.http_connections + settings.rpc_connections)
     return run_service(lambda: CloudService(settings))

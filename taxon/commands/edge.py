@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edge_encoder.service import EdgeService
 from edge_encoder.settings import EdgeSettings
+from shared.service.descriptors import make_room
 from shared.service.lifecycle import run_service
 from shared.service.settings import load_settings, warn_of_unknown_variables
 from shared.telemetry.logs import configure_logs
@@ -17,5 +18,6 @@ def run(argv: Sequence[str]) -> int:
     settings = load_settings(EdgeSettings, "taxon edge", argv)
     configure_logs("edge", settings.log_level, settings.log_format)
     warn_of_unknown_variables(EdgeSettings, "taxon edge")
+    make_room(settings.http_connections + settings.rpc_connections)
     directory = bundle_directory(settings.bundle)
     return run_service(lambda: EdgeService(settings, directory))

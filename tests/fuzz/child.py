@@ -13,11 +13,14 @@ from random import Random
 import atheris
 
 with atheris.instrument_imports(include=["shared", "edge_encoder", "cloud_analytics"]):
+    from shared.telemetry.logs import configure_logs
     from tests.fuzz.targets import TARGETS
 
 
 def main() -> None:
     """Does not return: libFuzzer ends the process, with 0 where it has found nothing."""
+    # Refusals are no news here, and standard output is read line by line.
+    configure_logs("fuzz", "error")
     target = TARGETS[sys.argv[1]]()
 
     def mutate(data: bytes, longest: int, seed: int) -> bytes:

@@ -95,7 +95,7 @@ class Watch:
                 self._outcome.inputs = int(everything[1])
             elif (artifact := _ARTIFACT.search(line)) is not None:
                 self._artifacts.append(artifact[1])
-            elif line and not line.startswith(("INFO:", "stat::", "NEW_FUNC")):
+            elif line and not line.startswith(("INFO:", "stat::", "NEW_FUNC", "WARNING: Failed to find function")):
                 self._lines.append(line)
 
     async def _sample(self) -> None:

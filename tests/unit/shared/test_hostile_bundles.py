@@ -82,7 +82,7 @@ def test_an_archive_that_makes_a_thousandfold_of_itself_is_refused_before_it_is_
 def test_sums_that_wrap_around_are_not_taken_for_small_ones() -> None:
     arrays = fixed_models.arrays()
     arrays["trunk_weight"][0, :2] = 1 << 62  # their sum, and 2^20 times it, are 0 in 64 bits, or negative
-    with pytest.raises(BundleError, match="2\\^33"):
+    with pytest.raises(BundleError, match="not be exact"):
         HyperSynthesis(arrays, fixed_models.SHAPE, fixed_models.SIDE)
 
 

@@ -23,6 +23,7 @@ from cloud_analytics.wall import WallLimits, WallMetrics, add_wall
 from shared.bundle import Bundle
 from shared.errors import Busy, Draining
 from shared.results import Encoding
+from shared.service.doorkeeper import TOO_MANY, Doorkeeper
 from shared.service.web import WebServer, web_app
 from shared.telemetry.metrics import Meters
 from tests.unit.cloud_analytics.wall.frames import frame, picture
@@ -56,11 +57,11 @@ def feeder(tiny_bundle: Bundle, tmp_path: Path) -> Feeder:
 
 
 @asynccontextmanager
-async def serving(feeder: Feeder, limits: WallLimits = LIMITS) -> AsyncIterator[Wall]:
+async def serving(feeder: Feeder, limits: WallLimits = LIMITS, door: Doorkeeper | None = None) -> AsyncIterator[Wall]:
     registry = CollectorRegistry()
     app = web_app("taxon cloud", "", lambda: None, registry)
     add_wall(app, feeder, limits, WallMetrics(Meters("taxon_cloud", registry)))
-    server = WebServer(app, "127.0.0.1:0")
+    server = WebServer(app, "127.0.0.1:0", doorkeeper=door)
     await server.start()
     try:
         yield Wall(feeder, server.port, registry)
@@ -226,6 +227,35 @@ async def test_walls_are_bounded_and_a_closed_one_makes_room(feeder: Feeder) -> 
                         return
                     except ConnectionClosed:
                         await asyncio.sleep(0.05)
+
+
+@pytest.mark.asyncio
+async def test_a_flood_of_walls_that_say_no_goodbye_is_bounded_and_counted(feeder: Feeder) -> None:
+    dropped: list[str] = []
+    async with (
+        serving(feeder, replace(LIMITS, most_walls=2), Doorkeeper(16, dropped.append)) as wall,
+        wall.socket() as page,
+    ):
+        await page.send(ALL_ON)
+        flood = [await asyncio.open_connection("127.0.0.1", wall.port) for _ in range(60)]
+        for _, writer in flood:
+            writer.write(
+                b"GET /wall/socket HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            await asyncio.sleep(0)
+        feeding = asyncio.create_task(feeder.play())
+        # The page that was there goes on, and who comes anew finds the door.
+        await heard(page, "wanted")
+        await heard(page, "cameras", lambda found: len(found["cameras"]) == 2)
+        assert (await wall.get("/")).status_code == 200
+        assert wall.counted("pages") <= 2
+        assert len(dropped) >= 60 + 1 - 16
+        assert set(dropped) == {TOO_MANY}
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        for _, writer in flood:
+            writer.close()
 
 
 @pytest.mark.asyncio

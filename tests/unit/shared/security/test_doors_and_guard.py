@@ -131,6 +131,8 @@ async def test_http_is_closed_but_for_what_is_named_as_open(tmp_path: Path) -> N
         assert (await client.get("/metrics", headers=header(metrics))).status_code == 200
         assert (await client.get("/metrics", headers=header(post))).status_code == 403
         assert (await client.get("/added/later", headers=header(post))).status_code == 200
+        both = [("Authorization", header(one)["Authorization"]) for one in (metrics, post)]
+        assert (await client.get("/metrics", headers=both)).status_code == 401, "of two nobody knows which is meant"
     await web.stop(0.1)
 
 
