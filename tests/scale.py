@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
-from tests.chaos import difference
+from tests.chaos.report import difference
 from tests.nats_server import NatsServer
 from tests.running_edge import picture
 from tests.services import ServiceProcess, running
