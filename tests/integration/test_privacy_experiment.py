@@ -60,11 +60,11 @@ def test_the_experiment_ends_in_figures_and_one_line(
     assert found["frames"]["test"] == TEST
     assert found["splits"]["test"]["unrounded"]["psnr_db"] > found["splits"]["test"]["no_bits"]["psnr_db"]
     assert found["fingerprint"]["the same pixels"][0]["first"] == 1.0
-    for name in ("privacy.md", "privacy.png", "privacy.svg", "privacy_sheet.png"):
+    for name in ("privacy.md", "privacy.png", "privacy.svg", "privacy_sheet.jpg"):
         assert (results / name).stat().st_size > 0
-    with Image.open(results / "privacy_sheet.png") as sheet:
+    with Image.open(results / "privacy_sheet.jpg") as sheet:
         assert sheet.width > 1000
-    [kept] = (tmp_path / "work" / "experiments").glob("privacy-*/privacy_sheet_test.png")
+    [kept] = (tmp_path / "work" / "experiments").glob("privacy-*/privacy_sheet_test.jpg")
     assert kept.is_file()
 
     assert main([*words, "--report-only"]) == 0

@@ -19,7 +19,7 @@ def test_frames_are_from_the_middle_of_each_share() -> None:
 
 def test_tiles_are_drawn_where_they_stand(tmp_path: Path) -> None:
     red, blue = (torch.tensor(colour).view(3, 1, 1).expand(3, 32, 32) for colour in ((1.0, 0, 0), (0, 0, 1.0)))
-    path = tmp_path / "sheet.png"
+    path = tmp_path / "sheet.jpg"
     draw(["left", "middle", "right"], [[Tile(red, "red"), Tile(None, "no file"), Tile(blue, "blue")]], path)
     with Image.open(path) as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
