@@ -102,6 +102,7 @@ def _flags(target: Target, seconds: int, seed: int) -> list[str]:
         "-len_control=0",
         "-print_final_stats=1",
         "-detect_leaks=0",
+        "-handle_usr2=0",
     ]
 
 

@@ -7,6 +7,7 @@ Half of the mutations are the target's own, which knows its format. Not run by h
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 from random import Random
 
@@ -14,6 +15,7 @@ import atheris
 
 with atheris.instrument_imports(include=["shared", "edge_encoder", "cloud_analytics"]):
     from shared.telemetry.logs import configure_logs
+    from tests.fuzz.outcome import TELL_STACKS
     from tests.fuzz.targets import TARGETS
 
 
@@ -21,6 +23,7 @@ def main() -> None:
     """Does not return: libFuzzer ends the process, with 0 where it has found nothing."""
     # Refusals are no news here, and standard output is read line by line.
     configure_logs("fuzz", "error")
+    faulthandler.register(TELL_STACKS, all_threads=True)
     target = TARGETS[sys.argv[1]]()
 
     def mutate(data: bytes, longest: int, seed: int) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -18,9 +19,15 @@ from pathlib import Path
 from tests.fuzz.target import Target
 
 PROGRESS_SECONDS = 10.0
+START_SECONDS = 120.0
+"""For imports, which are slow where each is instrumented and other programs want the processor."""
+STACKS_SECONDS = 2.0
+TELL_STACKS = signal.SIGUSR2
+"""At which a fuzzer process writes where its threads stand."""
 MOST_GROWTH_MEBIBYTES = 192
 """In the last two thirds of a run, whatever its length; libFuzzer itself keeps what it found in memory."""
 _PAGE_BYTES = 4096
+_BEGINNING = "INFO: Seed:"
 _INPUTS = re.compile(r"^#(\d+)\s.*cov: (\d+)")
 _ALL = re.compile(r"^stat::number_of_executed_units:\s*(\d+)")
 _ARTIFACT = re.compile(r"Test unit written to (\S+)")
@@ -48,7 +55,7 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
 
 
 class Watch:
-    """most_seconds: after which the process is hanging."""
+    """most_seconds: after which the process is hanging, from the fuzzer's own beginning: that is when libFuzzer's clock starts."""
 
     def __init__(self, target: Target, process: asyncio.subprocess.Process, most_seconds: float) -> None:
         self._target = target
@@ -58,18 +65,24 @@ class Watch:
         self._lines: deque[str] = deque(maxlen=60)
         self._rss: list[float] = []
         self._artifacts: list[str] = []
+        self._begun = False
 
     async def outcome(self) -> Outcome:
         """When the process has ended, or was found to hang."""
         sampling = asyncio.create_task(self._sample())
         try:
-            async with asyncio.timeout(self._most_seconds):
-                await self._read()
+            async with asyncio.timeout(START_SECONDS) as deadline:
+                await self._read(deadline)
                 status = await self._process.wait()
             if status != 0:
                 self._found("\n".join(self._lines) + f"\n{self._target.name}: the fuzzer ended with status {status}")
         except TimeoutError:
-            self._found(f"{self._target.name}: the fuzzer hangs, {self._most_seconds:.0f} s after its beginning")
+            waited = (
+                f"{self._most_seconds:.0f} s after its beginning"
+                if self._begun
+                else f"{START_SECONDS:.0f} s and not begun"
+            )
+            self._found(f"{self._target.name}: the fuzzer hangs, {waited}\n" + await self._stacks())
         finally:
             sampling.cancel()
             await asyncio.gather(sampling, return_exceptions=True)
@@ -78,12 +91,27 @@ class Watch:
             self._found(f"{self._target.name}: nothing was run")
         return self._outcome
 
-    async def _read(self) -> None:
+    async def _stacks(self) -> str:
+        """Where the threads of a process that hangs stand."""
+        self._lines.clear()
+        if self._process.returncode is None:
+            self._process.send_signal(TELL_STACKS)
+            try:
+                async with asyncio.timeout(STACKS_SECONDS) as deadline:
+                    await self._read(deadline)
+            except TimeoutError:
+                pass
+        return "\n".join(self._lines)
+
+    async def _read(self, deadline: asyncio.Timeout) -> None:
         assert self._process.stdout is not None
         told = time.monotonic()
         async for raw in self._process.stdout:
             line = raw.decode("utf-8", "replace").rstrip()
-            if (progress := _INPUTS.match(line)) is not None:
+            if line.startswith(_BEGINNING) and not self._begun:
+                self._begun = True
+                deadline.reschedule(asyncio.get_running_loop().time() + self._most_seconds)
+            elif (progress := _INPUTS.match(line)) is not None:
                 self._outcome.inputs, self._outcome.coverage = int(progress[1]), int(progress[2])
                 if time.monotonic() - told >= PROGRESS_SECONDS:
                     told = time.monotonic()
