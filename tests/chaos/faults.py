@@ -15,6 +15,7 @@ from tests.chaos.stack import STORM, USUAL, Stack
 from tests.link import Link
 from tests.services import ServiceProcess
 from tests.torn_spool import tear
+from tests.wrong_clock import KEPT_SECONDS
 
 FULL_SECONDS = (2.0, 6.0)
 REFUSED_WITHIN_SECONDS = 30.0
@@ -115,6 +116,7 @@ class Faults:
     async def _clock_set(self, kind: str, draw: random.Random) -> None:
         """Ahead of the truth or behind it; the next time from there."""
         self._stack.clocks[kind].set(draw.choice((-7200.0, -60.0, -1.0, 0.0, 1.0, 60.0)))
+        await asyncio.sleep(KEPT_SECONDS)
 
 
 async def _again(service: ServiceProcess, draw: random.Random) -> None:

@@ -66,6 +66,11 @@ class Report:
         taken = (self.steady, self.returning)
         return all(len(one[camera]) >= len(self.accepted[camera]) for one in taken for camera in CAMERAS)
 
+    @property
+    def results(self) -> int:
+        """How many came, to both subscribers."""
+        return sum(len(found) for taken in (self.steady, self.returning) for found in taken.values())
+
     def broken(self) -> list[str]:
         """Which laws were, in words."""
         found = [f"the cloud lost {self.lost} results"] if self.lost else []

@@ -19,6 +19,8 @@ from tests.wrong_clock import WrongClock
 
 USUAL = Weather(delay_seconds=0.02, jitter_seconds=0.02, loss=0.01)
 STORM = Weather(delay_seconds=0.2, jitter_seconds=0.2, loss=0.1)
+RECENT_BYTES = 16 << 20
+"""The cloud's cache of results, small so that it is soon full: what grows then is something else."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def left_out() -> tuple[str, ...]:
 async def stack(folder: Path, bundle: Path, seed: int) -> AsyncIterator[Stack]:
     """Running, and ready. folder: for data and logs. bundle: what both load."""
     options = ("--bundles", str(bundle.parent.parent), "--threads", "1", "--subscriber-queue-frames", "10000")
+    options += ("--recent-bytes", str(RECENT_BYTES))
     cloud = ServiceProcess("cloud", folder / "cloud", options)
     uplink, results = Link(cloud.rpc_port), Link(cloud.rpc_port)
     async with AsyncExitStack() as inner:
