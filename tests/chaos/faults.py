@@ -31,6 +31,7 @@ class Faults:
     def __init__(self, stack: Stack, report: Report) -> None:
         self._stack = stack
         self._report = report
+        self._room_again: asyncio.TimerHandle | None = None
         self.kinds: Mapping[str, Fault] = self._kinds()
 
     def _kinds(self) -> dict[str, Fault]:
@@ -77,6 +78,9 @@ class Faults:
         status = await self._stack.edge.stop()
         assert status == 0, f"the edge ended with {status}: {self._stack.edge.log.read_text()[-2000:]}"
         await self._stack.edge.start()
+        if self._room_again is not None:
+            # It was full a moment ago, and is again.
+            self._room_again.cancel()
         report.disk_is_full = True
         before = report.refusals.total()
         try:
@@ -93,7 +97,7 @@ class Faults:
         finally:
             await asyncio.to_thread(disk.free)
         print(f"  full: {taken >> 10} KiB taken, {report.refusals.total() - before} frames refused", flush=True)
-        asyncio.get_running_loop().call_later(ANSWERED_SECONDS, self._has_room)
+        self._room_again = asyncio.get_running_loop().call_later(ANSWERED_SECONDS, self._has_room)
 
     def _has_room(self) -> None:
         self._report.disk_is_full = False
