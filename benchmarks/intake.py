@@ -46,7 +46,7 @@ async def measure(
 ) -> str:
     """Delivers `frames` frames to the first cloud until all are acknowledged; a line of figures."""
     share = frames // EDGES
-    processes = [*clouds, *([nats] if nats else [])]
+    processes: list[ServiceProcess | NatsServer] = [*clouds, *([nats] if nats else [])]
     async with AsyncExitStack() as stack:
         edges = [
             await stack.enter_async_context(SmallEdge(clouds[0].rpc, bundle.digest, f"edge-{i}")) for i in range(EDGES)

@@ -47,7 +47,7 @@ def limited(labels: Labels, block: int, median: bool = False) -> Labels:
     if median:
         return np.kron(np.median(blocks, axis=(2, 4)), np.ones((1, block, block), np.float32)).astype(np.float32)
     coarse = blocks.mean(axis=(2, 4))
-    scaled = [
+    scaled: list[Labels] = [
         np.asarray(Image.fromarray(channel).resize((width, height), Image.Resampling.BILINEAR)) for channel in coarse
     ]
     return np.stack(scaled).astype(np.float32)

@@ -107,7 +107,7 @@ def usage(service: ServiceProcess | NatsServer) -> Usage:
     pid = service.process.pid
     found = {
         metric.name: metric.samples[0].value for metric in ProcessCollector(pid=lambda: pid, registry=None).collect()
-    }  # type: ignore[arg-type]
+    }
     return Usage(found["process_cpu_seconds"], found["process_resident_memory_bytes"])
 
 
@@ -152,11 +152,21 @@ async def measured(folder: Path, count: int, fps: float) -> Cost:
         1e3 * (b.cpu_seconds - a.cpu_seconds) / len(coded) for a, b in zip(before, after, strict=True)
     )
     p50, p95 = np.percentile(delays, [50, 95])
+    edge_after, cloud_after = after
     return Cost(
-        count, len(receipts), len(coded), edge_cpu, cloud_cpu, 1e3 * unwanted,
-        *(one.resident_bytes / 1e6 for one in after),
-        sum(one.coded_bytes for one in coded) / len(coded), wire / len(coded), 1e3 * float(p50), 1e3 * float(p95),
-    )  # fmt: skip
+        cameras=count,
+        frames=len(receipts),
+        coded=len(coded),
+        edge_cpu_ms=edge_cpu,
+        cloud_cpu_ms=cloud_cpu,
+        not_wanted_edge_cpu_ms=1e3 * unwanted,
+        edge_resident_mb=edge_after.resident_bytes / 1e6,
+        cloud_resident_mb=cloud_after.resident_bytes / 1e6,
+        coded_bytes=sum(one.coded_bytes for one in coded) / len(coded),
+        wire_bytes=wire / len(coded),
+        delay_p50_ms=1e3 * float(p50),
+        delay_p95_ms=1e3 * float(p95),
+    )
 
 
 def table(costs: Sequence[Cost]) -> str:

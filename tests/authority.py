@@ -36,8 +36,9 @@ class Authority:
         return TlsFiles(self.file(f"{name}.crt"), self.file(f"{name}.key"), ca, asks_web)
 
     def client(self, token: Path | None = None, with_certificate: bool = False) -> Credentials:
-        pair = (self.file("client.crt"), self.file("client.key")) if with_certificate else (None, None)
-        return Credentials(self.ca, *pair, token)
+        if not with_certificate:
+            return Credentials(self.ca, token=token)
+        return Credentials(self.ca, self.file("client.crt"), self.file("client.key"), token)
 
 
 def authority(folder: Path) -> Authority:

@@ -20,6 +20,7 @@ mpl.use("agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocator
 
 from tests.prometheus import Series
@@ -84,7 +85,7 @@ class _Box:
         )
 
 
-def _panel(figure: plt.Figure, panel: Mapping[str, Any], answers: Answers, box: _Box) -> None:
+def _panel(figure: Figure, panel: Mapping[str, Any], answers: Answers, box: _Box) -> None:
     card = figure.add_axes(box.inner(0, 0, 0, 0), facecolor=CARD)
     card.set_xticks([])
     card.set_yticks([])

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -136,7 +137,9 @@ async def _wall_page(cloud: ServiceProcess) -> AsyncIterator[None]:
 
 
 async def _show(address: str) -> None:
-    async with contextlib.aclosing(aiter(connect(address, max_size=None))) as sockets:
+    # It is a generator, though its annotation promises less; only one can be closed.
+    connections = cast(AsyncGenerator[ClientConnection, None], aiter(connect(address, max_size=None)))
+    async with contextlib.aclosing(connections) as sockets:
         async for socket in sockets:
             with contextlib.suppress(ConnectionClosed):
                 await _keep_up(socket)

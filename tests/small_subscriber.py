@@ -61,7 +61,7 @@ class SmallSubscriber:
             if response is grpc.aio.EOF:
                 raise await refusal(self._call)
             if response.HasField("result"):
-                return response.result  # type: ignore[no-any-return]
+                return response.result
             self.lost += response.lost.frames
 
     async def results(self, count: int) -> list[results_pb2.FrameResult]:

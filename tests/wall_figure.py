@@ -10,6 +10,7 @@ import asyncio
 import tempfile
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 
@@ -27,7 +28,7 @@ async def draw(target: Path, dark: bool) -> None:
     """Lets the curves fill before the picture is taken."""
     with tempfile.TemporaryDirectory() as folder:
         async with live_wall(Path(folder), FPS) as live, chromium() as browser:
-            scheme = "dark" if dark else "light"
+            scheme: Literal["dark", "light"] = "dark" if dark else "light"
             async with wall_in(browser, f"{live.cloud.url}/", SIZE, scheme, device_scale_factor=SCALE) as wall:
                 for room in ROOMS:
                     for task in TASKS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 import sys
 from dataclasses import asdict, dataclass
@@ -31,9 +32,8 @@ class Machine:
     @classmethod
     def here(cls) -> Machine:
         """The machine of this process; `onnxruntime` only where it was imported already."""
-        umath = (
-            np._core._multiarray_umath if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else np.core._multiarray_umath
-        )
+        core = "numpy._core" if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else "numpy.core"
+        umath = importlib.import_module(f"{core}._multiarray_umath")
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         return cls(
             platform.machine(),

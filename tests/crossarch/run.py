@@ -109,7 +109,8 @@ class Runner:
 
     def _report(self, trial: Trial, target: Path) -> dict[str, Any]:
         module = f"tests.crossarch.{trial.kind}"
-        command = [*trial.python, "-m", module, "--bundle", self.bundle.directory, *trial.options, target]
+        command: list[str | Path] = [*trial.python, "-m", module]
+        command += ["--bundle", self.bundle.directory, *trial.options, target]
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         done = subprocess.run(
             command,

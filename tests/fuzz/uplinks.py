@@ -135,16 +135,16 @@ def _changed(request: uplink_pb2.ConnectRequest, random: Random) -> uplink_pb2.C
     if not parts:
         return request
     part = random.choice(parts)
-    field = random.choice(part.DESCRIPTOR.fields)
-    old = getattr(part, field.name)
+    name = random.choice([field.name for field in part.DESCRIPTOR.fields])
+    old = getattr(part, name)
     number = random.choice(TELLING_NUMBERS) + random.randint(-1, 1)
     try:
         if isinstance(old, int):
-            setattr(part, field.name, number)
+            setattr(part, name, number)
         elif isinstance(old, bytes):
-            setattr(part, field.name, mutated(old, random, b"\xa7\x10") if random.randrange(2) else bytes(26))
+            setattr(part, name, mutated(old, random, b"\xa7\x10") if random.randrange(2) else bytes(26))
         elif isinstance(old, str):
-            setattr(part, field.name, random.choice(("hall", "", "a" * 65, "door\n", "é")))
+            setattr(part, name, random.choice(("hall", "", "a" * 65, "door\n", "é")))
     except ValueError:  # too wide for the field
         pass
     return request

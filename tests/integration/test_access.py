@@ -15,6 +15,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from shared.bundle import Bundle
 from shared.client import CameraClient, CloudClient, Credentials, Refused, Subscriber, Timeouts, Wish
@@ -189,11 +190,11 @@ async def test_http_and_the_wall_ask_too(tmp_path: Path, tiny_bundle_directory: 
                 assert (await client.get(f"{service.url}/readyz")).status_code == 200
                 assert (await client.get(f"{service.url}/nothing")).status_code == 401
         address = f"wss://127.0.0.1:{both.cloud.http_port}/wall/socket"
-        shown = f"taxon.token.{wall.read_text().strip()}"
-        async with connect(address, ssl=trusted, subprotocols=["taxon.wall", shown]) as page:
+        listening, shown = Subprotocol("taxon.wall"), Subprotocol(f"taxon.token.{wall.read_text().strip()}")
+        async with connect(address, ssl=trusted, subprotocols=[listening, shown]) as page:
             assert page.subprotocol == "taxon.wall"
             assert json.loads(await asyncio.wait_for(page.recv(), 10))["type"] == "tasks"
-        for others in (["taxon.wall"], ["taxon.wall", f"taxon.token.{hall.read_text().strip()}"]):
+        for others in ([listening], [listening, Subprotocol(f"taxon.token.{hall.read_text().strip()}")]):
             async with connect(address, ssl=trusted, subprotocols=others) as page:
                 with pytest.raises(ConnectionClosed) as closed:
                     await asyncio.wait_for(page.recv(), 10)

@@ -139,7 +139,7 @@ async def test_a_subscriber_that_never_reads_loses_its_own_oldest_and_slows_nobo
             assert awake.lost == 0
         dropped = await cloud.metric("taxon_cloud_results_dropped_total", reason="slow_subscriber")
         assert dropped > 0, "the buffers between the processes are smaller than 60 results of a megabyte"
-        had = []
+        had: list[results_pb2.FrameResult] = []
         while not had or had[-1].sequence < len(packets):
             had.append(await asleep.result())
         assert sequences(had) == sorted(set(sequences(had)))

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ async def test_what_one_replica_takes_the_other_gives_in_order_and_its_cursors_h
                 await edge.deliver(door[5:])
             assert sequences(await elsewhere.results(4)) == [9, 10, 11, 12]
         assert await second.metric("taxon_cloud_frames_duplicate_total", camera="door") == 3
-        wish = {"camera_ids": ("door",), "tasks": ("normal",)}
+        wish: dict[str, Any] = {"camera_ids": ("door",), "tasks": ("normal",)}
         async with SmallSubscriber(first.rpc, cursor=results[0].cursor, **wish) as resumed:
             assert sequences(await resumed.results(len(door) - 1)) == list(range(2, 13))
             assert resumed.lost == 0

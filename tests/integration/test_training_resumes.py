@@ -66,7 +66,8 @@ def test_a_stopped_run_goes_on_where_it_was(
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     straight.mkdir()
     stopped.mkdir()
-    expected = train_tasks(*shares, SETTINGS, straight, "cpu").state_dict()
+    rooms, houses = shares
+    expected = train_tasks(rooms, houses, SETTINGS, straight, "cpu").state_dict()
 
     def until_two(shares: list[Share], seed: int) -> Callable[[int, int], Iterator[tuple[int, Batch]]]:
         def batches(first: int, last: int) -> Iterator[tuple[int, Batch]]:
@@ -80,7 +81,7 @@ def test_a_stopped_run_goes_on_where_it_was(
     with monkeypatch.context() as interrupted:
         interrupted.setattr(stage, "stream", until_two)
         with pytest.raises(KeyboardInterrupt):
-            train_tasks(*shares, SETTINGS, stopped, "cpu")
-    found = train_tasks(*shares, SETTINGS, stopped, "cpu").state_dict()
+            train_tasks(rooms, houses, SETTINGS, stopped, "cpu")
+    found = train_tasks(rooms, houses, SETTINGS, stopped, "cpu").state_dict()
     for name, value in expected.items():
         assert torch.allclose(value.float(), found[name].float(), atol=1e-4), name

@@ -22,11 +22,12 @@ def test_it_is_set_back_while_the_process_runs(tmp_path: Path) -> None:
     ) as process:  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
+        questions, answers = process.stdin, process.stdout
 
         def told() -> tuple[float, float]:
-            process.stdin.write("?\n")
-            process.stdin.flush()
-            of_day, monotonic = process.stdout.readline().split()
+            questions.write("?\n")
+            questions.flush()
+            of_day, monotonic = answers.readline().split()
             return float(of_day) - time.time(), float(monotonic) - time.monotonic()
 
         assert max(map(abs, told())) < 1
@@ -35,4 +36,4 @@ def test_it_is_set_back_while_the_process_runs(tmp_path: Path) -> None:
         wrong, monotonic = told()
         assert abs(wrong + 3600) < 1
         assert abs(monotonic) < 1
-        process.stdin.close()
+        questions.close()

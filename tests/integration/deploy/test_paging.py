@@ -229,7 +229,7 @@ SILENCES: dict[str, set[str]] = {
 """Which alert silences which others of the same instance (TaxonNoCloud: of all). Whatever is not here silences nothing."""
 
 
-def alert_kinds() -> dict[str, Labels]:
+def alert_kinds() -> dict[str, dict[str, str]]:
     """Every alert with the labels that promtool has checked it to have, and a second time where another label's value matters."""
     found: dict[str, dict[str, str]] = {}
     tests: list[dict[str, Any]] = yaml.safe_load((PROMETHEUS / "tests" / "alerts.yml").read_text())["tests"]

@@ -48,7 +48,8 @@ def test_never_larger_and_the_longer_side_as_asked(height: int, width: int, side
 def test_a_whole_factor_down_keeps_the_most_frequent_id_of_each_block(blocks: np.ndarray, factor: int) -> None:
     ids = np.repeat(np.repeat(blocks, factor, 0), factor, 1)
     ids[::factor, ::factor] = 9  # one stray pixel a block
-    assert np.array_equal(majority(ids, blocks.shape), blocks)
+    height, width = blocks.shape
+    assert np.array_equal(majority(ids, (height, width)), blocks)
 
 
 def test_area_average_is_the_mean_of_the_block() -> None:

@@ -106,6 +106,7 @@ def test_every_frame_is_acknowledged_and_credited_once_and_no_ack_is_late(arriva
         while (due := outbox.due_in()) is not None and due <= pause:
             clock.seconds += due
             response = outbox.response()
+            assert waits_since is not None, "nothing waits, and yet something is due"
             assert clock.seconds - waits_since <= 1.0 + 1e-6
             waits_since = None
             credit += response.credit

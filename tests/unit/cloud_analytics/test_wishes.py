@@ -65,7 +65,7 @@ wish_lists = st.lists(
 def test_wanted_is_the_union_by_camera_and_says_nothing_twice(
     served: ServedBundle, wished: list[tuple[set[str], set[str]]]
 ) -> None:
-    wishes = Wishes(DiskWishStore(None), 10, metrics())  # type: ignore[arg-type] - nothing of it is written
+    wishes = Wishes(DiskWishStore(None), 10, metrics())  # type: ignore[arg-type]  # nothing of it is written
     for place, (cameras, tasks) in enumerate(wished):
         wishes.put(Wish(f"s{place}", tuple(cameras), tuple(tasks)))
     wanted = wishes.wanted(served)

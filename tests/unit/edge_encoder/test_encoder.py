@@ -84,7 +84,7 @@ def test_wrong_images_groups_and_rates_are_refused(encoder: Encoder) -> None:
     with pytest.raises(ValueError, match=r"images must be uint8 \[N, 32, 32, 3\], not uint8 \(4, 3, 32, 32\)"):
         encoder.analyse(IMAGES.transpose(0, 3, 1, 2), BOTH, 1)
     with pytest.raises(ValueError, match="not float32"):
-        encoder.analyse(IMAGES.astype(np.float32), BOTH, 1)  # type: ignore[arg-type]
+        encoder.analyse(IMAGES.astype(np.float32), BOTH, 1)
     with pytest.raises(UnknownName, match="unknown task group audio"):
         encoder.encode(IMAGES[0], ["audio"], 1)
     with pytest.raises(UnknownName, match="unknown operating point 3; choose one of: 0, 1, 2"):

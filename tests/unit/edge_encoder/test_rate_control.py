@@ -13,7 +13,7 @@ SIZES = {0: 800, 1: 1200, 2: 1800, 3: 2600}
 
 def played(budget: Budget, fps: float, seconds: float, sizes: dict[int, int] = SIZES) -> list[tuple[float, int, int]]:
     """(time, rate, bits) of every frame that was sent."""
-    control, sent = RateControl(sizes), []
+    control, sent = RateControl(list(sizes)), []
     for number in range(round(fps * seconds)):
         now = number / fps
         choice = control.choose("a", GROUPS, budget, now)

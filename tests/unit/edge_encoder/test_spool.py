@@ -253,7 +253,9 @@ def test_whatever_happens_the_spool_holds_what_was_kept_and_not_acknowledged(
     tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, Any]]
 ) -> None:
     folder = tmp_path_factory.mktemp("spool")
-    spool, expected, given_out = opened(folder), [], set()
+    spool = opened(folder)
+    expected: list[tuple[str, int]] = []
+    given_out: set[tuple[str, int]] = set()
     start = round(NOW * 1000)
     for kind, what in done:
         if kind == "append":

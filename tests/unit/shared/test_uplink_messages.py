@@ -10,7 +10,7 @@ from shared.errors import BadName, BadRequest
 from shared.frames import Geometry
 from shared.packets import Packet
 from shared.uplink_messages import PacketReader, PacketWriter
-from shared.wire import uplink_pb2
+from shared.wire import frame_pb2, uplink_pb2
 
 GEOMETRIES = (Geometry(640, 480, 256, 256), Geometry(480, 640, 256, 256))
 
@@ -73,7 +73,7 @@ def test_sequences_that_do_not_rise_are_not_sent() -> None:
                 uplink_pb2.CameraDeclaration(
                     index=1,
                     camera_id="a",
-                    geometry={"picture_width": 1, "picture_height": 1, "input_width": 1, "input_height": 1},
+                    geometry=frame_pb2.FrameGeometry(picture_width=1, picture_height=1, input_width=1, input_height=1),
                 )
             ]
         ),

@@ -28,7 +28,7 @@ def probabilities(best: int, classes: int = 10) -> np.ndarray:
     return np.eye(classes, dtype=np.float32)[best]
 
 
-def test_only_tasks_with_a_label_are_measured():
+def test_only_tasks_with_a_label_are_measured() -> None:
     assert labelled_tasks(room(class_object=0)) == ("class_object",)
     assert labelled_tasks(room(class_scene=3, reshading=np.zeros((1, 2, 2), np.float32))) == (
         "class_scene",
@@ -36,7 +36,7 @@ def test_only_tasks_with_a_label_are_measured():
     )
 
 
-def test_every_task_has_its_figures():
+def test_every_task_has_its_figures() -> None:
     towards = np.zeros((3, 2, 2), np.float32)
     towards[2] = 1
     frame = room(
@@ -68,12 +68,12 @@ def test_every_task_has_its_figures():
     assert figures["principal_curvature"] == {"l1": 0.25}
 
 
-def test_tasks_without_labels_are_left_out_rather_than_reported_as_zero():
+def test_tasks_without_labels_are_left_out_rather_than_reported_as_zero() -> None:
     assert TaskMeters().figures() == {}
     assert ConstantMeters().figures() == {}
 
 
-def test_the_best_constant_comes_from_the_labels_alone():
+def test_the_best_constant_comes_from_the_labels_alone() -> None:
     constant = ConstantMeters()
     for value, scene in ((0.0, 2), (0.0, 2), (1.0, 5)):
         constant.add(room(class_scene=scene, reshading=np.full((1, 2, 2), value, np.float32)))
@@ -82,7 +82,7 @@ def test_the_best_constant_comes_from_the_labels_alone():
     assert figures["reshading"]["l1"] == pytest.approx(1 / 3, abs=1e-6)
 
 
-def test_rates_are_per_pixel_and_per_frame_and_the_total_counts_the_header():
+def test_rates_are_per_pixel_and_per_frame_and_the_total_counts_the_header() -> None:
     meter = RateMeter(pixels=100)
     for payload in (10, 30):
         meter.add_substream(
@@ -96,7 +96,7 @@ def test_rates_are_per_pixel_and_per_frame_and_the_total_counts_the_header():
     assert figures["total"] == {"cross_entropy_bpp": 2.36, "coded_bpp": 2.4, "bytes_per_frame": 48}
 
 
-def test_the_report_is_json_and_its_table_names_every_figure():
+def test_the_report_is_json_and_its_table_names_every_figure() -> None:
     meters, rate = TaskMeters(), RateMeter(pixels=100)
     meters.add("class_scene", probabilities(1), room(class_scene=1))
     rate.add_substream("semantic", 10, 2, 8)

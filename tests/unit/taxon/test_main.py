@@ -18,10 +18,12 @@ from taxon.main import build_parser, main
 
 
 def status_and_error(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
+    status: str | int | None
     try:
         status = main(argv)
     except SystemExit as exit:
         status = exit.code
+    assert isinstance(status, int), "an exit status is a number"
     return status, capsys.readouterr().err
 
 
@@ -55,7 +57,7 @@ def test_every_command_explains_itself(capsys, command):
     assert f"usage: taxon {command}" in capsys.readouterr().out
 
 
-def test_the_options_of_encode():
+def test_the_options_of_encode() -> None:
     argv = ["encode", "a.jpg", "b.png", "-o", "out", "--rate", "2", "--groups", "semantic,geometry", "--bundle", "b"]
     parsed = build_parser(argv).parse_args(argv)
     assert parsed.images == [Path("a.jpg"), Path("b.png")]
@@ -63,7 +65,7 @@ def test_the_options_of_encode():
     assert names_of(parsed.groups) == ["semantic", "geometry"]
 
 
-def test_names_come_with_commas_or_spaces_and_once():
+def test_names_come_with_commas_or_spaces_and_once() -> None:
     assert names_of(["a,b", "c", "a"]) == ["a", "b", "c"]
     assert names_of(None) is None
     with pytest.raises(UsageError, match="empty"):
@@ -122,7 +124,7 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_extra(monkeypatch):
         main(["encode", "a.jpg", "-o", "out"])
 
 
-def test_services_and_their_commands_import_neither_torch_nor_matplotlib():
+def test_services_and_their_commands_import_neither_torch_nor_matplotlib() -> None:
     modules = [command.module for command in COMMANDS.values() if command.extra == "cpu"]
     program = f"import sys, {', '.join(modules)}; print(sorted({{'torch', 'matplotlib', 'scipy', 'onnx'}} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -54,6 +54,6 @@ def test_outputs_are_named_after_their_inputs(inputs, names):
     assert output_names([Path(path) for path in inputs]) == names
 
 
-def test_the_same_input_twice_is_refused():
+def test_the_same_input_twice_is_refused() -> None:
     with pytest.raises(UsageError, match=r"2 inputs would all be written as a_x\.jpg"):
         output_names([Path("a/x.jpg"), Path("a/x.jpg")])

@@ -50,7 +50,7 @@ def tile_of(page: Image.Image, column: int) -> np.ndarray:
     return np.asarray(page.crop((left, top, left + TILE_WIDTH, top + TILE_HEIGHT)))
 
 
-def test_the_page_is_full_hd():
+def test_the_page_is_full_hd() -> None:
     assert draw_sheet(content()).size == (WIDTH, HEIGHT) == (1920, 1080)
 
 
@@ -66,30 +66,30 @@ def test_a_result_is_stretched_back_to_the_pictures_shape(size):
     assert np.ptp(rows) + 1 == pytest.approx(size[1] * expected, abs=1.5)
 
 
-def test_what_was_not_sent_shows_no_result():
+def test_what_was_not_sent_shows_no_result() -> None:
     tile = tile_of(draw_sheet(content(sent=False)), 1)
     assert not (tile == GREEN).all(axis=-1).any()
     assert tuple(tile[20, 20]) == PANEL
 
 
-def test_nothing_is_drawn_into_the_margins():
+def test_nothing_is_drawn_into_the_margins() -> None:
     page = np.asarray(draw_sheet(content(name="a_very_long_name_" * 20)))
     margins = np.concatenate([page[:, : MARGIN - 4].reshape(-1, 3), page[:, WIDTH - MARGIN + 5 :].reshape(-1, 3)])
     assert (margins == PAPER).all()
 
 
-def test_the_longest_bar_of_a_ranking_is_as_long_as_its_probability():
+def test_the_longest_bar_of_a_ranking_is_as_long_as_its_probability() -> None:
     page = np.asarray(draw_sheet(content()))
     column = page[:, MARGIN + TILE_WIDTH : MARGIN + 2 * TILE_WIDTH + 28]
     longest = (column == ACCENT).all(axis=-1).sum(axis=1).max()
     assert longest == pytest.approx(0.75 * (TILE_WIDTH - 44), abs=4)
 
 
-def test_the_total_is_the_sum_of_the_parts():
+def test_the_total_is_the_sum_of_the_parts() -> None:
     assert content().byte_count.total == 100
 
 
-def test_text_is_cut_to_its_room():
+def test_text_is_cut_to_its_room() -> None:
     face = font(22)
     text = fitted("a label that is much too long for its place", 120, face)
     assert text.endswith("...")

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -103,7 +104,7 @@ async def test_a_refusal_says_why_and_is_counted(
     status: int,
     title: str,
 ) -> None:
-    settings = {"cameras": ["kitchen", "hall"], "largest_picture_bytes": 20_000}
+    settings: dict[str, Any] = {"cameras": ["kitchen", "hall"], "largest_picture_bytes": 20_000}
     async with running_edge(tmp_path, tiny_bundle_directory, **settings) as (_, client):
         answer = await client.post(path, content=body, headers=headers)
         metrics = (await client.get("/metrics")).text

@@ -3,11 +3,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from edge_encoder.service import EdgeService
 from shared.bundle import Bundle
@@ -16,6 +17,7 @@ from shared.service.statuses import reason_of
 from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc
 from tests.recording_cloud import RecordingCloud
 from tests.running_edge import picture, running_edge
+from tests.untyped_stubs import health_stub
 
 TRACES = [f"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b{i}-01" for i in range(2)]
 
@@ -72,7 +74,7 @@ async def test_one_frame_one_receipt(tmp_path: Path, tiny_bundle_directory: Path
 async def test_a_refusal_has_its_status_and_reason(
     tmp_path: Path, tiny_bundle_directory: Path, request_: ingest_pb2.PostFrameRequest, code: str, reason: str
 ) -> None:
-    settings = {"cameras": ["hall"], "largest_picture_bytes": 1024}
+    settings: dict[str, Any] = {"cameras": ["hall"], "largest_picture_bytes": 1024}
     async with running_edge(tmp_path, tiny_bundle_directory, **settings) as (edge, _), channel_to(edge) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await ingest_pb2_grpc.IngestServiceStub(channel).PostFrame(request_, timeout=20)
@@ -150,7 +152,7 @@ async def test_a_drain_answers_what_a_stream_has_given_and_ends_it(tmp_path: Pat
 @pytest.mark.asyncio
 async def test_health_follows_readiness(tmp_path: Path, tiny_bundle_directory: Path) -> None:
     async with running_edge(tmp_path, tiny_bundle_directory) as (edge, _), channel_to(edge) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
+        health = health_stub(channel)
         for name in ("", "taxon.v1.IngestService"):
             answer = await health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING

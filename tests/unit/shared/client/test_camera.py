@@ -165,6 +165,7 @@ async def test_frames_that_a_stopping_edge_refuses_are_sent_again() -> None:
 
 @pytest.mark.asyncio
 async def test_a_refused_frame_ends_nothing() -> None:
+    frames: list[CameraFrame | SourceFrame]
     frames = [CameraFrame(b"small", 1), CameraFrame(bytes(2000), 2), SourceFrame(b"small", 3)]
     async with serving(SmallEdge()) as server, CameraClient(f"127.0.0.1:{server.port}", "kitchen", QUICK) as camera:
         receipts = [receipt async for receipt in camera.stream(given(frames))]

@@ -123,7 +123,7 @@ def test_a_latent_of_another_shape_or_rate_is_refused() -> None:
     with pytest.raises(LatentError, match="z must be 69 signed integers"):
         CODEC.encode(Latent(good.z[:-1], good.v, 0))
     with pytest.raises(LatentError, match="v must be 6 signed integers"):
-        CODEC.encode(Latent(good.z, good.v.astype(np.float64), 0))  # type: ignore[arg-type]
+        CODEC.encode(Latent(good.z, good.v.astype(np.float64), 0))
     with pytest.raises(LatentError, match=r"operating point 3 is not one of 0\.\.2"):
         CODEC.encode(Latent(good.z, good.v, RATES))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from prometheus_client import CollectorRegistry
 
 from shared.client import Credentials
@@ -20,6 +20,7 @@ from shared.security.certificates import ServerTls, TlsFiles
 from shared.service.rpc import RpcServer
 from shared.service.web import WebServer, web_app
 from tests.authority import Authority, authority
+from tests.untyped_stubs import health_stub
 
 
 @asynccontextmanager
@@ -40,7 +41,7 @@ async def health(rpc: RpcServer, credentials: Credentials) -> bool:
     """Whether a call over a new connection is answered."""
     async with credentials.channel(f"127.0.0.1:{rpc.port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
         try:
-            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+            await health_stub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
         except grpc.aio.AioRpcError as error:
             if error.code() != grpc.StatusCode.UNAVAILABLE:
                 raise
@@ -106,7 +107,7 @@ async def test_a_renewed_authority_holds_for_the_next_connection_and_the_old_one
         old_pair, new_pair = ((one.file("client.crt"), one.file("client.key")) for one in (before, after))
         options = [("grpc.use_local_subchannel_pool", 1)]
         async with old.channel(f"127.0.0.1:{rpc.port}", options) as channel:
-            standing = health_pb2_grpc.HealthStub(channel)
+            standing = health_stub(channel)
             await standing.Check(health_pb2.HealthCheckRequest(), timeout=5)
             assert not tls.reload()
             replace(live, after)

@@ -9,8 +9,8 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from prometheus_client import CollectorRegistry
 
 from cloud_analytics.settings import CloudSettings
@@ -28,6 +28,8 @@ from shared.service.rpc import RpcServer
 from shared.service.web import WebServer, web_app
 from shared.telemetry.metrics import Meters
 from tests.authority import TokenFolder, authority, header
+from tests.settings import settings_with
+from tests.untyped_stubs import health_stub, reflection_stub
 
 CALL = Call("rpc", "Post", "here")
 
@@ -88,15 +90,16 @@ async def test_grpc_answers_health_alone_without_a_token(tmp_path: Path) -> None
     await server.start()
     listing = reflection_pb2.ServerReflectionRequest(list_services="")
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
-        reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+        await health_stub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        reflection = reflection_stub(channel)
         for metadata in (None, (("authorization", "Bearer txn_none"),)):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await anext(aiter(reflection.ServerReflectionInfo(iter([listing]), timeout=5, metadata=metadata)))
             assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        nothing: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/taxon.v1.Nothing/Nothing")
         # Methods that there are not are refused alike, so that nobody can ask which there are.
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await channel.unary_unary("/taxon.v1.Nothing/Nothing")(b"", timeout=5)
+            await nothing(b"", timeout=5)
         assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
         shown = Credentials(token=token).metadata()
         answer = await anext(aiter(reflection.ServerReflectionInfo(iter([listing]), timeout=5, metadata=shown)))
@@ -164,10 +167,10 @@ def test_an_open_door_needs_tls_and_tokens_or_the_flag(tmp_path: Path) -> None:
         ({"tokens": folder.path}, "--tls-certificate"),
     ):
         with pytest.raises(SettingsRefused, match=f"--rpc 0.0.0.0:0 lets other machines in: give {lacks}, or"):
-            guard_of(CloudSettings(**given), doors)
-        assert isinstance(guard_of(CloudSettings(**given, insecure=True), doors), Guard)
-        assert isinstance(guard_of(CloudSettings(**given), {"rpc": "127.0.0.1:0"}), Guard)
-    guarded = guard_of(CloudSettings(**pair, tokens=folder.path), doors)
+            guard_of(settings_with(CloudSettings, **given), doors)
+        assert isinstance(guard_of(settings_with(CloudSettings, **given, insecure=True), doors), Guard)
+        assert isinstance(guard_of(settings_with(CloudSettings, **given), {"rpc": "127.0.0.1:0"}), Guard)
+    guarded = guard_of(settings_with(CloudSettings, **pair, tokens=folder.path), doors)
     assert guarded.tls is not None
     assert guarded.access.asks
 
@@ -179,12 +182,12 @@ def test_half_of_the_settings_is_refused_not_passed_over(given: dict[str, str], 
     ours = authority(tmp_path)
     files = {name: ours.file(file) for name, file in given.items()}
     with pytest.raises(SettingsRefused):
-        guard_of(EdgeSettings(**files), {"rpc": "127.0.0.1:0"})
+        guard_of(settings_with(EdgeSettings, **files), {"rpc": "127.0.0.1:0"})
 
 
 def test_a_guard_counts_what_it_reads_again(tmp_path: Path) -> None:
     folder, registry = TokenFolder(tmp_path), CollectorRegistry()
-    guard = guard_of(CloudSettings(tokens=folder.path), {}, Meters("t", registry))
+    guard = guard_of(settings_with(CloudSettings, tokens=folder.path), {}, Meters("t", registry))
 
     def counted(outcome: str) -> float | None:
         return registry.get_sample_value("t_security_files_read_total", {"what": "tokens", "outcome": outcome})
@@ -217,7 +220,7 @@ def test_a_token_does_not_go_to_another_machine_in_plain_text(tmp_path: Path) ->
 @pytest.mark.asyncio
 async def test_the_probe_sees_a_service_with_and_without_tls(tmp_path: Path) -> None:
     waits: list[str | None] = [None]
-    guard = guard_of(EdgeSettings(**_pair(tmp_path)), {})
+    guard = guard_of(settings_with(EdgeSettings, **_pair(tmp_path)), {})
     for tls in (None, guard.tls):
         web = WebServer(web_app("t", "", lambda: waits[0], CollectorRegistry()), "127.0.0.1:0", tls=tls)
         await web.start()

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import SettingsRefused
-from shared.security import tokens as module
 from shared.security.scopes import Action, Grant, read_scopes
 from shared.security.tokens import Tokens, digest_of, new_token, read_tokens, token_line
 from tests.authority import TokenFolder
@@ -133,7 +132,7 @@ def test_every_entry_is_compared_whichever_matches(tmp_path: Path, monkeypatch: 
         compared.append(left)
         return truly(left, right)
 
-    monkeypatch.setattr(module.hmac, "compare_digest", counting)
+    monkeypatch.setattr(hmac, "compare_digest", counting)
     for file in (files[0], files[4]):
         compared.clear()
         assert tokens.find(digest_of(file.read_text().strip())) is not None

@@ -10,8 +10,8 @@ import sys
 import grpc
 import httpx
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from prometheus_client import CollectorRegistry, Counter
 
 from shared.errors import Busy
@@ -19,6 +19,7 @@ from shared.service import rpc
 from shared.service.rpc import AddressInUse, RpcServer, channel_options
 from shared.service.web import WebServer, web_app
 from shared.wire import results_pb2_grpc
+from tests.untyped_stubs import health_stub, reflection_stub
 
 SERVICE = "taxon.v1.ResultsService"
 
@@ -40,7 +41,7 @@ async def test_alive_before_ready_and_ready_only_when_told() -> None:
     server = rpc_server()
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        health = health_pb2_grpc.HealthStub(channel)
+        health = health_stub(channel)
 
         async def status(name: str) -> str:
             answer = await health.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
@@ -80,7 +81,7 @@ async def test_a_service_far_away_is_reached_at_the_first_attempt() -> None:
     async with await asyncio.start_server(carry, "127.0.0.1", 0) as far:
         port = far.sockets[0].getsockname()[1]
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", channel_options(1 << 20)) as channel:
-            health = health_pb2_grpc.HealthStub(channel)
+            health = health_stub(channel)
             answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=20)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     await server.stop(1)
@@ -91,7 +92,7 @@ async def test_reflection_lists_the_services() -> None:
     server = rpc_server()
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+        call = reflection_stub(channel).ServerReflectionInfo(
             iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5
         )
         listed = {service.name async for answer in call for service in answer.list_services_response.service}
@@ -106,7 +107,7 @@ async def test_an_idle_stream_is_not_cut_off_for_its_keepalive(monkeypatch: pyte
     server = rpc_server()
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=channel_options(1 << 20)) as channel:
-        watching = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""))
+        watching = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=""))
         await watching.read()
         silent = asyncio.create_task(watching.read())
         await asyncio.wait({silent}, timeout=1.0 * pings)

@@ -55,7 +55,7 @@ def test_what_is_unknown_is_kept_as_unknown(world: Path) -> None:
         if not label.startswith(("rgb", "reshading")):
             path.unlink()
     sample = seen_sample(test, 0)
-    assert (sample.labels["class_scene"], sample.labels["class_object"]) == (-1, -1)
+    assert (int(sample.labels["class_scene"]), int(sample.labels["class_object"])) == (-1, -1)
     assert (sample.labels["segment_semantic"] == 255).all()
     for name, channels in (("normal", 3), ("principal_curvature", 2)):
         assert sample.labels[name].shape == (channels, 256, 256)

@@ -64,7 +64,9 @@ def test_latents_are_integers_and_later_rates_are_finer(codec: GroupCodec) -> No
     features = features_of(codec, 4)
     energy = []
     # as large as trained features are after the transform
-    codec.encoder.transform[-1].weight.data *= 20
+    last = codec.encoder.transform[-1]
+    assert isinstance(last, torch.nn.Conv2d)
+    last.weight.data *= 20
     for rate in range(codec.spec.rates):
         _, z, v = codec.quantised(features, torch.full((4,), rate))
         assert torch.equal(z, z.round())

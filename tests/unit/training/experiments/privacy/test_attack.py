@@ -73,6 +73,7 @@ def test_the_best_look_is_kept(
     checks = Checks(tmp_path / "checks", validation, STAGES, 10, 30, "cpu")
     network = initial_network(fit, STAGES).eval()
     shown = iter([0.2, 0.45, 0.9])
+    level: float
     monkeypatch.setattr(attack, "decoded_pictures", lambda *_: torch.full((len(validation), 3, 32, 32), level))
     for step in (10, 15, 20, 30):
         if step != 15:

@@ -35,7 +35,12 @@ def test_only_missing_chunks_are_made(wide_bundle: Path, tmp_path: Path, monkeyp
     (tmp_path / "00016" / "complete.json").unlink()
     made = []
     make = collection.make_chunk
-    monkeypatch.setattr(collection, "make_chunk", lambda chunk: (made.append(chunk.first), make(chunk)))
+
+    def noted(chunk: collection.Chunk) -> None:
+        made.append(chunk.first)
+        make(chunk)
+
+    monkeypatch.setattr(collection, "make_chunk", noted)
     again = collect_split(tmp_path, wide_bundle, wanted, True, 1, "again")
     assert made == [16]
     assert np.array_equal(first.bytes_of(0), again.bytes_of(0))

@@ -35,8 +35,13 @@ def test_a_search_is_made_once_for_a_budget(tmp_path: Path, monkeypatch: pytest.
     pictures = [patches(seed, 64) for seed in (1, 2)]
     budgets = [(100, 400), (100, 500)]
     first = fitted_files(tmp_path, pictures, budgets, CODECS[0], 1)
-    searched = []
-    monkeypatch.setattr(equal_bytes, "candidates_of", lambda picture, *_: searched.append(picture) or [])
+    searched: list[np.ndarray] = []
+
+    def nothing_found(picture: np.ndarray, *_: object) -> list[object]:
+        searched.append(picture)
+        return []
+
+    monkeypatch.setattr(equal_bytes, "candidates_of", nothing_found)
     again = fitted_files(tmp_path, pictures, budgets, CODECS[0], 1)
     assert not searched
     assert [[one and (one.bytes_, one.quality) for one in of] for of in again] == [

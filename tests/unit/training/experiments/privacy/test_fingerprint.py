@@ -14,7 +14,9 @@ RNG = np.random.default_rng(4)
 
 def seen(latent: np.ndarray) -> Seen:
     count = len(latent)
-    return Seen(np.zeros((count, 1, 2, 2)), latent, np.zeros((count, 3)), np.zeros(count, np.int64))
+    return Seen(
+        np.zeros((count, 1, 2, 2), np.float32), latent, np.zeros((count, 3), np.float32), np.zeros(count, np.int64)
+    )
 
 
 def test_the_rank_is_how_many_are_nearer() -> None:

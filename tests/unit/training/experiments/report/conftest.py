@@ -89,7 +89,7 @@ def plateau(points: Sequence[Results], reached: bool) -> Results:
 def table1_results(seeds: int = 3, missed: Sequence[str] = (), apart: bool = False, suite: str = "nyuv2") -> Results:
     """table1.json; `missed`: schemes that never reach the plateau; `apart`: curves without a common range of figures."""
     task, qps = "segment_semantic", (51, 46, 43, 41, 36, 31, 26, 21, 16)
-    schemes = {}
+    schemes: dict[str, list[Results]] = {}
     for scheme, dearer, added in (
         ("hyperprior", 2.0, 6.0),
         ("scale", 2.2, 5.0),
@@ -149,6 +149,7 @@ def picture_curve(codec: str, tasks: Sequence[str]) -> list[Results]:
 def table4_results(suite: str = "nyuv2", beyond: bool = True) -> Results:
     """table4.json; `beyond`: with the tasks that the paper has not."""
     groups = {"semantic": SEEN[:3], "geometry": SEEN[3:]}
+    plan: list[tuple[str, str, tuple[str, ...]]]
     plan = [("class_object", "semantic", ("binary", "binary+")), ("reshading", "geometry", ("binary", "binary+"))]
     plan += [("depth", "geometry", ("trinity",)), ("segment_40", "semantic", ("trinity",))] if beyond else []
     tasks = [task for task, *_ in plan]

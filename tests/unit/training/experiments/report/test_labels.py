@@ -27,7 +27,7 @@ def placed(axes: Axes) -> dict[str, Bbox]:
 @pytest.mark.parametrize("gap", [0.3, 0.1])
 def test_names_do_not_cover_each_other_or_leave_the_panel(gap: float) -> None:
     x = np.geomspace(0.003, 0.03, 6)
-    labels = [Label(f"curve {i}", "k", x, np.sqrt(x / 0.03) - gap * i) for i in range(4)]
+    labels = [Label(f"curve {i}", "k", x.tolist(), (np.sqrt(x / 0.03) - gap * i).tolist()) for i in range(4)]
     with drawing() as figure:
         axes = figure.subplots()
         for label in labels:
