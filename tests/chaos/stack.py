@@ -61,8 +61,8 @@ def left_out() -> tuple[str, ...]:
 @asynccontextmanager
 async def stack(folder: Path, bundle: Path, seed: int) -> AsyncIterator[Stack]:
     """Running, and ready. folder: for data and logs. bundle: what both load."""
-    options = ("--bundles", str(bundle.parent.parent), "--threads", "1", "--subscriber-queue-frames", "10000")
-    options += ("--recent-bytes", str(RECENT_BYTES))
+    queues = ("--subscriber-queue-frames", "10000", "--recent-bytes", str(RECENT_BYTES))
+    options = ("--bundles", str(bundle.parent.parent), "--threads", "1", *queues)
     cloud = ServiceProcess("cloud", folder / "cloud", options)
     uplink, results = Link(cloud.rpc_port), Link(cloud.rpc_port)
     async with AsyncExitStack() as inner:
