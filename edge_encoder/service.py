@@ -206,8 +206,9 @@ class EdgeService:
         self._closing.push_async_callback(self._web.stop, 0.5)
         self.http_port = self._web.port
         largest = settings.largest_picture_bytes + LARGEST_RPC_OVERHEAD_BYTES
-        calls = 2 * settings.most_cameras + 64
-        self._rpc = RpcServer(settings.rpc, largest, calls, tls, [TokenInterceptor(access)], settings.rpc_connections)
+        self._rpc = RpcServer(
+            settings.rpc, largest, settings.most_calls, tls, [TokenInterceptor(access)], settings.rpc_connections
+        )
         service = IngestService(self._intake, self._most_open, access)
         self._rpc.add(ingest_pb2_grpc.add_IngestServiceServicer_to_server, service, NAME)
         await self._rpc.start()

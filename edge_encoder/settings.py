@@ -21,6 +21,7 @@ from shared.service.settings import Address, Addresses, ServiceSettings
 
 CameraId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Kilobits = Annotated[float, Field(gt=0, le=1e6)]
+MOST_CALLS = 20_000
 
 _SOURCE = re.compile(r"(?P<camera>[A-Za-z0-9._-]{1,64})(@(?P<fps>[0-9]+(\.[0-9]+)?))?=(?P<spec>.+)", re.ASCII)
 
@@ -114,6 +115,11 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     def sources(self) -> tuple[SourceSetting, ...]:
         """The sources to play."""
         return tuple(source_of(one) for one in self.source)
+
+    @property
+    def most_calls(self) -> int:
+        """gRPC calls at once: one too many is refused where nobody counts it, so every frame that may wait has its call."""
+        return min(MOST_CALLS, self.most_cameras * (self.queue_depth + 1) + 64)
 
     @property
     def cloud_credentials(self) -> Credentials:

@@ -76,7 +76,11 @@ class CameraClient:
         await self._channel.close(self._timeouts.close)
 
     async def post(self, picture: Picture, capture_time_us: int | None = None, traceparent: str = "") -> Receipt:
-        """One frame, answered when its outcome is known; raises Refused or Unreachable."""
+        """One frame, answered when its outcome is known; raises Refused or Unreachable.
+
+        Refused with the reason DEADLINE_PASSED had no turn in the edge's time; it is not tried again here, since an edge that cannot keep
+        up would get more to do by it. Where it was just being coded, the same picture with the same time has the earlier receipt.
+        """
         request = ingest_pb2.PostFrameRequest(
             camera_id=self.camera_id,
             picture=await _picture_file(picture),

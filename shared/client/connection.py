@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import grpc
 
-from shared.errors import Refused, SettingsRefused, TaxonError, Unreachable
+from shared.errors import DeadlinePassed, Refused, SettingsRefused, TaxonError, Unreachable
 from shared.security.credentials import NO_CREDENTIALS, Credentials, Metadata
 from shared.service.rpc import KEEPALIVE_SECONDS, channel_options
-from shared.service.statuses import reason_of
+from shared.service.statuses import STATUSES, reason_of
 
 log = logging.getLogger("taxon.client")
 
@@ -30,6 +30,7 @@ TOLD_SECONDS = 2.0
 
 _TEMPORARY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 _UNKNOWN_BREAK = "Stream removed"
+_REFUSED_LATE = STATUSES[DeadlinePassed].reason
 _NOT_THIS_ONE = "another service is at this address: cameras post to an edge's gRPC port, subscribers ask a cloud's"
 
 
@@ -87,9 +88,12 @@ def shown(credentials: Credentials) -> Metadata:
 def failure(error: grpc.aio.AioRpcError) -> Broken | Refused:
     """What a failed call means."""
     code, message, reason = error.code(), error.details() or "", reason_of(error)
-    # Our services give a reason with every refusal. INTERNAL without one is gRPC's own word for a stream that was cut: by a peer
-    # that died (RST_STREAM), or under a message that was just being written.
+    # Our services give a reason with every refusal. A deadline of theirs that passed is one; one of ours may have lost the answer alone.
+    # INTERNAL without one is gRPC's own word for a stream that was cut: by a peer that died (RST_STREAM), or under a message that was
+    # just being written.
     cut = code == grpc.StatusCode.INTERNAL and reason == code.name
+    if reason == _REFUSED_LATE:
+        return Refused(reason, message, code.name)
     if code == grpc.StatusCode.UNIMPLEMENTED:
         return Refused(reason, f"{_NOT_THIS_ONE} ({message})", code.name)
     if code in _TEMPORARY or cut or _UNKNOWN_BREAK in message:

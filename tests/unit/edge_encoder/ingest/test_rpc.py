@@ -55,6 +55,20 @@ async def test_one_frame_one_receipt(tmp_path: Path, tiny_bundle_directory: Path
     assert (again.sequence, again.repeated_post) == (receipt.sequence, True)
 
 
+@pytest.mark.asyncio
+async def test_every_frame_that_may_wait_has_its_call(tmp_path: Path, tiny_bundle_directory: Path) -> None:
+    settings: dict[str, Any] = {"most_cameras": 60, "queue_depth": 4, "queue_policy": "all"}
+    async with running_edge(tmp_path, tiny_bundle_directory, **settings) as (edge, _), channel_to(edge) as channel:
+        stub = ingest_pb2_grpc.IngestServiceStub(channel)
+        requests = [
+            ingest_pb2.PostFrameRequest(camera_id=f"camera-{i}", picture=picture(j), capture_time=at(1000 + j))
+            for j in range(settings["queue_depth"])
+            for i in range(settings["most_cameras"])
+        ]
+        answers = await asyncio.gather(*(stub.PostFrame(request, timeout=60) for request in requests))
+    assert {answer.receipt.outcome for answer in answers} == {frame_pb2.FRAME_OUTCOME_CODED}
+
+
 @pytest.mark.parametrize(
     ("request_", "code", "reason"),
     [

@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from shared.errors import BadName, BadRequest, Draining, TooLarge, UnknownCamera
+from shared.errors import BadName, BadRequest, DeadlinePassed, Draining, TooLarge, UnknownCamera
 from shared.service.rpc import RpcServer
 from shared.service.statuses import abort, rpc_message
 from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc, results_pb2, results_pb2_grpc
@@ -59,6 +59,8 @@ class SmallEdge(ingest_pb2_grpc.IngestServiceServicer):
     def receipt(self, camera_id: str, picture: bytes, time_us: int) -> frame_pb2.FrameReceipt:
         if camera_id == "refused":
             raise UnknownCamera(camera_id, ["kitchen"])
+        if camera_id == "late":
+            raise DeadlinePassed("no turn in 30 s")
         if len(picture) > LARGEST_PICTURE_BYTES:
             raise TooLarge("the picture", len(picture), LARGEST_PICTURE_BYTES)
         known = self.receipts.get((camera_id, time_us))
@@ -85,7 +87,7 @@ class SmallEdge(ingest_pb2_grpc.IngestServiceServicer):
         time_us = request.capture_time.ToMicroseconds()
         try:
             receipt = self.receipt(request.camera_id, request.picture, time_us)
-        except (UnknownCamera, TooLarge) as error:
+        except (UnknownCamera, TooLarge, DeadlinePassed) as error:
             await abort(context, error)
         if self.break_after is not None and not receipt.repeated_post:
             # The frame was accepted and the answer lost on the way.
@@ -118,7 +120,7 @@ class SmallEdge(ingest_pb2_grpc.IngestServiceServicer):
                 self.waiting -= 1
                 try:
                     receipt = self.receipt(request.camera_id, request.picture, request.capture_time.ToMicroseconds())
-                except (UnknownCamera, TooLarge) as error:
+                except (UnknownCamera, TooLarge, DeadlinePassed) as error:
                     yield ingest_pb2.StreamFramesResponse(refusal=rpc_message(error))
                     continue
                 if answers == self.break_after:

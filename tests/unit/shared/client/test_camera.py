@@ -69,7 +69,11 @@ async def test_a_post_whose_answer_was_lost_is_repeated_and_recognised() -> None
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("camera_id", "size", "reason", "code"),
-    [("refused", 10, "UNKNOWN_CAMERA", "NOT_FOUND"), ("kitchen", 2000, "TOO_LARGE", "RESOURCE_EXHAUSTED")],
+    [
+        ("refused", 10, "UNKNOWN_CAMERA", "NOT_FOUND"),
+        ("kitchen", 2000, "TOO_LARGE", "RESOURCE_EXHAUSTED"),
+        ("late", 10, "DEADLINE_PASSED", "DEADLINE_EXCEEDED"),
+    ],
 )
 async def test_a_refusal_is_raised_with_its_reason(camera_id: str, size: int, reason: str, code: str) -> None:
     async with serving(SmallEdge()) as server, CameraClient(f"127.0.0.1:{server.port}", camera_id, QUICK) as camera:
