@@ -31,8 +31,8 @@ def test_a_system_that_goes_on_serving_keeps_every_law(tmp_path: Path) -> None:
 
 
 def test_goodput_that_falls_over_the_capacity_breaks_one() -> None:
-    (found,) = load(served(10, 1.5, 17.5)).broken()
-    assert "goodput fell to 17.5" in found
+    (found,) = load(served(10, 1.5, 15.5)).broken()
+    assert "goodput fell to 15.5" in found
     assert load(served(10, 0.75, 14.0)).broken() == [], "less than the capacity was offered"
     assert "goodput fell" in load(served(100, 2.0, 14.0)).broken()[0], "a hundred cameras may not cost a quarter"
 
