@@ -77,7 +77,8 @@ async def _watched(arguments: argparse.Namespace) -> int:
     stop.on_signals()
     await finish(_watch(arguments, watching, stop), stop, LAST_SECONDS)
     if not watching.frames:
-        raise CommandError(f"no result came from {arguments.cloud}; does a cloud run there, and does a camera play?")
+        tls = "" if arguments.ca else ", without TLS (else give --ca)"
+        raise CommandError(f"no result came from {arguments.cloud}; does a cloud run there{tls}, and does a camera play?")
     return 0
 
 
