@@ -78,7 +78,9 @@ async def _watched(arguments: argparse.Namespace) -> int:
     await finish(_watch(arguments, watching, stop), stop, LAST_SECONDS)
     if not watching.frames:
         tls = "" if arguments.ca else ", without TLS (else give --ca)"
-        raise CommandError(f"no result came from {arguments.cloud}; does a cloud run there{tls}, and does a camera play?")
+        raise CommandError(
+            f"no result came from {arguments.cloud}; does a cloud run there{tls}, and does a camera play?"
+        )
     return 0
 
 
