@@ -17,9 +17,9 @@ from cloud_analytics.batcher import Batcher, DecodedFrame
 from cloud_analytics.bundles import Catalogue, ServedBundle
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.types import Analysed, Received
-from cloud_analytics.threads import CallHangs, Threads
+from cloud_analytics.threads import Threads
 from shared.bitstream import Substream, parse
-from shared.errors import TaxonError, UnknownName
+from shared.errors import CallHangs, TaxonError, UnknownName
 from shared.latents import Latent
 from shared.results import GroupBytes
 from shared.telemetry.logs import OncePer, logger

@@ -14,12 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cloud_analytics.results.types import Received
-from shared.errors import TaxonError
 from shared.packets import Packet
-
-
-class LogUnavailable(TaxonError):  # noqa: N818 - named after what happened
-    """Nothing can be written or read now (a full disk, a bus that is away); it may pass."""
 
 
 @dataclass(frozen=True)

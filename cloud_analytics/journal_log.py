@@ -9,9 +9,10 @@ import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from cloud_analytics.frame_log import Appended, Arrival, Kept, KnownCamera, LogUnavailable, Replay
+from cloud_analytics.frame_log import Appended, Arrival, Kept, KnownCamera, Replay
 from cloud_analytics.journal import Journal
 from cloud_analytics.results.types import Received
+from shared.errors import LogUnavailable
 
 
 class JournalLog:

@@ -17,12 +17,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cloud_analytics.analysis import Analysis
-from cloud_analytics.frame_log import Appended, Arrival, FrameLog, LogUnavailable
+from cloud_analytics.frame_log import Appended, Arrival, FrameLog
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.local import LocalBus
 from cloud_analytics.results.types import Analysed, Received
 from cloud_analytics.wishes import Wishes
-from shared.errors import TaxonError
+from shared.errors import JournalFailed, LogUnavailable, TaxonError
 from shared.packets import Packet
 from shared.service.ending import ended
 from shared.telemetry.logs import OncePer, logger
@@ -32,10 +32,6 @@ log = logger("cloud.pipeline")
 PRUNE_SECONDS = 5.0
 DRAIN_LOOK_SECONDS = 0.01
 _COMPLAIN_EVERY_SECONDS = 10.0
-
-
-class JournalFailed(TaxonError):  # noqa: N818 - named after what happened
-    """A message could not be written to the journal; the edge keeps its frames and sends them again."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 
 from cloud_analytics.bundles import Catalogue
-from cloud_analytics.frame_log import FrameLog, LogUnavailable
+from cloud_analytics.frame_log import FrameLog
 from cloud_analytics.results.types import BundleState, CameraState, Wish
 from cloud_analytics.subscription import Outlets, Subscription
 from cloud_analytics.uplinks import Uplinks
-from shared.errors import BadRequest, BusAway, Busy, Draining, Superseded, TaxonError, UnknownCamera
+from shared.errors import BadRequest, BusAway, Busy, Draining, LogUnavailable, Superseded, TaxonError, UnknownCamera
 from shared.packets import checked_name
 
 MOST_HOLD_SECONDS = 300.0

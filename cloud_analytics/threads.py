@@ -12,14 +12,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from shared.errors import TaxonError
+from shared.errors import CallHangs
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
-
-
-class CallHangs(TaxonError):  # noqa: N818 - named after what happened
-    """A call that took longer than its deadline, its wait for a thread included."""
 
 
 class Threads:

@@ -17,13 +17,9 @@ from typing import Protocol
 
 from cloud_analytics.database import Database
 from cloud_analytics.results.types import Wish
-from shared.errors import TaxonError
+from shared.errors import WishesNotKept
 from shared.packets import MICROSECONDS
 from shared.results import Encoding
-
-
-class WishesNotKept(TaxonError):  # noqa: N818 - named after what happened
-    """The wishes themselves count, but would not outlive this process."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from cloud_analytics.bundles import ServedBundle
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.types import Wish
-from cloud_analytics.wish_store import StoredWish, WishesNotKept, WishStore
+from cloud_analytics.wish_store import StoredWish, WishStore
+from shared.errors import WishesNotKept
 from shared.telemetry.logs import logger
 
 log = logger("cloud.wishes")

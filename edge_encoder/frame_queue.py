@@ -1,6 +1,6 @@
 """Frames that wait for the networks: a bounded line for each camera, served in turn.
 
-    put(Posted) -> Future[Receipt]          take(n) -> up to n frames, one of each camera before a second of any
+    posted frame --put--> a line for each camera --take--> frames in turn, one of each camera before a second of any
 
 Policy `newest`: into a full line a frame enters by superseding the oldest one. Policy `all`: a full line is Busy.
 Law: a camera's frames leave in the order they came, and a camera that posts fast delays another by one frame a turn at most.

@@ -1,6 +1,6 @@
 """Frames that a camera posts again because it missed the answer.
 
-    begin(frame) -> the answer it had, or the one that is on its way     finish(frame, receipt)
+    posted frame --receipt--> the answer that it had        --under_way--> the one that is on its way        neither: --begin--> a new frame
 
 A frame is recognised by its camera and the capture time that the camera gave. Law: such a frame is coded once, also when
 its second post comes before the first one's answer, or after a restart (the spool keeps the receipts).

@@ -87,7 +87,7 @@ class Spool:
         sync: SpoolSync = "full",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Raises FolderInUse, or BadFolder for one that cannot be written."""
+        """Raises FolderError where another process has the folder, or it cannot be written."""
         self._database = open_database(folder, sync, round(clock() * MICROSECONDS))
         self._lock = Lock()
         self._most_bytes = most_bytes

@@ -1,4 +1,4 @@
-"""The one tree of errors that edge and cloud raise for what they are given.
+"""The one tree of errors that this project raises on purpose, drawn whole.
 
     TaxonError
     |- BundleError(path, reason)      a model bundle that cannot be trusted or used
@@ -15,31 +15,49 @@
     |  |- UnknownBitstreamVersion     written by a newer (or another) release
     |  |- WrongBundle                 written with another bundle
     |- CodingFailed                   a frame that could not be coded, for a fault of the edge
+    |- CallHangs                      a call of a library that took longer than its deadline
     |- FolderError(path, reason)      a data folder that cannot be used
+    |- JournalUnusable*               the cloud's journal cannot be opened
+    |- JournalFailed                  the cloud's journal cannot be written; the edge sends its frames again
+    |- LogUnavailable                 the cloud's frame log cannot be written or read now; it may pass
+    |- WishesNotKept                  wishes that hold, but would not outlive the process
     |- BusUnusable(reason)            what the replicas of a service share cannot be used
     |- SettingsRefused                a service's setting that is unknown or cannot be
+    |- AddressInUse                   a service cannot listen where it was told to
+    |- ProviderMissing                an execution provider that was asked for by name does not load
     |- Refused(reason, message, code) what a client asked a service for, and was not given
     |- Unreachable(target, ...)       a service that a client gave up calling
     |- RequestError                   what a service refuses of what it is asked
-       |- Unauthenticated             no token, or none that this service knows
-       |- NotAllowed(name, what)      a token without the scope that this takes
-       |- BadName(kind, name)         no name of a camera, edge or subscription
-       |- BadRequest                  a value that cannot be, or messages that contradict one another
-       |- UnknownCamera(name, known)  a camera that this service does not know
-       |- TooLarge                    more bytes than are taken
-       |- Busy                        a bounded queue or number is full; later may do
-       |  |- DiskFull                 what would have to be kept cannot be
-       |- BundleMismatch              edge and cloud have different bundles
-       |- ProtocolMismatch            edge and cloud speak different versions
-       |- CameraTaken                 a camera that another connected edge sends
-       |- Draining                    the service is stopping
-       |- NotReady                    the service is starting
-       |- BusAway                     what the replicas of a service share cannot be reached
-       |- DeadlinePassed              the answer took too long
+    |  |- Unauthenticated             no token, or none that this service knows
+    |  |- NotAllowed(name, what)      a token without the scope that this takes
+    |  |- BadName(kind, name)         no name of a camera, edge or subscription
+    |  |- BadRequest                  a value that cannot be, or messages that contradict one another
+    |  |- UnknownCamera(name, known)  a camera that this service does not know
+    |  |- TooLarge                    more bytes than are taken
+    |  |- Busy                        a bounded queue or number is full; later may do
+    |  |  |- DiskFull                 what would have to be kept cannot be
+    |  |- BundleMismatch              edge and cloud have different bundles
+    |  |- ProtocolMismatch            edge and cloud speak different versions
+    |  |- CameraTaken                 a camera that another connected edge sends
+    |  |- Superseded(name)            another connection under the same id took this one's place
+    |  |- Draining                    the service is stopping
+    |  |- NotReady                    the service is starting
+    |  |- BusAway                     what the replicas of a service share cannot be reached
+    |  |- DeadlinePassed              the answer took too long
+    |- CommandError*                  what the command refuses by itself
+    |  |- UsageError*                 the command line asks for what cannot be; exit status 2
+    |  |- InputError*                 a file that cannot be read
+    |  |- OutputError*                a file that cannot be written
+    |  |- MissingExtra*               the command needs packages that are not installed
+    |  |- ChildDied*                  a process of the demo ended by itself
+    |- DataError*                     a data set that is missing or incomplete
+    |- ExportError*                   a bundle that cannot be written
+    |- DecodingError*                 bytes that did not decode to what was coded
 
+An error with a star belongs to one program alone, and is defined beside the code that raises it. All others are defined here.
 `shared.service.statuses` gives each its gRPC and HTTP status.
 
-Every message says what was wrong and what to do about it.
+Law: every message says what was wrong and what to do about it.
 """
 
 # ruff: noqa: N818 - the names say what is wrong; the tree above says that they are errors.
@@ -114,12 +132,28 @@ class CodingFailed(TaxonError):
     """A frame that could not be coded, for a fault of the edge and not of the picture."""
 
 
+class CallHangs(TaxonError):
+    """A call that took longer than its deadline, its wait for a thread included."""
+
+
 class FolderError(TaxonError):
     """A service's data folder that cannot be used."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
+
+
+class JournalFailed(TaxonError):
+    """A message could not be written to the journal; the edge keeps its frames and sends them again."""
+
+
+class LogUnavailable(TaxonError):
+    """Nothing can be written or read now (a full disk, a bus that is away); it may pass."""
+
+
+class WishesNotKept(TaxonError):
+    """The wishes themselves count, but would not outlive this process."""
 
 
 class BusUnusable(TaxonError):
@@ -131,6 +165,14 @@ class BusUnusable(TaxonError):
 
 class SettingsRefused(TaxonError):
     """A service's setting that is unknown or cannot be."""
+
+
+class AddressInUse(TaxonError):
+    """A service cannot listen where it was told to."""
+
+
+class ProviderMissing(TaxonError):
+    """An execution provider that was asked for by name does not load here."""
 
 
 class BitstreamError(TaxonError):

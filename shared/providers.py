@@ -15,16 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from shared.bundle import Bundle
-from shared.errors import TaxonError
+from shared.errors import ProviderMissing
 from shared.graphs import CPU, Provider, onnxruntime
 
 _NAMES = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 _GPUS = Path("/proc/driver/nvidia/gpus")
 _SILENT, _WARNINGS = 4, 2
-
-
-class ProviderMissing(TaxonError):  # noqa: N818 - named after what is wrong
-    """An execution provider that was asked for by name does not load here."""
 
 
 def choose_providers(wanted: str, engine_cache: Path, bundle: Bundle) -> tuple[Provider, ...]:

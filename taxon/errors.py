@@ -1,11 +1,6 @@
-"""Errors of the command itself; what the codec refuses is in `shared.errors`.
+"""Errors of the command itself, a branch of the tree that `shared.errors` draws.
 
-TaxonError
-|- CommandError
-   |- UsageError      the command line asks for what cannot be (exit 2)
-   |- InputError      a file that cannot be read
-   |- OutputError     a file that cannot be written
-   |- MissingExtra    the command needs packages that are not installed
+Law: `taxon.main` prints each in one line; a UsageError ends in exit status 2, any other in 1.
 """
 
 from __future__ import annotations

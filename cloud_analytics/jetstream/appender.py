@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from nats.js.api import Header
 from nats.js.errors import APIError, NotFoundError
 
-from cloud_analytics.frame_log import LogUnavailable
 from cloud_analytics.jetstream.cameras import CameraBook
 from cloud_analytics.jetstream.link import Link, NatsTrouble, is_conflict
 from cloud_analytics.jetstream.messages import Journalled, frame_bytes, frame_of
@@ -25,6 +24,7 @@ from cloud_analytics.jetstream.names import Names
 from cloud_analytics.jetstream.reader import Message
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.types import Received
+from shared.errors import LogUnavailable
 from shared.packets import MICROSECONDS, Packet
 from shared.telemetry.logs import OncePer, logger
 

@@ -19,7 +19,6 @@ from nats.errors import ConnectionClosedError, NotJSMessageError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from cloud_analytics.jetstream.link import ASK_SECONDS, Inbox, Link, NatsTrouble
-from shared.errors import TaxonError
 
 INACTIVE_SECONDS = 30.0
 """After so long without a request NATS forgets a consumer."""
@@ -31,7 +30,7 @@ ASK_AGAIN_SECONDS = 4.0
 _NO_MESSAGES, _EXPIRED = "404", "408"
 
 
-class Gone(TaxonError):  # noqa: N818 - named after what happened
+class Gone(Exception):  # noqa: N818 - named after what happened
     """The consumer, or what it sent, is lost; another has to be made."""
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo, StreamState
 from nats.js.errors import BadRequestError, NotFoundError
 
-from cloud_analytics.frame_log import Appended, Arrival, Kept, KnownCamera, LogUnavailable, Replay
+from cloud_analytics.frame_log import Appended, Arrival, Kept, KnownCamera, Replay
 from cloud_analytics.jetstream.appender import Appender, New
 from cloud_analytics.jetstream.cameras import CameraBook
 from cloud_analytics.jetstream.link import Link, NatsTrouble
@@ -29,7 +29,7 @@ from cloud_analytics.jetstream.reader import Gone, Message, Reader
 from cloud_analytics.jetstream.tail import Tail
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.types import Received
-from shared.errors import BadRequest
+from shared.errors import BadRequest, LogUnavailable
 from shared.telemetry.logs import OncePer, logger
 
 APPEND_SECONDS = 10.0

@@ -21,7 +21,8 @@ from cloud_analytics.jetstream.names import as_key, name_in
 from cloud_analytics.jetstream.reader import Message
 from cloud_analytics.jetstream.tail import Tail
 from cloud_analytics.results.types import Wish
-from cloud_analytics.wish_store import StoredWish, WishesNotKept
+from cloud_analytics.wish_store import StoredWish
+from shared.errors import WishesNotKept
 from shared.service.ending import ended
 from shared.telemetry.logs import OncePer, logger
 

@@ -14,10 +14,11 @@ import asyncio
 import time
 from collections import deque
 
-from cloud_analytics.frame_log import FrameLog, LogUnavailable
+from cloud_analytics.frame_log import FrameLog
 from cloud_analytics.metrics import CloudMetrics
 from cloud_analytics.results.recent import Recent
 from cloud_analytics.results.types import Analysed, Lost, Received
+from shared.errors import LogUnavailable
 
 REPLAY_FRAMES = 64
 """Read from the log at once."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from shared.errors import DeadlinePassed, Refused, SettingsRefused, TaxonError, Unreachable
+from shared.errors import DeadlinePassed, Refused, SettingsRefused, Unreachable
 from shared.security.credentials import NO_CREDENTIALS, Credentials, Metadata
 from shared.service.rpc import KEEPALIVE_SECONDS, channel_options
 from shared.service.statuses import STATUSES, reason_of
@@ -50,7 +50,7 @@ class Timeouts:
     give_up: float | None = None
 
 
-class Broken(TaxonError):  # noqa: N818 - named after what happened; never leaves this package
+class Broken(Exception):  # noqa: N818 - named after what happened; never leaves this package
     """A connection broke, or the service is not there; another attempt may do."""
 
 

@@ -1,6 +1,8 @@
 """What a client shows of itself, and whom it trusts.
 
-    files --Credentials--> open_channel(target), metadata          read anew for each connection, so that renewed ones are used
+    files --Credentials--> a channel to the target, and the metadata of a call
+
+The files are read anew for each connection, so that renewed ones are used.
 
 Law: a token never travels in plain text to another machine, unless `insecure` says so.
 """

@@ -1,6 +1,6 @@
 """gRPC servers and channels, tuned alike on both ends.
 
-    server = RpcServer(address, services) ; server.add(add_XServicer_to_server, servicer, "taxon.v1.X") ; await server.start()
+    RpcServer --add--> its services --start--> listening, but not ready --set_ready--> serving
 
 Keepalive: either side pings an idle connection and closes a dead one within KEEPALIVE_SECONDS +
 KEEPALIVE_TIMEOUT_SECONDS, so that a cut cable is noticed; a server takes pings twice as often as that. The bandwidth probe is off:
@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
-from shared.errors import TaxonError
+from shared.errors import AddressInUse
 from shared.security.certificates import ServerTls
 
 KEEPALIVE_SECONDS = 20.0
@@ -36,10 +36,6 @@ MOST_WATCHERS = 64
 ChannelOptions = Sequence[tuple[str, Any]]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-class AddressInUse(TaxonError):  # noqa: N818 - named after what is wrong
-    """A service cannot listen where it was told to."""
 
 
 def _common(largest_message_bytes: int) -> list[tuple[str, Any]]:

@@ -1,7 +1,6 @@
 """An HTTP server in the service's own loop, with what every service answers: /healthz, /readyz and /metrics.
 
-    app = web_app("taxon edge", ready, registry)   FastAPI; the service adds its own routes
-    server = WebServer(app, address); await server.start(); ...; await server.stop(seconds)
+    web_app --the service adds its own routes--> FastAPI app --WebServer--> listening until it is stopped
 
 Law: it asks nobody outside: the pages' scripts come from this installation.
 """
@@ -22,7 +21,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
 from starlette.exceptions import HTTPException
 
-from shared.errors import TaxonError
+from shared.errors import AddressInUse, TaxonError
 from shared.security.access import Access
 from shared.security.certificates import ServerTls
 from shared.security.doors import ACCESS_REFUSALS, ASKS, PROBLEM_JSON, TokenMiddleware, caller_of_request, challenge
@@ -30,7 +29,6 @@ from shared.security.scopes import Action
 from shared.service.doorkeeper import Doorkeeper
 from shared.service.guarded_socket import GuardedSocket
 from shared.service.handshake import Handshake
-from shared.service.rpc import AddressInUse
 from shared.service.statuses import problem, status_of
 
 # A second series for each counter, with the time of its beginning, which nobody draws.

@@ -1,6 +1,6 @@
 """Where the demo's services listen, and whether they are ready.
 
-free_port, Places --> flags of `taxon cloud` and `taxon edge`;   GET /readyz, /metrics --> ready, linked
+free_places --> Places --> flags of `taxon cloud` and `taxon edge`;   GET /readyz, /metrics --> ready, linked
 """
 
 from __future__ import annotations

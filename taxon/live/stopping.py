@@ -1,6 +1,6 @@
 """When a live command ends: after its time, or at a signal.
 
-    stop = Stop(); stop.on_signals()          SIGINT, SIGTERM --> stop.event; a second one ends the command at once
+    SIGINT, SIGTERM, the end of its time --> Stop          a second signal ends the command at once
     async for item in until(items, stop): ...
 
 Law: what was begun is finished and summed up before the command ends, unless it is told twice.

@@ -9,8 +9,8 @@ import pytest
 
 from cloud_analytics import pipeline
 from cloud_analytics.frame_log import Arrival
-from cloud_analytics.pipeline import JournalFailed
 from shared.bundle import Bundle
+from shared.errors import JournalFailed
 from tests.cloud_parts import cloud_parts
 from tests.small_edge import coded_packets
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cloud_analytics import batcher
-from cloud_analytics.threads import CallHangs, Threads
+from cloud_analytics.threads import Threads
 from shared.bundle import Bundle
+from shared.errors import CallHangs
 from tests.cloud_parts import cloud_parts
 from tests.small_edge import coded_packets
 from tests.unit.cloud_analytics.test_analysis import received

@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 
 from edge_encoder.stages import prepare
 from shared.bundle import Bundle
-from shared.errors import BundleError, FolderError, UnknownName
-from shared.service.rpc import AddressInUse
+from shared.errors import AddressInUse, BundleError, FolderError, UnknownName
 from tests.recording_cloud import RecordingCloud, wanted
 from tests.running_edge import metric, picture, running_edge
 

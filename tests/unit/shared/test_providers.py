@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from shared.bundle import Bundle
+from shared.errors import ProviderMissing
 from shared.graphs import CPU, Graphs
-from shared.providers import ProviderMissing, choose_providers, engine_folder, gpu_names, provider_names
+from shared.providers import choose_providers, engine_folder, gpu_names, provider_names
 
 
 def test_cpu_is_cpu(tiny_bundle: Bundle, tmp_path: Path) -> None:

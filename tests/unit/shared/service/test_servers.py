@@ -14,9 +14,9 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from prometheus_client import CollectorRegistry, Counter
 
-from shared.errors import Busy
+from shared.errors import AddressInUse, Busy
 from shared.service import rpc
-from shared.service.rpc import AddressInUse, RpcServer, channel_options
+from shared.service.rpc import RpcServer, channel_options
 from shared.service.web import WebServer, web_app
 from shared.wire import results_pb2_grpc
 from tests.untyped_stubs import health_stub, reflection_stub
