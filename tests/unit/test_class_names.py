@@ -1,0 +1,64 @@
+"""Class names that the product defines more than once: who searches for one finds another.
+
+Law: no name is added to the lists below. A name that is renamed or merged leaves its list; what stays at the end has a reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.source_tree import classes, product_files
+
+DEFINED_TWICE = {
+    "Analysed",
+    "CameraMetrics",
+    "Chunk",
+    "Coded",
+    "Database",
+    "Decoder",
+    "Entry",
+    "HyperSynthesis",
+    "Kept",
+    "LegendEntry",
+    "Outbox",
+    "Outcome",
+    "Pace",
+    "Picture",
+    "Pipeline",
+    "Places",
+    "Point",
+    "Reading",
+    "Receipt",
+    "Reference",
+    "Results",
+    "Seen",
+    "Sizes",
+    "Source",
+    "SourceFrame",
+    "Task",
+    "Uplink",
+    "View",
+    "Window",
+    "Wish",
+    "Wishes",
+}
+PRIVATE_TWICE = {"_Camera"}
+"""Private classes count, too: a traceback shows them by the same name."""
+MOST_NAMES = 32
+"""So many there were when this was written; five are to be left."""
+
+
+def defined_more_than_once() -> set[str]:
+    counted = Counter(one.name for one in classes(product_files()))
+    return {name for name, times in counted.items() if times > 1}
+
+
+def test_no_further_class_name_is_defined_twice() -> None:
+    added = defined_more_than_once() - DEFINED_TWICE - PRIVATE_TWICE
+    places = [f"{one.path}: {one.name}" for one in classes(product_files()) if one.name in added]
+    assert not added, places
+
+
+def test_a_name_that_is_unique_again_has_left_the_list() -> None:
+    assert not (DEFINED_TWICE | PRIVATE_TWICE) - defined_more_than_once(), "take these out, so that they stay unique"
+    assert len(DEFINED_TWICE | PRIVATE_TWICE) <= MOST_NAMES
