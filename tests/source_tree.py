@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").is_file())
 NOT_PRODUCT = {"tests", "benchmarks", "deploy"}
 """These folders use the product, and no user imports them."""
 NOT_OURS = {"build", "dist", "out", "work"}
