@@ -71,10 +71,10 @@ class LocalBacking:
         self.away_seconds = 0.0
 
     async def open(self) -> None:
-        """See `Backing`. Raises JournalUnusable."""
+        """See `Backing`. Raises FolderError."""
         settings = self._settings
         database = self._database = await asyncio.to_thread(open_database, settings.data.expanduser())
-        if database.set_aside is not None:
+        if database.file.set_aside is not None:
             self._metrics.journal_damaged.inc()
         self.journal = await asyncio.to_thread(Journal, database, settings.journal_bytes, settings.journal_age_seconds)
         self.frames: FrameLog = JournalLog(self.journal)

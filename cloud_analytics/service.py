@@ -83,7 +83,7 @@ class CloudService:
         return 0 if self._parts is None else self._parts.web.port
 
     async def start(self) -> None:
-        """Returns when the networks are warm. Raises BundleError, JournalUnusable, BusUnusable, AddressInUse, ProviderMissing."""
+        """Returns when the networks are warm. Raises BundleError, FolderError, BusUnusable, AddressInUse, ProviderMissing."""
         began = time.monotonic()
         backing = self._backing = _backing(self._settings, self.metrics)
         await backing.open()

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from edge_encoder.spool_file import FLOOR, FRAME_OVERHEAD_BYTES, open_database, transaction
+from edge_encoder.spool_file import FLOOR, FRAME_OVERHEAD_BYTES, open_spool, transaction
 from edge_encoder.types import Outcome, Receipt
 from shared.frames import Geometry
 from shared.packets import MICROSECONDS, Packet
@@ -87,8 +87,8 @@ class Spool:
         sync: SpoolSync = "full",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Raises FolderError where another process has the folder, or it cannot be written."""
-        self._database = open_database(folder, sync, round(clock() * MICROSECONDS))
+        """Open the folder's spool. Raises FolderError where it cannot be used."""
+        self._database = open_spool(folder, sync, round(clock() * MICROSECONDS))
         self._lock = Lock()
         self._most_bytes = most_bytes
         self._most_age_us = round(most_age_seconds * MICROSECONDS)

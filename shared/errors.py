@@ -17,7 +17,7 @@
     |- CodingFailed                   a frame that could not be coded, for a fault of the edge
     |- CallHangs                      a call of a library that took longer than its deadline
     |- FolderError(path, reason)      a data folder that cannot be used
-    |- JournalUnusable*               the cloud's journal cannot be opened
+    |  |- ReleaseMismatch              its file was written by another release, and is left as it is
     |- JournalFailed                  the cloud's journal cannot be written; the edge sends its frames again
     |- LogUnavailable                 the cloud's frame log cannot be written or read now; it may pass
     |- WishesNotKept                  wishes that hold, but would not outlive the process
@@ -142,6 +142,20 @@ class FolderError(TaxonError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
+
+
+class ReleaseMismatch(FolderError):
+    """Another release wrote the file in the data folder, so that this one can neither read it nor put it aside."""
+
+    def __init__(self, path: str, content: str, found: int, supported: int) -> None:
+        super().__init__(
+            path,
+            f"this {content} was written by another release: it has version {found}, this release reads {supported}. "
+            "Nothing was changed. Run the release that wrote it until it is drained, or name another folder with --data "
+            "(docs/deployment.md, Going up and down a release)",
+        )
+        self.found = found
+        self.supported = supported
 
 
 class JournalFailed(TaxonError):

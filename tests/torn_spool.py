@@ -6,7 +6,7 @@ The spool is SQLite with a write-ahead log (WAL). `Spool.append` commits on a co
 the newest append is synced; deletions of acknowledged frames come from a second connection that does not wait. So a power cut
 may tear (1) the log beyond the last synced commit: unsynced deletions, an append in the midst of being written; and (2) a page of the
 database that a checkpoint was just copying: one that the log still holds. Both are done here, and nothing else: a disk that damages what
-it had promised to keep is another fault (the spool is set aside then, see `edge_encoder.spool_file`).
+it had promised to keep is another fault (the spool is set aside then, see `shared.service.sqlite_file`).
 
 Law that this tries: whatever was answered `coded` outlives a torn write of bytes that were not synced yet.
 """

@@ -55,6 +55,8 @@ STATUSES: Mapping[type[Exception], Status] = {
     errors.Draining: Status(grpc.StatusCode.UNAVAILABLE, 503, "DRAINING"),
     errors.DeadlinePassed: Status(grpc.StatusCode.DEADLINE_EXCEEDED, 504, "DEADLINE_PASSED"),
     errors.BundleError: Status(grpc.StatusCode.FAILED_PRECONDITION, 500, "BAD_BUNDLE"),
+    errors.FolderError: Status(grpc.StatusCode.FAILED_PRECONDITION, 500, "BAD_FOLDER"),
+    errors.ReleaseMismatch: Status(grpc.StatusCode.FAILED_PRECONDITION, 500, "RELEASE_MISMATCH"),
     errors.LatentError: INTERNAL,
     errors.TaxonError: INTERNAL,
 }

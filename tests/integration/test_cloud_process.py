@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from shared.bundle import Bundle
 from shared.packets import Packet
 from shared.service.statuses import reason_of
 from shared.wire import results_pb2, results_pb2_grpc
+from tests.command import taxon
 from tests.overlay_head import write_overlay
 from tests.services import ServiceProcess, running
 from tests.small_edge import SmallEdge, coded_packets
@@ -101,6 +103,43 @@ async def test_a_killed_cloud_gives_every_frame_once_and_in_order_to_a_subscribe
     for camera in ("door", "hall"):
         assert sequences([one for one in everything if one.camera_id == camera]) == list(range(1, 61))
     assert_results_are_those_of_the_bitstreams(tiny_bundle, mixed, everything, TASKS)
+
+
+@pytest.mark.asyncio
+async def test_a_journal_of_another_release_is_refused_at_the_start_and_left_as_it_is(
+    tmp_path: Path, models: Path, tiny_bundle: Bundle
+) -> None:
+    cloud = cloud_of(tmp_path, models)
+    data = cloud.folder / "data"
+    async with running(cloud), SmallEdge(cloud.rpc, tiny_bundle.digest) as edge:
+        await edge.deliver(coded_packets(tiny_bundle, "door", 5))
+        assert await cloud.stop() == 0
+
+    def marked(version: int) -> None:
+        with closing(sqlite3.connect(data / "journal.sqlite3")) as journal:
+            journal.execute(f"PRAGMA user_version = {version}")
+
+    def files() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in data.iterdir()}
+
+    marked(99)
+    before = files()
+    refused = await asyncio.to_thread(
+        taxon, "cloud", "--bundles", models, "--data", data, "--rpc", "127.0.0.1:0", "--http", "127.0.0.1:0"
+    )
+    assert refused.status == 1, "as an edge with such a spool"
+    (line,) = refused.errors
+    assert line.startswith(
+        f"taxon: {data}/journal.sqlite3: this journal was written by another release: it has version 99"
+    )
+    assert "this release reads 1" in line
+    assert "Run the release that wrote it until it is drained, or name another folder with --data" in line
+    assert files() == before, "no byte is changed, nothing is set aside"
+    # The release that wrote it still has every frame for whoever comes back.
+    marked(1)
+    async with running(cloud):
+        assert await cloud.metric("taxon_cloud_journal_frames") == 5
+        assert await cloud.metric("taxon_cloud_journal_damaged_total") == 0
 
 
 @pytest.mark.asyncio

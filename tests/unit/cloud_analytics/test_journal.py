@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_analytics.database import FILE, JournalUnusable, open_database
+from cloud_analytics.database import JOURNAL, open_database
 from cloud_analytics.frame_log import Arrival
 from cloud_analytics.journal import Journal
-from shared.errors import BadRequest
+from shared.errors import BadRequest, FolderError
 from shared.frames import Geometry
 from shared.packets import Packet
 
@@ -171,7 +171,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_journal_begun(tmp_path: Path, dam
     with opened(tmp_path) as journal:
         journal.append([arrival(*(packet("door", i + 1, bytes(2000)) for i in range(100)))])
         name = journal.id
-    path = tmp_path / FILE
+    path = tmp_path / JOURNAL.file
     content = bytearray(path.read_bytes())
     if damage == "not a database":
         content[:16] = b"no database here"
@@ -180,8 +180,8 @@ def test_a_damaged_file_is_set_aside_and_a_new_journal_begun(tmp_path: Path, dam
     path.write_bytes(content)
     database = open_database(tmp_path)
     journal = Journal(database, 1 << 30, 1e9)
-    assert database.set_aside is not None
-    assert database.set_aside.read_bytes() == content
+    assert database.file.set_aside is not None
+    assert database.file.set_aside.read_bytes() == content
     assert journal.id != name
     assert journal.head == 0
     journal.append([arrival(packet("door", 1))])
@@ -189,13 +189,13 @@ def test_a_damaged_file_is_set_aside_and_a_new_journal_begun(tmp_path: Path, dam
 
 
 def test_two_services_cannot_share_a_folder(tmp_path: Path) -> None:
-    with opened(tmp_path), pytest.raises(JournalUnusable, match="in use by another"):
+    with opened(tmp_path), pytest.raises(FolderError, match="in use by another"):
         open_database(tmp_path)
 
 
 def test_a_folder_that_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(JournalUnusable, match="name another folder with --data"):
+    with pytest.raises(FolderError, match="name another folder with --data"):
         open_database(tmp_path / "file" / "data")
 
 

@@ -189,7 +189,7 @@ def test_a_folder_belongs_to_one_process(tmp_path: Path, spool: Spool) -> None:
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(FolderError, match="choose another data folder"):
+    with pytest.raises(FolderError, match="name another folder with --data"):
         opened(tmp_path / "file" / "below")
 
 

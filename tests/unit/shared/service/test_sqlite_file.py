@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import signal
@@ -19,7 +18,8 @@ from structlog.testing import capture_logs
 
 from cloud_analytics import database as journal
 from edge_encoder import spool_file as spool
-from shared.errors import TaxonError
+from shared.errors import ReleaseMismatch, TaxonError
+from shared.service.sqlite_file import SqliteFormat, open_sqlite
 
 NOW_US = 1_772_366_400_000_000
 FULL, NORMAL = 2, 1
@@ -49,13 +49,13 @@ class Kind:
 
 
 def open_spool(folder: Path, sync: str = "full") -> Opened:
-    database = spool.open_database(folder, sync, NOW_US)
+    database = spool.open_spool(folder, sync, NOW_US)
     return Opened(database.main, database.second, database.close)
 
 
 def open_journal(folder: Path) -> Opened:
     database = journal.open_database(folder)
-    return Opened(database._writer, database._reader, database.close)
+    return Opened(database.file.main, database.file.second, database.close)
 
 
 SPOOL = Kind("spool.sqlite", "edge", frozenset({"meta", "cameras", "frames", "receipts"}), open_spool)
@@ -177,7 +177,6 @@ def test_a_folder_that_cannot_be_written_is_refused(kind: Kind, tmp_path: Path) 
         kind.opened(Path("/proc/self/task"))
 
 
-@pytest.mark.parametrize("kind", [SPOOL], ids=str)
 def test_a_file_that_is_a_folder_is_refused_and_not_set_aside(kind: Kind, tmp_path: Path) -> None:
     (tmp_path / kind.file).mkdir()
     with pytest.raises(TaxonError, match="unable to open database file"):
@@ -197,7 +196,6 @@ def files_of_at_most(largest_bytes: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.parametrize("kind", [SPOOL], ids=str)
 def test_a_full_disk_at_the_start_is_refused_and_is_no_damage(kind: Kind, tmp_path: Path) -> None:
     with files_of_at_most(8192), pytest.raises(TaxonError, match=r"disk|full"):
         kind.opened(tmp_path)
@@ -238,7 +236,6 @@ def test_a_damaged_file_is_set_aside_whole_and_a_new_one_begun(
     assert str(aside) in logs[0].values()
 
 
-@pytest.mark.parametrize("kind", [JOURNAL], ids=str)
 def test_the_log_of_a_damaged_file_goes_with_it(kind: Kind, tmp_path: Path) -> None:
     """A left log would be read into the new file, whose pages it knows nothing of."""
     fill(kind, tmp_path)
@@ -260,15 +257,68 @@ def of_release(kind: Kind, folder: Path, version: int) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("kind", [SPOOL], ids=str)
-@pytest.mark.parametrize("version", [2, 99])
+@pytest.mark.parametrize("version", [2, 99, -1])
 def test_a_file_of_another_release_is_refused_and_left_as_it_is(kind: Kind, tmp_path: Path, version: int) -> None:
     of_release(kind, tmp_path, version)
     before = contents(tmp_path)
-    with capture_logs() as logs, pytest.raises(TaxonError, match=f"version {version}, this release reads 1"):
+    with capture_logs() as logs, pytest.raises(ReleaseMismatch) as refused:
         kind.opened(tmp_path)
     assert contents(tmp_path) == before
     assert logs == []
+    assert str(refused.value).startswith(f"{tmp_path / kind.file}: ")
+    assert f"it has version {version}, this release reads 1" in str(refused.value)
+    assert "Run the release that wrote it until it is drained, or name another folder" in str(refused.value)
+    mended = sqlite3.connect(tmp_path / kind.file)
+    mended.execute("PRAGMA user_version = 1")
+    mended.close()
+    kind.opened(tmp_path).close()
+
+
+def test_a_killed_other_releases_log_is_left_as_it_is(kind: Kind, tmp_path: Path) -> None:
+    """The version itself is in the log alone; a writer's close would copy the log into the file and delete it."""
+    opened = kind.opened(tmp_path / "first")
+    opened.appends.execute("PRAGMA user_version = 2")
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    opened.close()
+    before = contents(tmp_path / "second")
+    assert set(before) == {kind.file, f"{kind.file}-wal"}
+    with pytest.raises(ReleaseMismatch, match="version 2"):
+        kind.opened(tmp_path / "second")
+    assert contents(tmp_path / "second") == before
+
+
+def test_a_damaged_file_of_another_release_is_that_releases_business(kind: Kind, tmp_path: Path) -> None:
+    of_release(kind, tmp_path, 2)
+    damage_pages(tmp_path / kind.file)
+    before = contents(tmp_path)
+    with pytest.raises(ReleaseMismatch, match="version 2"):
+        kind.opened(tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_files_that_are_damaged_one_after_the_other_are_all_kept(kind: Kind, tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / kind.file).write_bytes(b"no database, number %d" % number * 100)
+        kind.opened(tmp_path).close()
+    kept = sorted(tmp_path.glob("*.damaged-*"))
+    assert [path.read_bytes()[:21] for path in kept] == [b"no database, number %d" % number for number in range(3)]
+
+
+def test_damage_that_only_the_first_work_meets_sets_the_file_aside_as_well(tmp_path: Path) -> None:
+    form = SqliteFormat("small.sqlite", "store", "service", "CREATE TABLE numbers (number INTEGER);")
+    open_sqlite(tmp_path, form).close()
+    tries: list[int] = []
+
+    def fails_once(connection: sqlite3.Connection) -> None:
+        tries.append(connection.execute("SELECT count(*) FROM numbers").fetchone()[0])
+        if len(tries) == 1:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+
+    file = open_sqlite(tmp_path, form, prepare=fails_once)
+    assert tries == [0, 0]
+    assert file.set_aside is not None
+    assert file.set_aside.exists()
+    file.close()
 
 
 def test_a_killed_writers_commits_are_there(kind: Kind, tmp_path: Path) -> None:
@@ -278,7 +328,7 @@ def test_a_killed_writers_commits_are_there(kind: Kind, tmp_path: Path) -> None:
     opened.appends.execute("INSERT INTO kept VALUES (7)")
     shutil.copytree(tmp_path / "first", tmp_path / "second")
     opened.close()
-    assert os.stat(tmp_path / "second" / f"{kind.file}-wal").st_size > 0
+    assert (tmp_path / "second" / f"{kind.file}-wal").stat().st_size > 0
     again = kind.opened(tmp_path / "second")
     assert again.appends.execute("SELECT number FROM kept").fetchall() == [(7,)]
     again.close()
