@@ -23,7 +23,7 @@ async def test_a_disk_that_takes_nothing_stops_the_edges_and_not_the_service(
     models, packets = tiny_bundle_directory.parent.parent, coded_packets(tiny_bundle, "door", 2)
     async with cloud_parts(models, tmp_path, age_seconds=0.2) as parts:
         await parts.send(packets[:1], tiny_bundle.digest)
-        parts.journal._database._writer.execute("PRAGMA query_only = 1")
+        parts.journal._database.file.main.execute("PRAGMA query_only = 1")
         # By now there is something to prune.
         await asyncio.sleep(0.5)
         with pytest.raises(JournalFailed):
@@ -32,5 +32,5 @@ async def test_a_disk_that_takes_nothing_stops_the_edges_and_not_the_service(
         await asyncio.wait({failed}, timeout=0.1)
         assert not failed.done(), failed.result()
         failed.cancel()
-        parts.journal._database._writer.execute("PRAGMA query_only = 0")
+        parts.journal._database.file.main.execute("PRAGMA query_only = 0")
         await parts.send(packets[1:], tiny_bundle.digest)
