@@ -14,7 +14,6 @@ DEFINED_TWICE = {
     "CameraMetrics",
     "Chunk",
     "Coded",
-    "Database",
     "Decoder",
     "Entry",
     "HyperSynthesis",
