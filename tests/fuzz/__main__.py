@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.fuzz.outcome import Outcome, Watch, summary
 from tests.fuzz.target import CORPUS, Target
-from tests.fuzz.targets import TARGETS
+from tests.trials.fuzz.targets import TARGETS
 
 FINDINGS = Path("out/fuzz")
 GRACE_SECONDS = 60.0

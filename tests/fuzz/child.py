@@ -16,7 +16,7 @@ import atheris
 with atheris.instrument_imports(include=["shared", "edge_encoder", "cloud_analytics"]):
     from shared.telemetry.logs import configure_logs
     from tests.fuzz.outcome import TELL_STACKS
-    from tests.fuzz.targets import TARGETS
+    from tests.trials.fuzz.targets import TARGETS
 
 
 def main() -> None:

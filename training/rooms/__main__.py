@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from tools.rooms.homes import ROOMS
 from training.rooms import assemble, labels, render
 from training.rooms.camera import CameraPose, poses
-from training.rooms.homes import ROOMS
 from training.rooms.scene import Room
 
 JPEG_QUALITY = 88

@@ -4,9 +4,9 @@ Names, authors and licences come from the installed catalogues and the copyright
 package sweethome3d-furniture.
 """
 
+from tools.rooms.homes import ROOMS
 from training.rooms import catalog
 from training.rooms.catalog import CatalogEntry
-from training.rooms.homes import ROOMS
 from training.rooms.models import Model
 
 _HOLDERS = {

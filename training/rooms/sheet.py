@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from training.rooms.homes import ROOMS
+from tools.rooms.homes import ROOMS
 
 _TILE = (300, 225)
 _COLUMNS = 4

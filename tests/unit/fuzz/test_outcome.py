@@ -10,7 +10,7 @@ import pytest
 
 from tests.fuzz import outcome
 from tests.fuzz.outcome import TELL_STACKS, Outcome, Watch
-from tests.fuzz.targets import TARGETS
+from tests.trials.fuzz.targets import TARGETS
 
 BEGINNING = f"""
 import faulthandler, sys, time

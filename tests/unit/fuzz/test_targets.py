@@ -13,7 +13,7 @@ from shared.errors import CorruptBitstream
 from tests.fuzz.bitstreams import BitstreamTarget
 from tests.fuzz.outcome import Outcome, summary
 from tests.fuzz.target import LawBroken
-from tests.fuzz.targets import TARGETS
+from tests.trials.fuzz.targets import TARGETS
 
 INPUTS = 600
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tools.rooms.homes import ROOMS
 from training.rooms.camera import CameraPose, poses
-from training.rooms.homes import ROOMS
 from training.rooms.scene import Room
 
 FRAMES = 60

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tools.rooms.homes import ROOMS
 from training.rooms import shell
-from training.rooms.homes import ROOMS
 from training.rooms.mesh import Material, Mesh, box, facing_rotation
 from training.rooms.scene import Room
 from training.rooms.wavefront import read_obj

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.debian_programs import MAY_INSTALL
+from tools.rooms.homes import ROOMS
 from training.rooms import catalog, models
-from training.rooms.homes import ROOMS
 from training.rooms.models import Model
 from training.rooms.scene import LABELS, Room
 
