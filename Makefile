@@ -10,7 +10,7 @@ LIGHT := .venv-cpu
 DEMO := $(if $(wildcard $(VENV)/.complete),$(VENV),$(LIGHT))
 # One picture of each shipped room.
 PICTURES = $(foreach room,$(wildcard samples/*/),$(or $(word 30,$(sort $(wildcard $(room)*.jpg))),$(firstword $(wildcard $(room)*.jpg))))
-PACKAGES := shared edge_encoder cloud_analytics training taxon
+PACKAGES := shared edge_encoder cloud_analytics taxon training experiments tools
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
@@ -39,13 +39,13 @@ test: setup ## Run the tests (with what they need of Debian, which this installs
 .PHONY: e2e-scale
 e2e-scale: setup ## Two clouds on one NATS under load, killed in turn (FAULTS=180 seconds of it)
 	tests/debian.sh
-	$(VENV)/bin/python -m tests.scale --seconds $(or $(FAULTS),180)
+	$(VENV)/bin/python -m tests.trials.scale --seconds $(or $(FAULTS),180)
 
 # JSON=docs/chaos.json (docs/soak.json, and FIGURE=docs/figures/soak.png) keeps a run's figures for docs/resilience.md: `make resilience-page`.
 .PHONY: chaos
 chaos: setup ## Faults at random: kills, cuts, storms, clocks, a full disk, a torn spool; nothing is lost or doubled (DURATION=120 seconds, SEED; root for all of it)
 	tests/debian.sh faketime
-	$(VENV)/bin/python -m tests.chaos --seconds $(or $(DURATION),120) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+	$(VENV)/bin/python -m tests.trials.chaos --seconds $(or $(DURATION),120) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 .PHONY: load
 load: setup ## Offer up to 2.5 times what the services can do, from 1 to 1000 cameras (docs/load.json, docs/figures/load.png; DURATION=480 seconds)
@@ -53,7 +53,7 @@ load: setup ## Offer up to 2.5 times what the services can do, from 1 to 1000 ca
 
 .PHONY: soak
 soak: setup ## A steady load while cameras and subscribers come and go: memory, descriptors, threads stay flat (DURATION=600 seconds; out/soak.csv)
-	$(VENV)/bin/python -m tests.soak --seconds $(or $(DURATION),600) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(if $(FIGURE),--figure $(FIGURE))
+	$(VENV)/bin/python -m tests.trials.soak --seconds $(or $(DURATION),600) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(if $(FIGURE),--figure $(FIGURE))
 
 .PHONY: resilience-page
 resilience-page: setup ## Write the measured figures into docs/resilience.md
@@ -61,7 +61,7 @@ resilience-page: setup ## Write the measured figures into docs/resilience.md
 
 .PHONY: fuzz
 fuzz: setup ## Fuzz everything that takes bytes from outside, guided by coverage (DURATION=60 seconds in all)
-	$(VENV)/bin/python -m tests.fuzz --seconds $(or $(DURATION),60)
+	$(VENV)/bin/python -m tests.trials.fuzz --seconds $(or $(DURATION),60)
 
 .PHONY: lint
 lint: setup ## Check style and imports
@@ -96,7 +96,7 @@ privacy: setup ## What a stolen bitstream shows: train an attack on it, judge it
 
 .PHONY: crossarch
 crossarch: setup ## The same symbols on other machines: aarch64 (qemu), BLAS kernels and threads, CPU levels, numpy versions (about 3 minutes)
-	$(VENV)/bin/python -m tests.crossarch $(if $(TABLE),--table $(TABLE))
+	$(VENV)/bin/python -m tests.trials.crossarch $(if $(TABLE),--table $(TABLE))
 
 .PHONY: wheel
 wheel: setup ## Build the wheel twice, from two copies of the commit; fails unless both have the same SHA-256

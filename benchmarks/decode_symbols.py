@@ -14,10 +14,10 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared.bitstream import parse
-from shared.bundle import Bundle
-from shared.entropy.codec import EntropyCodec
-from shared.latents import Latent
+from shared.codec.bitstream import parse
+from shared.codec.entropy_codec import EntropyCodec
+from shared.codec.latents import Latent
+from shared.model.bundle import Bundle
 
 
 def main() -> None:

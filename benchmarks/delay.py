@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.playing import TASK_NAMES, paced, pictures
-from cloud_analytics.decoder import Decoder
-from cloud_analytics.heads import results
-from edge_encoder.encoder import Encoder
-from edge_encoder.preprocess import preprocess
-from shared.bundle import Bundle
-from shared.client import CameraClient, Outcome, Subscriber, Wish
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import results
+from edge_encoder.encoding.encoder import Encoder
+from edge_encoder.encoding.preprocess import preprocess
+from shared.model.bundle import Bundle
+from taxon.client import CameraClient, Outcome, Subscriber, Wish
 from taxon.defaults import SHIPPED_BUNDLE
-from tests.services import ServiceProcess, running
+from tests.support.services import ServiceProcess, running
 
 RATES_FPS = (1, 10, 30)
 WARM_FRAMES = 5

@@ -21,9 +21,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud_analytics.decoder import Decoder
-from edge_encoder.encoder import EncodedFrame, Encoder
-from edge_encoder.preprocess import preprocess
+from cloud_analytics.decoding.decoder import Decoder
+from edge_encoder.encoding.encoder import EncodedFrame, Encoder
+from edge_encoder.encoding.preprocess import preprocess
 from taxon.defaults import load_bundle
 
 T = TypeVar("T")

@@ -19,12 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.sizing import usage
-from shared.bundle import Bundle
-from shared.packets import Packet
+from shared.contract.packets import Packet
+from shared.model.bundle import Bundle
 from taxon.defaults import SHIPPED_BUNDLE
-from tests.nats_server import NatsServer
-from tests.services import ServiceProcess, running
-from tests.small_edge import SmallEdge, coded_packets
+from tests.support.nats_server import NatsServer
+from tests.support.services import ServiceProcess, running
+from tests.support.small_edge import SmallEdge, coded_packets
 
 EDGES, CAMERAS_EACH, AT_ONCE = 4, 25, 50
 CREDIT_FRAMES = 2000

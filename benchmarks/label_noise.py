@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from shared.tasks import SEGMENTATION_BACKGROUND
+from shared.model.tasks import SEGMENTATION_BACKGROUND
 from training.datasets import open_dataset
 
 EVERY = 6

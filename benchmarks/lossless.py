@@ -21,9 +21,9 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.decode_symbols import symbols_digest
-from edge_encoder.encoder import Encoder
-from edge_encoder.preprocess import preprocess
-from shared.bundle import Bundle
+from edge_encoder.encoding.encoder import Encoder
+from edge_encoder.encoding.preprocess import preprocess
+from shared.model.bundle import Bundle
 from taxon.defaults import bundle_directory
 
 BATCH = 16

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from shared.client import CameraFrame
-from shared.tasks import TASKS
+from shared.model.tasks import TASKS
+from taxon.client import CameraFrame
 
 ROOT = Path(__file__).parents[1]
 TASK_NAMES = tuple(task.name for task in TASKS)

@@ -25,10 +25,10 @@ from matplotlib.figure import Figure
 from prometheus_client import ProcessCollector
 
 from benchmarks.playing import TASK_NAMES, pictures
-from shared.client import CameraClient, Outcome, Receipt, Subscriber, Wish
-from tests.link import Link
-from tests.nats_server import NatsServer
-from tests.services import ServiceProcess, running
+from taxon.client import CameraClient, Outcome, Receipt, Subscriber, Wish
+from tests.support.link import Link
+from tests.support.nats_server import NatsServer
+from tests.support.services import ServiceProcess, running
 
 CAMERAS = (1, 10, 100, 1000)
 LEAST_SECONDS = 40.0

@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.playing import TASK_NAMES, pictures
-from cloud_analytics.decoder import Decoder
-from cloud_analytics.heads import results
-from edge_encoder.encoder import Encoder
-from edge_encoder.preprocess import preprocess
-from shared.bundle import Bundle
-from shared.client import CameraClient, CameraFrame, Outcome, Subscriber, Wish
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import results
+from edge_encoder.encoding.encoder import Encoder
+from edge_encoder.encoding.preprocess import preprocess
+from shared.model.bundle import Bundle
+from taxon.client import CameraClient, CameraFrame, Outcome, Subscriber, Wish
 from taxon.defaults import SHIPPED_BUNDLE
-from tests.services import ServiceProcess, running
+from tests.support.services import ServiceProcess, running
 
 CAMERAS = 3
 TURNS = 3

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.playing import paced, pictures
-from shared.client import CameraClient, Outcome
-from tests.link import Link
-from tests.services import ServiceProcess, running
+from taxon.client import CameraClient, Outcome
+from tests.support.link import Link
+from tests.support.services import ServiceProcess, running
 
 RATES_FPS = (30, 1)
 AIMS = {30: 1.15, 1: 1.35}

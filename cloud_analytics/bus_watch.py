@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from cloud_analytics.backing import Backing
-from cloud_analytics.gate import Gate
+from cloud_analytics.journal.backing import Backing
 from cloud_analytics.pipeline import Pipeline
-from cloud_analytics.subscriptions import Subscriptions
-from cloud_analytics.uplinks import Uplinks
+from cloud_analytics.readiness import Gate
+from cloud_analytics.subscribers.subscriptions import Subscriptions
+from cloud_analytics.uplink.edges import Uplinks
 from shared.errors import BusAway
-from shared.service.rpc import RpcServer
+from shared.server.grpc_server import RpcServer
 from shared.telemetry.logs import logger
 
 PATIENCE_SECONDS = 5.0

@@ -16,17 +16,17 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from cloud_analytics.analysis import Analysis
-from cloud_analytics.frame_log import Appended, Arrival, FrameLog
-from cloud_analytics.metrics import CloudMetrics
+from cloud_analytics.analysis.analysis import Analysis
+from cloud_analytics.frames import Analysed, Received
+from cloud_analytics.journal.frame_log import Appended, Arrival, FrameLog
+from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.results.local import LocalBus
-from cloud_analytics.results.types import Analysed, Received
 from cloud_analytics.wishes import Wishes
+from shared.contract.packets import Packet
+from shared.contract.trace_context import traceparent
 from shared.errors import JournalFailed, LogUnavailable, TaxonError
-from shared.packets import Packet
-from shared.service.ending import ended
+from shared.server.cancellation import ended
 from shared.telemetry.logs import OncePer, logger
-from shared.telemetry.trace import traceparent
 
 log = logger("cloud.pipeline")
 PRUNE_SECONDS = 5.0

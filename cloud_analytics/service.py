@@ -17,35 +17,35 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from cloud_analytics.analysis import Analysis
-from cloud_analytics.backing import Backing, LocalBacking
-from cloud_analytics.bundles import Catalogue
+from cloud_analytics.analysis.analysis import Analysis
+from cloud_analytics.analysis.catalogue import Catalogue
 from cloud_analytics.bus_watch import BusWatch
-from cloud_analytics.decoder import Decoder
-from cloud_analytics.gate import Gate
-from cloud_analytics.metrics import CloudMetrics
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.journal.backing import Backing, LocalBacking
+from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.pipeline import Pipeline
+from cloud_analytics.readiness import Gate
+from cloud_analytics.results.cache import Recent
 from cloud_analytics.results.local import LocalBus
-from cloud_analytics.results.recent import Recent
-from cloud_analytics.results_server import NAME as RESULTS
-from cloud_analytics.results_server import ResultsService
 from cloud_analytics.settings import LOCAL_BUS, CloudSettings
-from cloud_analytics.subscription import Outlets
-from cloud_analytics.subscriptions import Subscriptions
-from cloud_analytics.uplink_server import NAME as UPLINK
-from cloud_analytics.uplink_server import UplinkService
-from cloud_analytics.uplink_session import UplinkParts, UplinkTerms
-from cloud_analytics.uplinks import Uplinks
+from cloud_analytics.subscribers.server import NAME as RESULTS
+from cloud_analytics.subscribers.server import ResultsService
+from cloud_analytics.subscribers.subscription import Outlets
+from cloud_analytics.subscribers.subscriptions import Subscriptions
+from cloud_analytics.uplink.edges import Uplinks
+from cloud_analytics.uplink.server import NAME as UPLINK
+from cloud_analytics.uplink.server import UplinkService
+from cloud_analytics.uplink.session import UplinkParts, UplinkTerms
 from cloud_analytics.wall import WALL_OPEN_PATHS, WallMetrics, add_wall
 from cloud_analytics.wishes import Wishes
-from shared.bundle import Bundle
 from shared.errors import BundleError, BusUnusable, Draining, TaxonError
-from shared.providers import choose_providers, provider_names
-from shared.security.doors import TokenInterceptor
-from shared.security.guard import Guard, guard_of
-from shared.service.doorkeeper import Doorkeeper
-from shared.service.rpc import RpcServer
-from shared.service.web import WebServer, web_app
+from shared.model.bundle import Bundle
+from shared.model.execution_providers import choose_providers, provider_names
+from shared.server.access.interceptors import TokenInterceptor
+from shared.server.connections.http_limit import Doorkeeper
+from shared.server.grpc_server import RpcServer
+from shared.server.http_server import WebServer, web_app
+from shared.server.security import Guard, guard_of
 from shared.telemetry.logs import logger
 from shared.wire.results_pb2_grpc import add_ResultsServiceServicer_to_server
 from shared.wire.uplink_pb2_grpc import add_UplinkServiceServicer_to_server
@@ -56,7 +56,7 @@ CALLS_BESIDE_STREAMS = 100
 
 
 class CloudService:
-    """See `shared.service.lifecycle.Service`."""
+    """See `shared.server.lifecycle.Service`."""
 
     def __init__(self, settings: CloudSettings) -> None:
         self._settings = settings
@@ -239,7 +239,7 @@ def _backing(settings: CloudSettings, metrics: CloudMetrics) -> Backing:
     if settings.bus == LOCAL_BUS:
         return LocalBacking(settings, metrics)
     try:
-        from cloud_analytics.jetstream.backing import StreamBacking
+        from cloud_analytics.journal.jetstream.backing import StreamBacking
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "nats":
             raise

@@ -1,4 +1,4 @@
-"""What the cloud service can be told; see `shared.service.settings` for where the values come from.
+"""What the cloud service can be told; see `shared.server.settings` for where the values come from.
 
 Law: every default runs on a laptop, and every bound that keeps memory or disk finite is a setting.
 """
@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
-from shared.service.settings import Address, ServiceSettings
+from shared.server.settings import Address, ServiceSettings
 
 MEBIBYTE = 1 << 20
 SHIPPED_BUNDLES = Path(__file__).resolve().parents[1] / "models"

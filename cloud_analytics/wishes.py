@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cloud_analytics.bundles import ServedBundle
-from cloud_analytics.metrics import CloudMetrics
-from cloud_analytics.results.types import Wish
-from cloud_analytics.wish_store import StoredWish, WishStore
+from cloud_analytics.analysis.catalogue import ServedBundle
+from cloud_analytics.frames import Wish
+from cloud_analytics.journal.wish_store import StoredWish, WishStore
+from cloud_analytics.metrics.service import CloudMetrics
 from shared.errors import WishesNotKept
 from shared.telemetry.logs import logger
 

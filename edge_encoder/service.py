@@ -18,33 +18,33 @@ from typing import Any
 
 import numpy as np
 
-from edge_encoder.camera_metrics import CameraTerms
-from edge_encoder.cameras import Cameras
-from edge_encoder.encoder import Encoder
-from edge_encoder.flow import Flow
-from edge_encoder.frame_queue import FrameQueue
+from edge_encoder.control.backpressure import Flow
+from edge_encoder.control.operating_points import Pacing
+from edge_encoder.control.wanted_groups import Wishes, kept_wish
+from edge_encoder.encoding.encoder import Encoder
+from edge_encoder.ingest.admission import Intake
+from edge_encoder.ingest.cameras import Cameras
+from edge_encoder.ingest.grpc_service import NAME, IngestService
 from edge_encoder.ingest.http import edge_app
-from edge_encoder.ingest.rpc import NAME, IngestService
+from edge_encoder.ingest.repeated_posts import Repeats
 from edge_encoder.ingest.sources import SourcePlayer
-from edge_encoder.intake import Intake
-from edge_encoder.metrics import EdgeMetrics
-from edge_encoder.pacing import Pacing
-from edge_encoder.pipeline import Pipeline
-from edge_encoder.repeats import Repeats
+from edge_encoder.metrics.cameras import CameraTerms
+from edge_encoder.metrics.service import EdgeMetrics
+from edge_encoder.pipeline.frame_queue import FrameQueue
+from edge_encoder.pipeline.pipeline import Pipeline
 from edge_encoder.settings import EdgeSettings
-from edge_encoder.spool import Spool
-from edge_encoder.uplink import Uplink
-from edge_encoder.wishes import Wishes, kept_wish
-from shared.bundle import Bundle
+from edge_encoder.spool.spool import Spool
+from edge_encoder.uplink.link import Uplink
 from shared.errors import DiskFull, SettingsRefused
-from shared.providers import choose_providers, provider_names
-from shared.security.doors import TokenInterceptor
-from shared.security.guard import guard_of
-from shared.security.loopback import is_loopback
-from shared.service.doorkeeper import Doorkeeper
-from shared.service.rpc import RpcServer
-from shared.service.web import WebServer
+from shared.model.bundle import Bundle
+from shared.model.execution_providers import choose_providers, provider_names
+from shared.server.access.interceptors import TokenInterceptor
+from shared.server.connections.http_limit import Doorkeeper
+from shared.server.grpc_server import RpcServer
+from shared.server.http_server import WebServer
+from shared.server.security import guard_of
 from shared.telemetry.logs import logger
+from shared.transport.loopback import is_loopback
 from shared.wire import ingest_pb2_grpc, uplink_pb2
 
 HOUSEKEEPING_SECONDS = 2.0

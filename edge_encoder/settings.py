@@ -1,4 +1,4 @@
-"""What the edge can be told, with defaults that run: see `shared.service.settings` for flags, environment and file.
+"""What the edge can be told, with defaults that run: see `shared.server.settings` for flags, environment and file.
 
 Law: a value that cannot be is refused here, before anything starts.
 """
@@ -12,12 +12,12 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
-from edge_encoder.frame_queue import QueuePolicy
-from edge_encoder.rate_control import Budget
-from edge_encoder.spool import SpoolSync
-from shared.packets import checked_name
-from shared.security.credentials import Credentials
-from shared.service.settings import Address, Addresses, ServiceSettings
+from edge_encoder.control.bit_budget import Budget
+from edge_encoder.pipeline.frame_queue import QueuePolicy
+from edge_encoder.spool.spool import SpoolSync
+from shared.contract.packets import checked_name
+from shared.server.settings import Address, Addresses, ServiceSettings
+from shared.transport.credentials import Credentials
 
 CameraId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Kilobits = Annotated[float, Field(gt=0, le=1e6)]

@@ -55,7 +55,7 @@
     |- DecodingError*                 bytes that did not decode to what was coded
 
 An error with a star belongs to one program alone, and is defined beside the code that raises it. All others are defined here.
-`shared.service.statuses` gives each its gRPC and HTTP status.
+`shared.transport.status_codes` gives each its gRPC and HTTP status.
 
 Law: every message says what was wrong and what to do about it.
 """
@@ -230,7 +230,7 @@ class WrongBundle(BitstreamError):
 
 
 class Refused(TaxonError):
-    """A service refused what a client asked. reason: as in `shared.service.statuses`; code: the gRPC status's name."""
+    """A service refused what a client asked. reason: as in `shared.transport.status_codes`; code: the gRPC status's name."""
 
     def __init__(self, reason: str, message: str, code: str) -> None:
         super().__init__(message or reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from shared.bundle import Bundle
+from shared.model.bundle import Bundle
 from taxon.errors import InputError
 
 SHIPPED_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "indoor" / "2"

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from shared.metrics import (
+from shared.model.task_metrics import (
     AbsoluteErrorMetric,
     MeanDirection,
     MedianConstant,
@@ -27,7 +27,7 @@ from shared.metrics import (
     TopOneMetric,
     rounded,
 )
-from shared.tasks import SEGMENTATION_BACKGROUND, SEGMENTATION_LABELS, TASKS
+from shared.model.tasks import SEGMENTATION_BACKGROUND, SEGMENTATION_LABELS, TASKS
 
 Figures = dict[str, float]
 Result = npt.NDArray[Any]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cloud_analytics.heads import TaskResult
-from cloud_analytics.pictures import (
+from cloud_analytics.decoding.heads import TaskResult
+from cloud_analytics.rendering.pictures import (
     curvature_picture,
     normal_picture,
     png,
@@ -18,9 +18,9 @@ from cloud_analytics.pictures import (
     segmentation_ids,
     segmentation_picture,
 )
-from cloud_analytics.ranking import labels_for, ranked
-from shared.bundle import Bundle
-from shared.results import ClassProbability
+from cloud_analytics.rendering.ranking import labels_for, ranked
+from shared.contract.results import ClassProbability
+from shared.model.bundle import Bundle
 
 CLASSES_IN_JSON = 10
 DRAWN = {"normal": normal_picture, "reshading": reshading_picture, "principal_curvature": curvature_picture}

@@ -17,7 +17,7 @@ from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from cloud_analytics.pictures import Colour
+from cloud_analytics.rendering.pictures import Colour
 
 WIDTH, HEIGHT = 1920, 1080
 MARGIN, GAP = 48, 28

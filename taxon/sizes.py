@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.bitstream import cut, parse, serialise
-from shared.bundle import Bundle
+from shared.codec.bitstream import cut, parse, serialise
+from shared.model.bundle import Bundle
 
 
 @dataclass(frozen=True)

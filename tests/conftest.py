@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from shared.bundle import Bundle
-from tests.tiny_bundle import write_tiny_bundle
+from shared.model.bundle import Bundle
+from tests.support.tiny_bundle import write_tiny_bundle
 
 settings.register_profile("taxon", deadline=None, max_examples=60)
 settings.load_profile("taxon")

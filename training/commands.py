@@ -11,7 +11,7 @@ import torch
 
 from training.datasets import DataError
 from training.export.bundle import export_bundle
-from training.pipeline import STAGES, Recipe, run
+from training.stages.pipeline import STAGES, Recipe, run
 
 DEFAULT_WORK = Path("work")
 NEEDED = ("nyuv2/index.csv", "houses", "imagenet_samples/labels.csv")

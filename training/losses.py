@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.batches import Batch
+from training.data.batches import Batch
 from training.datasets.frame import IGNORE
 from training.networks.task import dense_result
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import benchmarks.load
 from benchmarks.load.generate import Generator, running_generator
 from benchmarks.load.report import Load, Served, draw, read, row, summary, table
-from tests.services import ServiceProcess, running
+from tests.support.services import ServiceProcess, running
 
 SHARES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 SPREAD_SHARES = (1.0, 2.0)

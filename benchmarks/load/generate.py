@@ -20,9 +20,9 @@ import numpy as np
 from benchmarks.load.report import CODED, Served
 from benchmarks.playing import TASK_NAMES, pictures
 from benchmarks.sizing import Cameras
-from shared.client import CameraClient, Outcome, Subscriber, Wish
 from shared.errors import Refused
-from tests.services import ServiceProcess
+from taxon.client import CameraClient, Outcome, Subscriber, Wish
+from tests.support.services import ServiceProcess
 
 DRAIN_SECONDS = 90.0
 """After the last post, until every frame has its answer and every coded one its result."""

@@ -2,7 +2,7 @@
 
     Analysed --publish--> bus --open(cursor, cameras)--> Feed --take--> the frames in the journal's order, each once
 
-`cloud_analytics.results.local` is it, over the log of one process or of many (`cloud_analytics.frame_log`).
+`cloud_analytics.results.local` is it, over the log of one process or of many (`cloud_analytics.journal.frame_log`).
 Law: what `publish` has returned for is kept for subscribers that come back, as long as the bus keeps anything.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from cloud_analytics.results.types import Analysed, Lost, Received
+from cloud_analytics.frames import Analysed, Lost, Received
 
 
 class Feed(Protocol):

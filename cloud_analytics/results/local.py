@@ -14,10 +14,10 @@ import asyncio
 import time
 from collections import deque
 
-from cloud_analytics.frame_log import FrameLog
-from cloud_analytics.metrics import CloudMetrics
-from cloud_analytics.results.recent import Recent
-from cloud_analytics.results.types import Analysed, Lost, Received
+from cloud_analytics.frames import Analysed, Lost, Received
+from cloud_analytics.journal.frame_log import FrameLog
+from cloud_analytics.metrics.service import CloudMetrics
+from cloud_analytics.results.cache import Recent
 from shared.errors import LogUnavailable
 
 REPLAY_FRAMES = 64

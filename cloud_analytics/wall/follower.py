@@ -12,12 +12,12 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cloud_analytics.results.types import FrameOutput, Lost, Wish
+from cloud_analytics.frames import FrameOutput, Lost, Wish
 from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.source import FrameStream, Source
 from cloud_analytics.wall.wishes import Plan, Tasks
+from shared.contract.results import Encoding
 from shared.errors import UnknownCamera
-from shared.results import Encoding
 
 _ALL = ""
 

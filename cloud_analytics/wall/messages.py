@@ -16,11 +16,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from cloud_analytics.results.types import CameraState, FrameOutput
+from cloud_analytics.frames import CameraState, FrameOutput
 from cloud_analytics.wall.tasks import WallTask
 from cloud_analytics.wall.wishes import Plan, Wants
+from shared.contract.results import ClassesResult, PictureResult
 from shared.errors import BadRequest, TooLarge
-from shared.results import ClassesResult, PictureResult
 
 MOST_TASKS = 64
 MOST_CAMERAS = 256

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from cloud_analytics.results.types import FrameOutput
+from cloud_analytics.frames import FrameOutput
 from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.messages import frames_message, lost_message, pictures_message
 from cloud_analytics.wall.metrics import Loss
-from shared.results import ClassesResult, PictureResult
+from shared.contract.results import ClassesResult, PictureResult
 
 MOST_FRAMES = 256
 """Frames of a camera whose metadata waits for one page."""

@@ -25,12 +25,12 @@ from cloud_analytics.wall.metrics import WallMetrics
 from cloud_analytics.wall.session import Session
 from cloud_analytics.wall.source import Source
 from shared.errors import Busy, Draining, TaxonError, TooLarge
-from shared.security.access import HEADER, TOLD_SECONDS, Access, Call
-from shared.security.doors import only
-from shared.security.scopes import Action
-from shared.service.statuses import INTERNAL, status_of
+from shared.server.access.callers import HEADER, TOLD_SECONDS, Access, Call
+from shared.server.access.interceptors import only
+from shared.server.access.scopes import Action
 from shared.telemetry.logs import OncePer, logger
 from shared.telemetry.metrics import Meters
+from shared.transport.status_codes import INTERNAL, status_of
 
 log = logger("cloud.wall")
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from fastapi import WebSocket, WebSocketDisconnect
 
-from cloud_analytics.results.types import FrameOutput, Lost
+from cloud_analytics.frames import FrameOutput, Lost
 from cloud_analytics.wall.follower import Follower
 from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.messages import (

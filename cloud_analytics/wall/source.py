@@ -1,10 +1,10 @@
-"""What the wall needs of the cloud: `cloud_analytics.subscriptions` has it."""
+"""What the wall needs of the cloud: `cloud_analytics.subscribers.subscriptions` has it."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from cloud_analytics.results.types import BundleState, CameraState, FrameOutput, Lost, Wish
+from cloud_analytics.frames import BundleState, CameraState, FrameOutput, Lost, Wish
 
 
 class FrameStream(Protocol):

@@ -1,6 +1,6 @@
 """The tasks that the page can show: what the cloud offers, with the colours of their classes.
 
-the cloud's description of its bundles --wall_tasks--> WallTask, in the order of `shared.tasks`, overlays after them
+the cloud's description of its bundles --wall_tasks--> WallTask, in the order of `shared.model.tasks`, overlays after them
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cloud_analytics.pictures import class_colour
-from cloud_analytics.results.types import BundleState, ServedTask
-from shared.tasks import TASKS
+from cloud_analytics.frames import BundleState, ServedTask
+from cloud_analytics.rendering.pictures import class_colour
+from shared.model.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class WallTask:
 
 
 def wall_tasks(bundles: Iterable[BundleState]) -> tuple[WallTask, ...]:
-    """Every task of every bundle, each once: those of `shared.tasks` in that order, then the overlays' by name."""
+    """Every task of every bundle, each once: those of `shared.model.tasks` in that order, then the overlays' by name."""
     found: dict[str, WallTask] = {}
     for bundle in bundles:
         for task in bundle.tasks:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
+from shared.contract.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS
 from shared.errors import BadRequest
-from shared.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST = 64

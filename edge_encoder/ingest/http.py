@@ -14,19 +14,19 @@ from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
-from edge_encoder.ingest.answers import LATER, NOT_LET_IN, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
-from edge_encoder.ingest.bodies import Bodies
+from edge_encoder.frames import Outcome
+from edge_encoder.ingest.admission import Intake, posted_now
 from edge_encoder.ingest.capture_time import capture_time_us
-from edge_encoder.ingest.docs import add_docs
-from edge_encoder.intake import Intake, posted_now
-from edge_encoder.types import Outcome
+from edge_encoder.ingest.http_answers import LATER, NOT_LET_IN, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
+from edge_encoder.ingest.http_bodies import Bodies
+from edge_encoder.ingest.http_docs import add_docs
+from shared.contract.trace_context import packed
 from shared.errors import Busy, DeadlinePassed, RequestError, TooLarge
-from shared.security.access import Access
-from shared.security.doors import ASKS, PROBLEM_JSON, caller_of_request
-from shared.security.scopes import Action
-from shared.service.statuses import problem, status_of
-from shared.service.web import web_app
-from shared.telemetry.trace import packed
+from shared.server.access.callers import Access
+from shared.server.access.interceptors import ASKS, PROBLEM_JSON, caller_of_request
+from shared.server.access.scopes import Action
+from shared.server.http_server import web_app
+from shared.transport.status_codes import problem, status_of
 
 RETRY_AFTER = {"Retry-After": "1"}
 OPEN_PATHS = ("/", "/docs", "/docs/", "/openapi.json")

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 
-from shared.sources.hand_over import HandOver
+from shared.sources.thread_queue import HandOver
 from shared.sources.types import Source, SourceFrame
 
 READ_AHEAD_FRAMES = 3

@@ -85,7 +85,7 @@ _COMMANDS = (
     Command(
         "experiment",
         "run one of the paper's experiments again (needs the train extra)",
-        "training.experiments.commands",
+        "experiments.commands",
         "train",
     ),
 )

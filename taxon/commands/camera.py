@@ -16,10 +16,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
-from shared.client import CameraClient, Receipt, Timeouts
-from shared.packets import checked_name
+from shared.contract.packets import checked_name
 from shared.sources import open_source, play
 from shared.telemetry.logs import configure_logs
+from taxon.client import CameraClient, Receipt, Timeouts
 from taxon.errors import CommandError
 from taxon.live.options import add_credentials, count, credentials_of, positive
 from taxon.live.stopping import Stop, finish, run_live, until

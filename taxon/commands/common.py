@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from shared.bundle import Bundle
 from shared.errors import TaxonError
+from shared.model.bundle import Bundle
 from taxon.errors import InputError, UsageError
 
 Item = TypeVar("Item")

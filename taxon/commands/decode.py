@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Container
 from pathlib import Path
 
-from cloud_analytics.decoder import Decoder
-from cloud_analytics.heads import results
-from shared.bundle import Bundle
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import results
+from shared.model.bundle import Bundle
 from taxon.commands.common import (
     LARGEST_BITSTREAM_BYTES,
     add_bundle_option,

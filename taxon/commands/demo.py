@@ -17,7 +17,7 @@ from taxon.defaults import bundle_directory, load_bundle
 from taxon.errors import InputError
 from taxon.live.demo import Demo, DemoPlan
 from taxon.live.options import positive
-from taxon.live.places import free_places
+from taxon.live.ports import free_places
 from taxon.live.stopping import Stop, run_live
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from edge_encoder.service import EdgeService
 from edge_encoder.settings import EdgeSettings
-from shared.service.descriptors import make_room
-from shared.service.lifecycle import run_service
-from shared.service.settings import load_settings, warn_of_unknown_variables
+from shared.server.connections.file_limit import make_room
+from shared.server.lifecycle import run_service
+from shared.server.settings import load_settings, warn_of_unknown_variables
 from shared.telemetry.logs import configure_logs
 from taxon.defaults import bundle_directory
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge_encoder.encoder import Encoder
-from edge_encoder.preprocess import LARGEST_PIXELS, SMALLEST_SIDE, preprocess
+from edge_encoder.encoding.encoder import Encoder
+from edge_encoder.encoding.preprocess import LARGEST_PIXELS, SMALLEST_SIDE, preprocess
 from taxon.commands.common import (
     LARGEST_PICTURE_BYTES,
     add_bundle_option,

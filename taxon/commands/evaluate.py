@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from cloud_analytics.decoder import Decoder
-from cloud_analytics.heads import TaskResult, results
-from cloud_analytics.reference import Reference
-from edge_encoder.encoder import EncodedFrame, Encoder
-from shared.bundle import Bundle
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import TaskResult, results
+from cloud_analytics.decoding.reference import Reference
+from edge_encoder.encoding.encoder import EncodedFrame, Encoder
+from shared.model.bundle import Bundle
 from taxon.commands.common import add_bundle_option, chosen_rate
 from taxon.defaults import data_folder, load_bundle
 from taxon.errors import InputError, UsageError

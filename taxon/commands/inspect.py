@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.bitstream import VERSION, Bitstream, Substream, parse
-from shared.bundle import Bundle
-from shared.entropy.codec import EntropyCodec
+from shared.codec.bitstream import VERSION, Bitstream, Substream, parse
+from shared.codec.entropy_codec import EntropyCodec
 from shared.errors import BitstreamError, CorruptBitstream
+from shared.model.bundle import Bundle
 from taxon.commands.common import LARGEST_BITSTREAM_BYTES, add_bundle_option, read_bytes
 from taxon.defaults import bundle_directory, load_bundle
 from taxon.errors import InputError

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cloud_analytics.decoder import Decoder
-from cloud_analytics.heads import TaskResult, results
-from cloud_analytics.pictures import (
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import TaskResult, results
+from cloud_analytics.rendering.pictures import (
     class_colour,
     normal_picture,
     png,
@@ -21,10 +21,10 @@ from cloud_analytics.pictures import (
     segmentation_picture,
     strong_curvature_picture,
 )
-from edge_encoder.encoder import Encoder
-from edge_encoder.preprocess import preprocess
-from shared.bundle import Bundle
-from shared.frames import Frame, Geometry, InputSize
+from edge_encoder.encoding.encoder import Encoder
+from edge_encoder.encoding.preprocess import preprocess
+from shared.contract.geometry import Frame, Geometry, InputSize
+from shared.model.bundle import Bundle
 from taxon.commands.common import (
     LARGEST_PICTURE_BYTES,
     add_bundle_option,

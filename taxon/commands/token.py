@@ -13,8 +13,8 @@ import os
 import stat
 from pathlib import Path
 
-from shared.security.scopes import read_scopes
-from shared.security.tokens import new_token, read_tokens, token_line
+from shared.server.access.scopes import read_scopes
+from shared.server.access.token_file import new_token, read_tokens, token_line
 from taxon.errors import CommandError, UsageError
 
 

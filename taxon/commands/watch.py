@@ -13,13 +13,13 @@ import asyncio
 import sys
 from pathlib import Path
 
-from shared.client import CloudClient, Credentials, Encoding, Subscriber, Timeouts, Unreachable, Wish
 from shared.telemetry.logs import configure_logs
+from taxon.client import CloudClient, Credentials, Encoding, Subscriber, Timeouts, Unreachable, Wish
 from taxon.commands.common import names_of
 from taxon.errors import CommandError, UsageError
 from taxon.live.options import add_credentials, count, credentials_of, positive
-from taxon.live.saving import save
-from taxon.live.showing import shown
+from taxon.live.result_files import save
+from taxon.live.screen import shown
 from taxon.live.stopping import Stop, finish, run_live, until
 from taxon.live.table import line, summary
 from taxon.live.watching import OBJECT, SCENE, Watching

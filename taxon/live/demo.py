@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.client import CloudClient, Encoding, Subscriber, Timeouts, Wish
+from taxon.client import CloudClient, Encoding, Subscriber, Timeouts, Wish
 from taxon.errors import CommandError
 from taxon.live.children import ChildDied, Children
 from taxon.live.ledger import Ledger
-from taxon.live.places import HOST, Places, until_linked, until_ready
-from taxon.live.showing import shown
+from taxon.live.ports import HOST, Places, until_linked, until_ready
+from taxon.live.screen import shown
 from taxon.live.stopping import Stop, finish
 from taxon.live.watching import Watching
 

@@ -7,7 +7,7 @@ import math
 import sys
 from pathlib import Path
 
-from shared.client import Credentials
+from taxon.client import Credentials
 
 
 def positive(text: str) -> float:

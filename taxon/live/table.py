@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from shared.client import Result
+from taxon.client import Result
 from taxon.live.watching import OBJECT, SCENE, View, top_class
 
 _RIGHT = ("frames", "bytes/frame", "kbit/s", "delay p50")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from shared.client import Outcome, Receipt, Refused
+from taxon.client import Outcome, Receipt, Refused
 
 _WORDS = {
     Outcome.CODED: "coded",

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shared.client import ClassesResult, Result
+from taxon.client import ClassesResult, Result
 
 WINDOW_SECONDS = 10.0
 SILENT_SECONDS = 5.0

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from docker import DockerClient
 
-from shared.client import CameraClient, TensorResult
-from tests.collector import ARRIVAL_SECONDS, collecting, post, post_until_wanted
-from tests.compose_stack import ROOT, TAG, ComposeStack, until
+from taxon.client import CameraClient, TensorResult
+from tests.support.collector import ARRIVAL_SECONDS, collecting, post, post_until_wanted
+from tests.support.compose_stack import ROOT, TAG, ComposeStack, until
 
 LARGEST_IMAGE_BYTES = 600_000_000
 # The first test of a run builds the images.

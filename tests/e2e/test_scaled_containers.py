@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from docker import DockerClient
 
-from shared.client import CameraClient
-from tests.collector import collecting, post, post_until_wanted
-from tests.compose_stack import ROOT, ComposeStack, running_stack
+from taxon.client import CameraClient
+from tests.support.collector import collecting, post, post_until_wanted
+from tests.support.compose_stack import ROOT, ComposeStack, running_stack
 
 # The first test of a run builds the images.
 pytestmark = pytest.mark.timeout(2400)

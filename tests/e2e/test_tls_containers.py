@@ -17,10 +17,10 @@ import httpx
 import pytest
 from docker import DockerClient
 
-from shared.client import CameraClient, Credentials, Refused, Result, Subscriber, Timeouts, Unreachable, Wish
-from tests.collector import ARRIVAL_SECONDS, post_until_wanted
-from tests.command import taxon
-from tests.compose_stack import ROOT, ComposeStack, running_stack, until
+from taxon.client import CameraClient, Credentials, Refused, Result, Subscriber, Timeouts, Unreachable, Wish
+from tests.support.collector import ARRIVAL_SECONDS, post_until_wanted
+from tests.support.command import taxon
+from tests.support.compose_stack import ROOT, ComposeStack, running_stack, until
 
 pytestmark = pytest.mark.timeout(2400)
 FILES = ("docker-compose.yml", "deploy/compose.tls.yml")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.broken_png import png_that_claims
-from tests.command import Finished, room, taxon
+from tests.support.broken_png import png_that_claims
+from tests.support.command import Finished, room, taxon
 
 
 @dataclass(frozen=True)

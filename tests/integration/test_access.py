@@ -17,13 +17,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from shared.bundle import Bundle
-from shared.client import CameraClient, CloudClient, Credentials, Refused, Subscriber, Timeouts, Wish
-from shared.service.statuses import reason_of
-from shared.uplink_messages import PROTOCOL_VERSION
+from shared.contract.uplink_stream import PROTOCOL_VERSION
+from shared.model.bundle import Bundle
+from shared.transport.status_codes import reason_of
 from shared.wire import uplink_pb2, uplink_pb2_grpc
-from tests.authority import TokenFolder, header
-from tests.guarded_services import EDGE, PATIENT, PICTURE, WISH, Guarded, guarded, posted
+from taxon.client import CameraClient, CloudClient, Credentials, Refused, Subscriber, Timeouts, Wish
+from tests.support.authority import TokenFolder, header
+from tests.support.guarded_services import EDGE, PATIENT, PICTURE, WISH, Guarded, guarded, posted
 
 PROBE = Timeouts(answer=10, give_up=10)
 

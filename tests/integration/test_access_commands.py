@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import taxon
+from tests.support.command import taxon
 
 
 @pytest.mark.parametrize("kind", ["edge", "cloud"])

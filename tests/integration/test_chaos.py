@@ -1,4 +1,6 @@
-"""Faults at random for half a minute: see `tests.chaos`, which runs as long as you like. What this machine cannot do is said and left out.
+"""Faults at random for half a minute: see `tests.trials.chaos`, which runs as long as you like.
+
+What this machine cannot do is said and left out.
 
 TAXON_CHAOS_SEED repeats a run's faults (their moments differ a little); TAXON_CHAOS_SECONDS lengthens it.
 """
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.run import run
+from tests.trials.chaos.run import run
 
 SECONDS = 25.0
 

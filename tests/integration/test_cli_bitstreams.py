@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from shared.bundle import Bundle
-from tests.command import Finished, files_in, room, taxon
+from shared.model.bundle import Bundle
+from tests.support.command import Finished, files_in, room, taxon
 
 DENSE_FILES = {
     "segment_semantic.png": "RGB",

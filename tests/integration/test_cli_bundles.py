@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.bundle import Bundle
-from tests.command import files_in, room, taxon
+from shared.model.bundle import Bundle
+from tests.support.command import files_in, room, taxon
 
 
 @pytest.fixture

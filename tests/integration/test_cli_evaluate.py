@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.bundle import Bundle
-from tests.command import room, taxon
-from tests.tiny_bundle import write_tiny_bundle
+from shared.model.bundle import Bundle
+from tests.support.command import room, taxon
+from tests.support.tiny_bundle import write_tiny_bundle
 
 
 @pytest.fixture(scope="module")

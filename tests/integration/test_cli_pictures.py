@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.command import files_in
 from tests.integration.conftest import BAD, GOOD, Encoding
+from tests.support.command import files_in
 
 
 def stem(encoding: Encoding, name: str) -> str:

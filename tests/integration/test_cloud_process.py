@@ -14,18 +14,18 @@ import grpc
 import numpy as np
 import pytest
 
-from cloud_analytics.decoder import Decoder
-from cloud_analytics.heads import results as results_of
-from shared.bundle import Bundle
-from shared.packets import Packet
-from shared.service.statuses import reason_of
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import results as results_of
+from shared.contract.packets import Packet
+from shared.model.bundle import Bundle
+from shared.transport.status_codes import reason_of
 from shared.wire import results_pb2, results_pb2_grpc
-from tests.command import taxon
-from tests.overlay_head import write_overlay
-from tests.services import ServiceProcess, running
-from tests.small_edge import SmallEdge, coded_packets
-from tests.small_subscriber import SmallSubscriber, sequences
-from tests.tiny_bundle import write_tiny_bundle
+from tests.support.command import taxon
+from tests.support.overlay_head import write_overlay
+from tests.support.services import ServiceProcess, running
+from tests.support.small_edge import SmallEdge, coded_packets
+from tests.support.small_subscriber import SmallSubscriber, sequences
+from tests.support.tiny_bundle import write_tiny_bundle
 
 TASKS = ("class_scene", "segment_semantic", "normal", "reshading")
 SECONDS = 20.0

@@ -14,10 +14,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from shared.bundle import Bundle
+from shared.model.bundle import Bundle
 from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc
-from tests.recording_cloud import RecordingCloud, wanted
-from tests.running_edge import picture
+from tests.support.recording_cloud import RecordingCloud, wanted
+from tests.support.running_edge import picture
 
 CAMERAS = ("kitchen", "hall", "attic")
 READY_SECONDS = 60.0

@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from experiments.codecs.picture_codecs import HevcIntra, Jpeg
+from experiments.commands import EXPERIMENTS, report
+from experiments.rd import collect as rd
+from experiments.runs import runs
+from experiments.runs.setup import Setup
+from experiments.summary import write_claims
+from experiments.table1 import collect as table1
+from experiments.table2 import collect as table2
+from experiments.table4 import collect as table4
 from taxon.main import REFUSED, USAGE, main
-from tests.small_suite import OpenSmallSuite
-from training.experiments import rd, runs, table1, table2, table4
-from training.experiments.commands import EXPERIMENTS, report
-from training.experiments.picture_codecs import HevcIntra, Jpeg
-from training.experiments.setup import Setup
-from training.experiments.summary import write_claims
+from tests.support.small_suite import OpenSmallSuite
 
 STEPS = 3
 PRICES = (4e-3, 3.5e-4, 7e-5)

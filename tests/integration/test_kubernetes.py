@@ -19,10 +19,10 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from cloud_analytics.metrics import CloudMetrics
+from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import CloudSettings
 from edge_encoder.settings import EdgeSettings
-from tests.debian_programs import DebianPackage
+from tests.support.debian_programs import DebianPackage
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ("base", "gpu", "scale", "tls")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.bundle import Bundle
-from tests.services import ServiceProcess, running
-from tests.small_edge import SmallEdge, coded_packets
-from tests.small_subscriber import SmallSubscriber, sequences
+from shared.model.bundle import Bundle
+from tests.support.services import ServiceProcess, running
+from tests.support.small_edge import SmallEdge, coded_packets
+from tests.support.small_subscriber import SmallSubscriber, sequences
 
 
 @pytest.mark.asyncio

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.authority import TokenFolder
-from tests.services import ServiceProcess, running
+from tests.support.authority import TokenFolder
+from tests.support.services import ServiceProcess, running
 
 CHECKS = (
     "not_a_server_error",

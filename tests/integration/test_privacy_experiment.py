@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.privacy import attack, equal_bytes, pictures
+from experiments.privacy.collection import collect_split
+from experiments.privacy.network import Sizes
 from taxon.main import REFUSED, main
-from tests.small_privacy import RUN_FRAMES, TEST, sources, write_data, write_samples
-from tests.tiny_bundle import write_tiny_bundle
+from tests.support.small_privacy import RUN_FRAMES, TEST, sources, write_data, write_samples
+from tests.support.tiny_bundle import write_tiny_bundle
 from training.datasets import nyuv2
-from training.experiments.privacy import attack, equal_bytes, pictures
-from training.experiments.privacy.collection import collect_split
-from training.experiments.privacy.network import Sizes
 
 STEPS = 150
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud_analytics.decoder import Decoder
-from cloud_analytics.heads import results
-from edge_encoder.encoder import Encoder
-from edge_encoder.preprocess import preprocess
-from shared.bitstream import cut, parse, serialise
-from shared.bundle import Bundle
-from shared.latents import Latent
-from shared.tasks import TASKS
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import results
+from edge_encoder.encoding.encoder import Encoder
+from edge_encoder.encoding.preprocess import preprocess
+from shared.codec.bitstream import cut, parse, serialise
+from shared.codec.latents import Latent
+from shared.model.bundle import Bundle
+from shared.model.tasks import TASKS
 from taxon.defaults import SHIPPED_BUNDLE
 
 ROOT = Path(__file__).parents[2]
@@ -100,8 +100,8 @@ def test_another_process_decodes_the_same_symbols(
         expected[str(i)] = [[group.latent.v.tolist(), group.latent.z.tolist()] for group in coded.groups]
     script = (
         "import json, sys, pathlib\n"
-        "from cloud_analytics.decoder import Decoder\n"
-        "from shared.bundle import Bundle\n"
+        "from cloud_analytics.decoding.decoder import Decoder\n"
+        "from shared.model.bundle import Bundle\n"
         "decoder = Decoder(Bundle.load(pathlib.Path(sys.argv[1])))\n"
         "decoded = {p.stem: decoder.latents(p.read_bytes()) for p in pathlib.Path(sys.argv[2]).glob('*.txn')}\n"
         "print(json.dumps({k: [[l[g].v.tolist(), l[g].z.tolist()] for g in ('semantic', 'geometry')] for k, l in decoded.items()}))\n"
@@ -132,7 +132,8 @@ def test_a_group_cut_out_gives_the_results_it_gave_in_company(
 def test_the_services_never_load_torch() -> None:
     script = (
         "import sys\n"
-        "import cloud_analytics.heads, cloud_analytics.reference, edge_encoder.encoder, edge_encoder.preprocess, taxon.main\n"
+        "import cloud_analytics.decoding.heads, cloud_analytics.decoding.reference\n"
+        "import edge_encoder.encoding.encoder, edge_encoder.encoding.preprocess, taxon.main\n"
         "import training.datasets\n"
         "assert not {'torch', 'torchvision', 'compressai', 'scipy'} & set(sys.modules), sorted(sys.modules)\n"
     )
@@ -144,8 +145,8 @@ def test_the_inference_runtime_reports_to_nobody(tmp_path: Path) -> None:
     script = (
         "import pathlib, sys\n"
         "import numpy as np\n"
-        "from edge_encoder.encoder import Encoder\n"
-        "from shared.bundle import Bundle\n"
+        "from edge_encoder.encoding.encoder import Encoder\n"
+        "from shared.model.bundle import Bundle\n"
         "encoder = Encoder(Bundle.load(pathlib.Path(sys.argv[1])))\n"
         "encoder.encode(np.zeros((256, 256, 3), np.uint8), ['semantic'], 0)\n"
     )

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.client import CameraClient, Outcome, Subscriber
-from tests.guarded_services import PATIENT, PICTURE, WISH, Guarded, guarded, posted
+from taxon.client import CameraClient, Outcome, Subscriber
+from tests.support.guarded_services import PATIENT, PICTURE, WISH, Guarded, guarded, posted
 
 
 @pytest.mark.asyncio

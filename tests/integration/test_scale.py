@@ -1,6 +1,6 @@
 """Replicas of the cloud on a real nats-server: what one takes the other gives, wishes cross, and what is killed loses and doubles nothing.
 
-The last is a short run of `tests.scale`; `make e2e-scale` runs a long one.
+The last is a short run of `tests.trials.scale`; `make e2e-scale` runs a long one.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from shared.bundle import Bundle
-from shared.client import CameraClient, CloudClient, Outcome, Subscriber, Wish
-from tests.nats_server import NatsServer, needs_nats, running_nats
-from tests.running_edge import picture
-from tests.scale import Scale
-from tests.services import ServiceProcess, running
-from tests.small_edge import SmallEdge, coded_packets
-from tests.small_subscriber import SmallSubscriber, sequences
+from shared.model.bundle import Bundle
+from taxon.client import CameraClient, CloudClient, Outcome, Subscriber, Wish
+from tests.support.nats_server import NatsServer, needs_nats, running_nats
+from tests.support.running_edge import picture
+from tests.support.services import ServiceProcess, running
+from tests.support.small_edge import SmallEdge, coded_packets
+from tests.support.small_subscriber import SmallSubscriber, sequences
+from tests.trials.scale import Scale
 
 pytestmark = needs_nats
 PATIENCE_SECONDS = 30.0

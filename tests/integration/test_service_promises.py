@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.bundle import Bundle
-from shared.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
-from tests.command import room
-from tests.services import ServiceProcess, running
-from tests.tiny_bundle import write_tiny_bundle
+from shared.model.bundle import Bundle
+from taxon.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
+from tests.support.command import room
+from tests.support.services import ServiceProcess, running
+from tests.support.tiny_bundle import write_tiny_bundle
 
 SEMANTIC, GEOMETRY = ("class_scene",), ("reshading",)
 SUBSCRIBERS = 200

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud_analytics.decoder import Decoder
-from cloud_analytics.heads import results as results_of
-from edge_encoder.encoder import Encoder
-from edge_encoder.preprocess import preprocess
-from shared.bundle import Bundle
-from shared.client import (
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import results as results_of
+from edge_encoder.encoding.encoder import Encoder
+from edge_encoder.encoding.preprocess import preprocess
+from shared.model.bundle import Bundle
+from taxon.client import (
     CameraClient,
     CameraFrame,
     ClassesResult,
@@ -33,8 +33,8 @@ from shared.client import (
     Wish,
 )
 from taxon.defaults import SHIPPED_BUNDLE
-from tests.link import Link
-from tests.services import ServiceProcess, running
+from tests.support.link import Link
+from tests.support.services import ServiceProcess, running
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = ("class_scene", "class_object", "segment_semantic", "normal", "reshading", "principal_curvature")

@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from tests.published_weights import write_all_networks
-from tests.small_taskonomy import KITCHEN, write_world
-from training.experiments import runs, table1, table4, unseen
-from training.experiments.measure import original_figures
-from training.experiments.picture_codecs import HevcIntra
-from training.experiments.runs import RunTraining
-from training.experiments.setup import Setup
-from training.experiments.suite import Suite
-from training.experiments.taskonomy import FrameCounts, OpenTaskonomy
+from experiments.codecs.picture_codecs import HevcIntra
+from experiments.runs import runs, unseen
+from experiments.runs.measure import original_figures
+from experiments.runs.runs import RunTraining
+from experiments.runs.setup import Setup
+from experiments.suites.suite import Suite
+from experiments.suites.taskonomy import FrameCounts, OpenTaskonomy
+from experiments.table1 import collect as table1
+from experiments.table4 import collect as table4
+from tests.support.published_weights import write_all_networks
+from tests.support.small_taskonomy import KITCHEN, write_world
 
 STEPS = 1
 
@@ -110,7 +112,7 @@ def test_depth_is_judged_in_metres(suite: Suite, results: dict[str, Any]) -> Non
 def test_a_suite_that_was_opened_is_read_again_without_encoders(
     suite: Suite, opener: OpenTaskonomy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.experiments.published.load_encoder", lambda path: pytest.fail(f"read {path} again"))
+    monkeypatch.setattr("experiments.suites.published.load_encoder", lambda path: pytest.fail(f"read {path} again"))
     again = opener()
     assert (again.folder, again.networks_sha256) == (suite.folder, suite.networks_sha256)
     assert torch.equal(*(one.heads["class_scene"](torch.ones(1, 8, 16, 16)) for one in (suite, again)))

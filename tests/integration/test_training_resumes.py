@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from training import loop
-from training import train_tasks as stage
-from training.batches import Batch, Share, batch_at, stream
-from training.train_tasks import TaskTraining, train_tasks
-from training.views import FIELDS, ViewSet
+from training.data.batches import Batch, Share, batch_at, stream
+from training.data.views import FIELDS, ViewSet
+from training.stages import tasks as stage
+from training.stages.tasks import TaskTraining, train_tasks
 
 VIEWS = 6
 SETTINGS = TaskTraining(steps=4, rooms_per_batch=2, houses_per_batch=1, warm_up_steps=1)

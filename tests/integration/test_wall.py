@@ -14,15 +14,15 @@ from playwright.async_api import Browser
 from prometheus_client import CollectorRegistry
 
 from cloud_analytics.wall import WALL_OPEN_PATHS, add_wall
-from shared.bundle import Bundle
-from shared.security.access import Access
-from shared.security.tokens import Tokens
-from shared.service.web import WebServer, web_app
-from shared.tasks import TASKS
+from shared.model.bundle import Bundle
+from shared.model.tasks import TASKS
+from shared.server.access.callers import Access
+from shared.server.access.token_file import Tokens
+from shared.server.http_server import WebServer, web_app
 from taxon.defaults import SHIPPED_BUNDLE
-from tests.authority import TokenFolder
-from tests.chromium import CHROMIUM, DESK, PHONE, OpenWall, chromium, wall_in
-from tests.wall_feeder import Feeder
+from tests.support.authority import TokenFolder
+from tests.support.chromium import CHROMIUM, DESK, PHONE, OpenWall, chromium, wall_in
+from tests.support.wall_feeder import Feeder
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("kitchen", "living_room")

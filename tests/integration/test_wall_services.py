@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.tasks import TASKS
-from tests.chromium import CHROMIUM, OpenWall, chromium, wall_in
-from tests.live_wall import ROOMS, LiveWall, live_wall
+from shared.model.tasks import TASKS
+from tests.support.chromium import CHROMIUM, OpenWall, chromium, wall_in
+from tests.support.live_wall import ROOMS, LiveWall, live_wall
 
 DENSE = tuple(task.name for task in TASKS if task.is_dense)
 GEOMETRY = ("normal", "reshading", "principal_curvature")

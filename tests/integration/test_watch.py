@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import ServiceProcess, free_port, running
+from tests.support.services import ServiceProcess, free_port, running
 
 
 def watch(*arguments: str) -> subprocess.CompletedProcess[str]:

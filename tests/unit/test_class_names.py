@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.source_tree import classes, product_files
+from tests.support.source_tree import classes, product_files
 
 DEFINED_TWICE = {
     "Analysed",

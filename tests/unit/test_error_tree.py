@@ -16,8 +16,8 @@ import grpc
 import pytest
 
 from shared import errors
-from shared.service.statuses import STATUSES
-from tests.source_tree import (
+from shared.transport.status_codes import STATUSES
+from tests.support.source_tree import (
     ROOT,
     classes,
     descendants,

@@ -14,7 +14,9 @@ MAY_USE = {
     "edge_encoder": {"shared", "edge_encoder"},
     "cloud_analytics": {"shared", "cloud_analytics"},
     "training": {"shared", "training"},
-    "taxon": {"shared", "edge_encoder", "cloud_analytics", "training", "taxon"},
+    "experiments": {"shared", "training", "experiments"},
+    "tools": {"shared", "training", "tools"},
+    "taxon": {"shared", "edge_encoder", "cloud_analytics", "training", "experiments", "taxon"},
 }
 TRAINING_ONLY = {"torch", "torchvision", "compressai", "matplotlib", "scipy", "onnx", "mitsuba"}
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.source_tree import NOT_PRODUCT, ROOT, files_of, packages
+from tests.support.source_tree import NOT_PRODUCT, ROOT, files_of, packages
 
 HELP = """
 from taxon.main import main
@@ -24,7 +24,7 @@ try:
 except SystemExit:
     pass
 """
-MOST_MODULES = {"import taxon": 5, "import shared.client": 560, HELP: 115}
+MOST_MODULES = {"import taxon": 5, "import taxon.client": 560, HELP: 115}
 """So many modules at most. With Python 3.11 and every extra they were 1, 542 and 106; another Python's own library differs by a few.
 
 A lighter import lowers its number here; none is raised without a reason beside it.
@@ -90,7 +90,7 @@ def test_an_import_is_no_heavier_than_it_was(code: str) -> None:
 
 
 def test_the_client_loads_no_other_libraries_than_before() -> None:
-    assert loaded("import shared.client").libraries <= CLIENT_LIBRARIES | OPTIONAL
+    assert loaded("import taxon.client").libraries <= CLIENT_LIBRARIES | OPTIONAL
 
 
 def test_the_command_answers_for_help_without_any_library() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.source_tree import ROOT, docstrings, files_of, packages
+from tests.support.source_tree import ROOT, docstrings, files_of, packages
 
 PAGES = sorted(
     [

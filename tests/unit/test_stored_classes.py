@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from tests.source_tree import ROOT, last_name, product_files, tree_of
+from tests.support.source_tree import ROOT, last_name, product_files, tree_of
 
 SAFE_READING = {
     "torch.load": ("weights_only", "True", None),

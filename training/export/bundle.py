@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torchvision.models import EfficientNet_B0_Weights
 
-from shared.entropy.hyperprior import LatentShape
+from shared.codec.hyper_synthesis import LatentShape
+from shared.contract.geometry import InputSize
 from shared.errors import TaxonError
-from shared.frames import InputSize
-from shared.manifest import OperatingPoint, TaskEntry, TaskGroup, write_manifest
-from shared.tasks import SEGMENTATION_LABELS
+from shared.model.manifest import OperatingPoint, TaskEntry, TaskGroup, write_manifest
+from shared.model.tasks import SEGMENTATION_LABELS
 from training.datasets.geometry import MINIMUM_RADIUS_METRES
 from training.datasets.nyuv2 import SCENES
 from training.export.cdf_tables import save_cdf_tables
@@ -28,8 +28,8 @@ from training.export.half_precision import store_weights_in_half
 from training.export.quantise import save_entropy_model
 from training.networks.backbone import ImageNetBranch, Trunk, pretrained_lite0
 from training.networks.codec_spec import SPECS
-from training.networks.rooms import GROUPS, TaskNetworks
-from training.train_codec import CodedNetworks
+from training.networks.task_networks import GROUPS, TaskNetworks
+from training.stages.codec import CodedNetworks
 
 RATE_NAMES = ("lowest", "low", "middle", "high")
 MODEL_CARD = "MODEL_CARD.md"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from shared.entropy.tables import FRACTIONS
+from shared.codec.cdf_tables import FRACTIONS
 
 _TOTAL = 1 << 16
 _TAIL = 2.0**-14

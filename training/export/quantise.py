@@ -1,7 +1,7 @@
 """The trained hyper-synthesis in integers: what `entropy.npz` holds (docs/format.md).
 
 Weights get 12 fractional bits and biases 20, activations 8: fine enough that nothing needs to be trained again, and
-`shared/entropy/hyperprior.py` computes with them exactly.
+`shared/codec/hyper_synthesis.py` computes with them exactly.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from shared.entropy.hyperprior import ACTIVATION_BITS, WEIGHT_BITS
+from shared.codec.hyper_synthesis import ACTIVATION_BITS, WEIGHT_BITS
 from training.networks.codec import GroupCodec
 from training.networks.hyperprior import INDEX_UNIT, SCALES, RateLinear
 

@@ -1,4 +1,4 @@
-"""The codebook-hyperprior codec of one task group (paper 3.1 and 3.2), for training; `shared/entropy` codes with its integer twin.
+"""The codebook-hyperprior codec of one task group (paper 3.1 and 3.2), for training; `shared/codec` codes with its integer twin.
 
     h_t --f_perc_t--+                           +--gain_r, round--> z --/gain_r--> D --split_t--> h^_t
                     +--concat--> E --> y -------+                   |

@@ -1,4 +1,4 @@
-"""The codebook hyperprior of one task group (paper 3.1, eq. 7), for training; `shared/entropy/hyperprior.py` is its integer twin.
+"""The codebook hyperprior of one task group (paper 3.1, eq. 7), for training; `shared/codec/hyper_synthesis.py` is its integer twin.
 
 z --/gain_r--> hyper-analysis, pooling --> v
 mu_k, sigma_k of every z_k <--prediction <-- Z = A C (codebook) <-- A <-- trunk <-- v
@@ -62,7 +62,7 @@ class RateLinear(nn.Module):
 
 
 class HyperSynthesis(nn.Module):
-    """v -> mu and scale index of every latent (eq. 7): the float twin of shared/entropy/hyperprior.py."""
+    """v -> mu and scale index of every latent (eq. 7): the float twin of shared/codec/hyper_synthesis.py."""
 
     def __init__(self, spec: CodecSpec) -> None:
         super().__init__()

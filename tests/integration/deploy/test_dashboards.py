@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.measured_stack import CAMERAS, THRIFTY, MeasuredStack
-from tests.prometheus import ROOT, QueryRefused
+from tests.support.measured_stack import CAMERAS, THRIFTY, MeasuredStack
+from tests.support.prometheus import ROOT, QueryRefused
 
 DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"
 WINDOW_SECONDS = 30

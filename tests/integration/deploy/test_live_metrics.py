@@ -13,13 +13,13 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.client import Outcome, Result
-from shared.results import GroupBytes
+from shared.contract.results import GroupBytes
+from taxon.client import Outcome, Result
 from tests.integration.deploy.conftest import FRAMES
 from tests.integration.deploy.test_rules import ALERTS, RECORDS
-from tests.measured_stack import CAMERAS, THRIFTY, MeasuredStack
-from tests.prometheus import ROOT
-from tests.services import ServiceProcess
+from tests.support.measured_stack import CAMERAS, THRIFTY, MeasuredStack
+from tests.support.prometheus import ROOT
+from tests.support.services import ServiceProcess
 
 PAGE = ROOT / "docs" / "metrics.md"
 EXACTLY = 1e-9

@@ -19,14 +19,14 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from shared.client import CameraClient
-from tests.alertmanager import CONFIG, AlertmanagerServer, PageSink
-from tests.alertmanager import PACKAGE as ALERTMANAGER_PACKAGE
+from taxon.client import CameraClient
 from tests.integration.deploy.test_rules import ALERTS
-from tests.prometheus import PACKAGE as PROMETHEUS_PACKAGE
-from tests.prometheus import PROMETHEUS, PrometheusServer, eventually
-from tests.running_edge import picture
-from tests.services import ServiceProcess, running
+from tests.support.alertmanager import CONFIG, AlertmanagerServer, PageSink
+from tests.support.alertmanager import PACKAGE as ALERTMANAGER_PACKAGE
+from tests.support.prometheus import PACKAGE as PROMETHEUS_PACKAGE
+from tests.support.prometheus import PROMETHEUS, PrometheusServer, eventually
+from tests.support.running_edge import picture
+from tests.support.services import ServiceProcess, running
 
 HALL, KITCHEN = "hall", "kitchen"
 POST_EVERY_SECONDS = 0.3

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.prometheus import PACKAGE, PROMETHEUS, ROOT
+from tests.support.prometheus import PACKAGE, PROMETHEUS, ROOT
 
 RULES, TESTS = PROMETHEUS / "rules", PROMETHEUS / "tests"
 ALERTS = re.findall(r"- alert: (\w+)", (RULES / "alerts.yml").read_text())

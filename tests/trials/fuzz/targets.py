@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz.bitstreams import BitstreamTarget
-from tests.fuzz.bundles import BundleTarget
-from tests.fuzz.doors import DoorTarget
-from tests.fuzz.ingest import IngestTarget
-from tests.fuzz.requests import RequestTarget
-from tests.fuzz.target import Target
-from tests.fuzz.tokens import TokenTarget
-from tests.fuzz.uplinks import UplinkTarget
+from tests.trials.fuzz.bitstreams import BitstreamTarget
+from tests.trials.fuzz.bundles import BundleTarget
+from tests.trials.fuzz.doors import DoorTarget
+from tests.trials.fuzz.ingest import IngestTarget
+from tests.trials.fuzz.requests import RequestTarget
+from tests.trials.fuzz.target import Target
+from tests.trials.fuzz.tokens import TokenTarget
+from tests.trials.fuzz.uplinks import UplinkTarget
 
 TARGETS: Mapping[str, type[Target]] = {
     one.name: one

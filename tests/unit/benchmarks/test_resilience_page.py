@@ -10,11 +10,11 @@ import pytest
 
 from benchmarks.load.report import Load, Served
 from benchmarks.resilience_page import MISSING, PAGE, filled
-from shared.client import Outcome, Receipt
-from tests.chaos.memory import Growth
-from tests.chaos.report import Report
-from tests.soak.report import Point, Soak
-from tests.vital_signs import Signs
+from taxon.client import Outcome, Receipt
+from tests.support.vital_signs import Signs
+from tests.trials.chaos.memory import Growth
+from tests.trials.chaos.report import Report
+from tests.trials.soak.report import Point, Soak
 
 ROOT = Path(__file__).resolve().parents[3]
 

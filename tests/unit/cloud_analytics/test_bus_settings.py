@@ -10,7 +10,7 @@ import pytest
 
 from cloud_analytics.settings import LOCAL_BUS, CloudSettings
 from shared.errors import SettingsRefused
-from shared.service.settings import load_settings
+from shared.server.settings import load_settings
 
 WITHOUT_NATS = "import sys; sys.modules['nats'] = None; from taxon.main import main; sys.exit(main(sys.argv[1:]))"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from cloud_analytics import pipeline
-from cloud_analytics.frame_log import Arrival
-from shared.bundle import Bundle
+from cloud_analytics.journal.frame_log import Arrival
 from shared.errors import JournalFailed
-from tests.cloud_parts import cloud_parts
-from tests.small_edge import coded_packets
+from shared.model.bundle import Bundle
+from tests.support.cloud_parts import cloud_parts
+from tests.support.small_edge import coded_packets
 
 
 @pytest.mark.asyncio

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_analytics.bundles import ServedBundle
-from cloud_analytics.database import Database, open_database
-from cloud_analytics.results.types import Wish
-from cloud_analytics.wish_store import DiskWishStore, StoredWish
+from cloud_analytics.analysis.catalogue import ServedBundle
+from cloud_analytics.frames import Wish
+from cloud_analytics.journal.local.database import Database, open_database
+from cloud_analytics.journal.wish_store import DiskWishStore, StoredWish
 from cloud_analytics.wishes import WantedGroups, Wishes
-from shared.results import Encoding
-from tests.cloud_parts import catalogue_of, metrics
+from shared.contract.results import Encoding
+from tests.support.cloud_parts import catalogue_of, metrics
 
 GROUPS = {"class_scene": "semantic", "segment_semantic": "semantic", "normal": "geometry", "reshading": "geometry"}
 

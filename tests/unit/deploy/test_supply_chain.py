@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crossarch.prepare import OLDEST_NUMPY, OLDEST_RUNTIME, locked
+from tests.trials.crossarch.prepare import OLDEST_NUMPY, OLDEST_RUNTIME, locked
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES = ("services-cpu", "video")

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from edge_encoder.stages import prepare
-from shared.bundle import Bundle
+from edge_encoder.pipeline.stages import prepare
 from shared.errors import AddressInUse, BundleError, FolderError, UnknownName
-from tests.recording_cloud import RecordingCloud, wanted
-from tests.running_edge import metric, picture, running_edge
+from shared.model.bundle import Bundle
+from tests.support.recording_cloud import RecordingCloud, wanted
+from tests.support.running_edge import metric, picture, running_edge
 
 FRAMES = "/v1/cameras/kitchen/frames"
 
@@ -149,7 +149,7 @@ async def test_one_failing_batch_is_answered_and_three_in_a_row_end_the_service(
             raise RuntimeError("the graphics card fell off the bus")
         return prepare(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("edge_encoder.stages.prepare", sometimes)
+    monkeypatch.setattr("edge_encoder.pipeline.stages.prepare", sometimes)
     async with running_edge(tmp_path, tiny_bundle_directory) as (edge, client):
         ends = asyncio.create_task(edge.failed())
         answers = [await post(client, i) for i in range(5)]
@@ -168,7 +168,7 @@ async def test_a_frame_that_gets_no_turn_in_time_is_answered(
         time.sleep(0.6)
         return prepare(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("edge_encoder.stages.prepare", slow)
+    monkeypatch.setattr("edge_encoder.pipeline.stages.prepare", slow)
     settings: dict[str, Any] = {"post_deadline_seconds": 0.3, "most_batch": 1}
     async with running_edge(tmp_path, tiny_bundle_directory, **settings) as (_, client):
         headers = {"X-Capture-Time": "1000"}

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_encoder.rate_control import SMALLEST_BURST_BITS, Budget
+from edge_encoder.control.bit_budget import SMALLEST_BURST_BITS, Budget
 from edge_encoder.settings import EdgeSettings, SourceSetting
 from shared.errors import SettingsRefused
-from shared.service.settings import load_settings
+from shared.server.settings import load_settings
 
 
 def settings(*argv: str) -> EdgeSettings:

@@ -11,7 +11,7 @@ pytest.importorskip("compressai")
 
 from taxon.main import REFUSED, main
 from training import commands
-from training.pipeline import Recipe
+from training.stages.pipeline import Recipe
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cloud_analytics.results.types import FrameOutput, TaskOutput
-from shared.frames import Geometry
-from shared.packets import Packet
-from shared.results import ClassesResult, ClassProbability, GroupBytes, PictureResult
+from cloud_analytics.frames import FrameOutput, TaskOutput
+from shared.contract.geometry import Geometry
+from shared.contract.packets import Packet
+from shared.contract.results import ClassesResult, ClassProbability, GroupBytes, PictureResult
 
 
 def picture(task: str = "normal", png: bytes = b"png") -> PictureResult:

@@ -18,16 +18,16 @@ from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from cloud_analytics.results.types import Lost
+from cloud_analytics.frames import Lost
 from cloud_analytics.wall import WallLimits, WallMetrics, add_wall
-from shared.bundle import Bundle
+from shared.contract.results import Encoding
 from shared.errors import Busy, Draining
-from shared.results import Encoding
-from shared.service.doorkeeper import TOO_MANY, Doorkeeper
-from shared.service.web import WebServer, web_app
+from shared.model.bundle import Bundle
+from shared.server.connections.http_limit import TOO_MANY, Doorkeeper
+from shared.server.http_server import WebServer, web_app
 from shared.telemetry.metrics import Meters
+from tests.support.wall_feeder import Feeder
 from tests.unit.cloud_analytics.wall.frames import frame, picture
-from tests.wall_feeder import Feeder
 
 LIMITS = WallLimits(poll_seconds=0.1)
 ALL_ON = '{"type":"want","new_cameras":["normal","class_scene"],"cameras":{}}'

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_encoder.ingest.capture_time import capture_time_us, rfc3339
+from shared.contract.packets import LATEST_CAPTURE_TIME_US
 from shared.errors import BadRequest
-from shared.packets import LATEST_CAPTURE_TIME_US
 
 
 @pytest.mark.parametrize(

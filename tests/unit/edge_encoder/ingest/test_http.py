@@ -11,11 +11,11 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from edge_encoder.encoder import Encoder
-from edge_encoder.preprocess import preprocess
-from shared.bundle import Bundle
-from tests.recording_cloud import RecordingCloud
-from tests.running_edge import BOTH, metric, picture, running_edge
+from edge_encoder.encoding.encoder import Encoder
+from edge_encoder.encoding.preprocess import preprocess
+from shared.model.bundle import Bundle
+from tests.support.recording_cloud import RecordingCloud
+from tests.support.running_edge import BOTH, metric, picture, running_edge
 
 FRAMES = "/v1/cameras/kitchen/frames"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

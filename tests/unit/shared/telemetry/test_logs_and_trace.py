@@ -12,8 +12,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contract.trace_context import packed, traceparent
 from shared.telemetry.logs import OncePer, configure_logs, logger
-from shared.telemetry.trace import packed, traceparent
 
 
 @pytest.fixture

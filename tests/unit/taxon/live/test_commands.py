@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.shared.client.small_services import SmallCloud, SmallEdge, classes, serving, tensor
+from tests.unit.taxon.client.small_services import SmallCloud, SmallEdge, classes, serving, tensor
 
 
 @pytest.fixture

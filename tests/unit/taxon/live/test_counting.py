@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from shared.client import (
+from shared.contract.geometry import Geometry
+from shared.errors import BadName
+from taxon.client import (
     ClassesResult,
     ClassProbability,
     GroupBytes,
@@ -25,10 +27,8 @@ from shared.client import (
     TaskResult,
     TensorResult,
 )
-from shared.errors import BadName
-from shared.frames import Geometry
 from taxon.live.ledger import Ledger
-from taxon.live.saving import files_of, save
+from taxon.live.result_files import files_of, save
 from taxon.live.table import line, table
 from taxon.live.tally import Tally
 from taxon.live.watching import SILENT_SECONDS, WINDOW_SECONDS, Watching

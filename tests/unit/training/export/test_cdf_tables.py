@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from shared.entropy.tables import CdfTables
+from shared.codec.cdf_tables import CdfTables
 from training.export.cdf_tables import gaussian_cdf_tables, gaussian_scales, save_cdf_tables
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from shared.entropy.hyperprior import HyperSynthesis as IntegerHyperSynthesis
-from shared.entropy.hyperprior import LatentShape, resample_codebook
+from shared.codec.hyper_synthesis import HyperSynthesis as IntegerHyperSynthesis
+from shared.codec.hyper_synthesis import LatentShape, resample_codebook
 from training.export.quantise import integer_arrays
 from training.networks.codec import GroupCodec
 from training.networks.codec_spec import SPECS, CodecSpec

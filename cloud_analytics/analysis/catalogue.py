@@ -1,0 +1,180 @@
+"""The bundles that are served, and the heads beside them; found while the service runs.
+
+    folder/<name>/<version>/            --Bundle.load, warmed--> ServedBundle     by digest
+    folder/<name>/<version>.overlay/    --load_overlay-->        its further tasks
+
+Laws: a bundle is offered once its networks are warm; a broken one is logged and counted once, and tried again when its files change;
+what is served stays served until the next start, also if its folder goes. A `ServedBundle` never changes: a new head
+makes a new one, around the same open networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cloud_analytics.analysis.overlays import FOLDER_SUFFIX, Overlay, load_overlay, zero_latents
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import Heads
+from cloud_analytics.frames import BundleState, ServedTask
+from cloud_analytics.metrics.service import CloudMetrics
+from shared.errors import BundleError, BundleMismatch, UnknownName
+from shared.model.bundle import Bundle
+from shared.model.manifest import MANIFEST
+from shared.model.tasks import task_named
+from shared.telemetry.logs import logger
+
+log = logger("cloud.bundles")
+
+Signature = tuple[tuple[str, int, int], ...]
+"""Names, sizes and times of change: differs whenever a file did."""
+
+
+@dataclass(frozen=True, eq=False)
+class ServedBundle:
+    """A bundle whose networks are open and warm. tasks: by name, the overlays' included."""
+
+    decoder: Decoder
+    heads: Heads
+    tasks: Mapping[str, ServedTask]
+    overlays: Mapping[str, Overlay] = field(default_factory=dict)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle itself."""
+        return self.decoder.bundle
+
+    def state(self) -> BundleState:
+        """What clients are told of it."""
+        manifest = self.bundle.manifest
+        points = tuple(point.name for point in manifest.operating_points)
+        return BundleState(
+            manifest.name, manifest.version, self.bundle.digest, manifest.input, tuple(self.tasks.values()), points
+        )
+
+    def groups_of(self, tasks: frozenset[str]) -> frozenset[str]:
+        """The groups that these tasks need; tasks of other bundles need none of this one."""
+        return frozenset(self.tasks[task].group for task in tasks if task in self.tasks)
+
+
+class Catalogue:
+    """make_decoder: opens a checked bundle's networks; raises TaxonError. most_batch: the batches that the networks are warmed for."""
+
+    def __init__(
+        self, folder: Path, make_decoder: Callable[[Bundle], Decoder], most_batch: int, metrics: CloudMetrics
+    ) -> None:
+        self._folder = folder
+        self._make_decoder = make_decoder
+        self._most_batch = most_batch
+        self._metrics = metrics
+        self._served: Mapping[bytes, ServedBundle] = {}
+        self._seen: dict[Path, Signature] = {}
+
+    @property
+    def served(self) -> Mapping[bytes, ServedBundle]:
+        """By digest; replaced as a whole when something is added, so a reader's view does not change."""
+        return self._served
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """The names of all tasks of all bundles."""
+        return frozenset(name for one in self._served.values() for name in one.tasks)
+
+    def with_digest(self, digest: bytes) -> ServedBundle:
+        """The bundle of that digest (32 bytes); raises BundleMismatch."""
+        if digest not in self._served:
+            raise BundleMismatch(digest, self._served)
+        return self._served[digest]
+
+    def require_tasks(self, tasks: tuple[str, ...]) -> None:
+        """Raises UnknownName for a task of no bundle."""
+        known = self.tasks
+        for task in tasks:
+            if task not in known:
+                raise UnknownName("task", task, sorted(known))
+
+    def scan(self) -> bool:
+        """Looks for what is new or changed; whether there was something. Blocks: it reads files and warms networks.
+
+        Raises ProviderMissing, where what was asked for by name does not load.
+        """
+        before = self._served
+        for manifest in sorted(self._folder.glob(f"*/*/{MANIFEST}")):
+            if not manifest.parent.name.endswith(FOLDER_SUFFIX) and self._changed(manifest.parent):
+                self._add_bundle(manifest.parent)
+        for one in tuple(self._served.values()):
+            self._scan_overlays(one)
+        return self._served is not before
+
+    def _changed(self, path: Path) -> bool:
+        """Whether it differs from when this was last asked. A file that goes meanwhile counts as a change."""
+        files = [path] if path.is_file() else sorted(path.rglob("*"))
+        try:
+            stats = [(file, file.stat()) for file in files]
+        except OSError:
+            return False
+        signature = tuple((str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats)
+        if self._seen.get(path) == signature:
+            return False
+        self._seen[path] = signature
+        return True
+
+    def _add_bundle(self, directory: Path) -> None:
+        try:
+            bundle = Bundle.load(directory)
+            if bundle.digest in self._served:
+                return
+            served = _opened(self._make_decoder(bundle), self._most_batch)
+        except BundleError as error:
+            self._metrics.bundles_refused.inc()
+            log.error("bundle refused", bundle=str(directory), reason=str(error))
+            return
+        self._served = {**self._served, bundle.digest: served}
+        manifest = bundle.manifest
+        self._metrics.bundle_info.labels(manifest.name, manifest.version, bundle.digest.hex()).set(1)
+        log.info("bundle served", bundle=bundle.id, tasks=sorted(served.tasks))
+
+    def _scan_overlays(self, served: ServedBundle) -> None:
+        directory = served.bundle.directory
+        folder = directory.with_name(directory.name + FOLDER_SUFFIX)
+        paths = sorted(folder.glob("*.onnx"))
+        overlays = {name: one for name, one in served.overlays.items() if one.path in paths}
+        for path in paths:
+            if self._changed(path):
+                overlays.pop(path.stem, None)
+                overlays |= self._loaded(path, served.decoder)
+        if overlays == served.overlays:
+            return
+        own = {name: task for name, task in served.tasks.items() if not task.overlay}
+        tasks = own | {name: overlay.task for name, overlay in overlays.items()}
+        self._served = {**self._served, served.bundle.digest: replace(served, tasks=tasks, overlays=overlays)}
+        log.info("heads served", bundle=served.bundle.id, tasks=sorted(overlays))
+
+    def _loaded(self, path: Path, decoder: Decoder) -> dict[str, Overlay]:
+        try:
+            overlay = load_overlay(path, decoder)
+        except BundleError as error:
+            self._metrics.bundles_refused.inc()
+            log.error("head refused", head=str(path), reason=str(error))
+            return {}
+        return {overlay.task.name: overlay}
+
+
+def _opened(decoder: Decoder, most_batch: int) -> ServedBundle:
+    """Runs every network with the largest batch and with one frame: opens it, and TensorRT builds its engines for this range."""
+    heads = Heads(decoder.graphs)
+    manifest = decoder.bundle.manifest
+    for frames in dict.fromkeys((most_batch, 1)):
+        for group in manifest.groups:
+            latents = zero_latents(decoder, group.name, frames)
+            for task, feature in decoder.features(group.name, latents, group.tasks).items():
+                heads.run(task, feature)
+    tasks: dict[str, ServedTask] = {}
+    for group in manifest.groups:
+        for name in group.tasks:
+            promised = task_named(name)
+            tasks[name] = ServedTask(
+                name, group.name, promised.shape[1:], promised.dtype, promised.unit, manifest.tasks[name].labels
+            )
+    return ServedBundle(decoder, heads, tasks)

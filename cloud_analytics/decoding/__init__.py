@@ -1,0 +1,1 @@
+"""Turns substreams into latents and latents into task results."""

@@ -1,0 +1,75 @@
+"""Task features to task results, and the whole way there from bitstreams.
+
+    feature --head graph--> TaskResult            bitstreams --Decoder--> features --Heads--> results, for wanted tasks only
+
+Law: a task that nobody wants costs nothing; a result has the shape and dtype that `shared.model.tasks` promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud_analytics.decoding.decoder import Decoder
+from shared.codec.latents import LatentBatch
+from shared.errors import BundleError, UnknownName
+from shared.model.bundle import Bundle
+from shared.model.onnx_graphs import Graphs
+from shared.model.tasks import Task, task_named
+
+
+@dataclass(frozen=True, eq=False)
+class TaskResult:
+    """One task's results for N frames. values: of `task.shape` and `task.dtype`."""
+
+    task: Task
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Heads:
+    """The head graphs of one bundle."""
+
+    graphs: Graphs
+
+    def run(self, task: str, feature: NDArray[np.float32]) -> TaskResult:
+        """One task's results. feature: float32 [N, ...] as `Decoder.features` gives it. Raises UnknownName."""
+        tasks = self.graphs.bundle.manifest.tasks
+        if task not in tasks:
+            raise UnknownName("task", task, tasks)
+        head = tasks[task].head
+        made = self.graphs.run(head, {"feature": feature})
+        return checked_result(task, made["result"], head)
+
+
+def checked_result(task: str, values: NDArray[Any], graph: str) -> TaskResult:
+    """A graph's output as a result; raises BundleError, naming the graph, if it is not what the task promises."""
+    promised = task_named(task)
+    if values.dtype != np.dtype(promised.dtype) or values.ndim != len(promised.shape):
+        raise BundleError(
+            graph, f"gives {values.dtype} {values.shape}, task {task} is {promised.dtype} {promised.shape}"
+        )
+    return TaskResult(promised, values)
+
+
+def results(decoder: Decoder, bitstreams: Sequence[bytes], tasks: Collection[str]) -> tuple[TaskResult, ...]:
+    """The wanted tasks' results for some frames, in the order of `tasks`.
+
+    Raises a BitstreamError for bytes that are refused, MissingGroup for a task whose group was not sent.
+    """
+    bundle: Bundle = decoder.bundle
+    heads = Heads(decoder.graphs)
+    wanted: dict[str, list[str]] = {}
+    for task in tasks:
+        wanted.setdefault(bundle.manifest.group_of(task).name, []).append(task)
+    frames = [decoder.latents(data, wanted) for data in bitstreams]
+    found: dict[str, TaskResult] = {}
+    for group, members in wanted.items():
+        batch = LatentBatch.of([frame[group] for frame in frames])
+        for task, feature in decoder.features(group, batch, members).items():
+            found[task] = heads.run(task, feature)
+    return tuple(found[task] for task in tasks)

@@ -1,0 +1,173 @@
+"""Frames into the stream, each once.
+
+    one camera's packets, in order --publish, expecting the camera's last frame--> JetStream --confirmed--> the next one
+                       ^----- its last frame is read: another replica was faster, or an answer did not come -----|
+
+Laws: a frame is written only if the camera's last frame in the stream is the one that this replica knows of; else what is there is
+read, and what was there before is dropped. So it does not matter who else writes, nor whether an answer was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from nats.js.api import Header
+from nats.js.errors import APIError, NotFoundError
+
+from cloud_analytics.frames import Received
+from cloud_analytics.journal.jetstream.cameras import CameraBook
+from cloud_analytics.journal.jetstream.link import Link, NatsTrouble, is_conflict
+from cloud_analytics.journal.jetstream.messages import Journalled, frame_bytes, frame_of
+from cloud_analytics.journal.jetstream.names import Names
+from cloud_analytics.journal.jetstream.reader import Message
+from cloud_analytics.metrics.service import CloudMetrics
+from shared.contract.packets import MICROSECONDS, Packet
+from shared.errors import LogUnavailable
+from shared.telemetry.logs import OncePer, logger
+
+AGAIN_SECONDS = 0.2
+CAMERAS_AT_ONCE = 128
+
+log = logger("cloud.bus")
+
+
+@dataclass(frozen=True)
+class _Last:
+    """A camera's last frame. position: 0 where it is no longer in the stream. before_edge: the last sequence before its edge's first."""
+
+    position: int = 0
+    sequence: int = -1
+    edge_id: str = ""
+    before_edge: int = 0
+
+
+@dataclass(frozen=True)
+class New:
+    """A packet to append."""
+
+    packet: Packet
+    bundle_digest: bytes
+    edge_id: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one camera's packets, and its last frame afterwards."""
+
+    received: tuple[Received, ...]
+    duplicates: int
+    late: int
+    last: _Last
+
+
+class Appender:
+    """replica_id: whose frames these are. book: remembers cameras whose frames have aged out. clock: seconds since 1970."""
+
+    def __init__(
+        self,
+        link: Link,
+        names: Names,
+        replica_id: str,
+        book: CameraBook,
+        metrics: CloudMetrics,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._link = link
+        self._names = names
+        self._replica_id = replica_id
+        self._book = book
+        self._metrics = metrics
+        self._clock = clock
+        self._last: dict[str, _Last] = {}
+        self._slots = asyncio.Semaphore(CAMERAS_AT_ONCE)
+        self._says = OncePer(10.0)
+
+    async def append(self, camera: str, new: Sequence[New]) -> Outcome:
+        """One camera's packets, in their order; waits until JetStream answers. Raises LogUnavailable for what it never takes."""
+        received: list[Received] = []
+        duplicates = late = 0
+        async with self._slots:
+            last = self._last.pop(camera, None) or await self._found(camera)
+            for one in new:
+                while one.packet.sequence > last.sequence:
+                    last, written = await self._written(one, last)
+                    if written is not None:
+                        received.append(written)
+                        break
+                else:
+                    is_late = last.edge_id != one.edge_id and one.packet.sequence > last.before_edge
+                    late += is_late
+                    duplicates += not is_late
+            # Forgotten where this ended otherwise: the outcome of a write may be unknown then.
+            self._last[camera] = last
+        return Outcome(tuple(received), duplicates, late, last)
+
+    async def _written(self, new: New, last: _Last) -> tuple[_Last, Received | None]:
+        """The camera's last frame after one attempt to append another, and this one where it is new."""
+        packet = new.packet
+        before_edge = last.before_edge if last.edge_id == new.edge_id else max(0, last.sequence)
+        received = Received(0, packet, new.bundle_digest, int(self._clock() * MICROSECONDS))
+        journalled = Journalled(received, new.edge_id, self._replica_id, before_edge)
+        headers = {
+            str(Header.MSG_ID.value): f"{packet.camera_id}:{packet.sequence}",
+            str(Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value): str(last.position),
+        }
+        try:
+            subject = self._names.frames_of(packet.camera_id)
+            ack = await self._link.js.publish(
+                subject, frame_bytes(journalled), stream=self._names.frames, headers=headers
+            )
+        except NatsTrouble as error:
+            return await self._after_refusal(packet.camera_id, error), None
+        if ack.duplicate:
+            # It may even have aged out since.
+            found = await self._found(packet.camera_id)
+            return (found if found.sequence >= packet.sequence else replace(found, sequence=packet.sequence)), None
+        return _Last(ack.seq, packet.sequence, new.edge_id, before_edge), replace(received, position=ack.seq)
+
+    async def _after_refusal(self, camera: str, error: BaseException) -> _Last:
+        """The camera's last frame as it is now; raises LogUnavailable for a frame that JetStream will never take."""
+        if is_conflict(error):
+            self._metrics.bus_conflicts.inc()
+            return await self._found(camera)
+        if (times := self._says.held_back()) is not None:
+            log.warning("frame not confirmed", camera=camera, reason=repr(error), times=times)
+        if isinstance(error, APIError) and error.code == 400:
+            raise LogUnavailable(repr(error)) from error
+        await asyncio.sleep(AGAIN_SECONDS)
+        return await self._found(camera)
+
+    async def _found(self, camera: str) -> _Last:
+        """A camera's last frame, from the stream, or what the book remembers; waits until NATS answers."""
+        while True:
+            try:
+                raw = await self._link.js.get_last_msg(self._names.frames, self._names.frames_of(camera))
+            except NotFoundError:
+                known = self._book.last(camera)
+                return (
+                    _Last()
+                    if known is None
+                    else _Last(0, known.last_sequence, known.edge_id, known.sequence_before_edge)
+                )
+            except NatsTrouble:
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            found = frame_of(Message(raw.seq or 0, raw.subject or "", raw.data or b""))
+            if found is None:
+                raise LogUnavailable(f"the last message of {raw.subject} is no frame")
+            return _last_of(found)
+
+    def came(self, journalled: Journalled) -> None:
+        """A frame came from the stream, which another replica may have written."""
+        camera = journalled.received.packet.camera_id
+        known = self._last.get(camera)
+        if known is not None and journalled.received.position > known.position:
+            self._last[camera] = _last_of(journalled)
+
+
+def _last_of(journalled: Journalled) -> _Last:
+    received = journalled.received
+    return _Last(received.position, received.packet.sequence, journalled.edge_id, journalled.sequence_before_edge)

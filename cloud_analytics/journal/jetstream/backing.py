@@ -1,0 +1,146 @@
+"""The backing of a cloud that has replicas: see docs/scaling.md.
+
+Link --> StreamLog (frames), CameraBook, SharedWishStore, Members        each replica has a new id at every start
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from nats.js.api import StorageType
+from nats.js.errors import BadRequestError, BucketNotFoundError
+from nats.js.kv import KeyValue
+
+from cloud_analytics.journal.frame_log import FrameLog
+from cloud_analytics.journal.jetstream.cameras import CameraBook
+from cloud_analytics.journal.jetstream.link import Link, NatsTrouble
+from cloud_analytics.journal.jetstream.members import Members
+from cloud_analytics.journal.jetstream.names import Names
+from cloud_analytics.journal.jetstream.reader import Gone
+from cloud_analytics.journal.jetstream.stream_log import Bounds, StreamLog
+from cloud_analytics.journal.jetstream.tail import Tail
+from cloud_analytics.journal.jetstream.wish_store import TTL_SECONDS, SharedWishStore
+from cloud_analytics.journal.wish_store import WishStore
+from cloud_analytics.metrics.service import CloudMetrics
+from cloud_analytics.settings import MEBIBYTE, CloudSettings
+from cloud_analytics.subscribers.subscriptions import Subscriptions
+from cloud_analytics.uplink.edges import Elsewhere, Uplinks
+from cloud_analytics.wishes import Wishes
+from shared.errors import BusUnusable
+from shared.telemetry.logs import logger
+
+BUCKET_BYTES = 64 * MEBIBYTE
+ATTEMPTS = 10
+AGAIN_SECONDS = 1.0
+
+log = logger("cloud.bus")
+
+
+class StreamBacking:
+    """See `Backing`."""
+
+    def __init__(self, settings: CloudSettings, metrics: CloudMetrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._replica_id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
+        self._link = Link(settings.bus.split(","), f"taxon cloud {self._replica_id}", metrics)
+
+    @property
+    def frames(self) -> FrameLog:
+        """See `Backing`."""
+        return self._frames
+
+    @property
+    def wish_store(self) -> WishStore:
+        """See `Backing`."""
+        return self._wishes
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """See `Backing`."""
+        return self._book
+
+    @property
+    def away_seconds(self) -> float:
+        """See `Backing`."""
+        return self._link.away_seconds
+
+    async def open(self) -> None:
+        """See `Backing`. Raises BusUnusable."""
+        await self._link.open()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await self._open()
+                log.info("replica", replica=self._replica_id, bus=self._settings.bus_name)
+                return
+            except (Gone, *NatsTrouble) as error:
+                # Servers of a cluster that have just started answer so for a while.
+                if attempt == ATTEMPTS:
+                    raise BusUnusable(
+                        f"JetStream does not do as it is asked ({error!r}); does NATS run with it, and have room for --journal-bytes?"
+                    ) from error
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    def join(
+        self, wishes: Wishes, uplinks: Uplinks, subscriptions: Subscriptions, published: Callable[[], int]
+    ) -> None:
+        """See `Backing`."""
+        self._members.start(published)
+        self._book.start(lambda: uplinks.own_senders)
+        self._wishes.start(wishes.put_others, subscriptions.taken)
+
+    async def failed(self) -> BaseException:
+        """See `Backing`."""
+        waits = [asyncio.create_task(one) for one in (self._book.failed(), self._wishes.failed())]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return next(iter(done)).result()
+        finally:
+            for one in waits:
+                one.cancel()
+
+    async def leave(self) -> None:
+        """See `Backing`."""
+        steps: tuple[Coroutine[Any, Any, None], ...] = (
+            self._wishes.close(), self._book.close(), self._frames.close(), self._members.close()
+        )  # fmt: skip
+        for step in steps:
+            await step
+
+    async def close(self) -> None:
+        """See `Backing`."""
+        await self._link.close()
+
+    async def _open(self) -> None:
+        settings, link, names = self._settings, self._link, Names(self._settings.bus_name)
+        cameras = await self._bucket(names.cameras, None)
+        wishes = await self._bucket(names.wishes, TTL_SECONDS)
+        window = settings.receive_queue_frames
+        self._members = Members(link, names.alive, self._replica_id, window, self._metrics)
+        self._book = CameraBook(cameras, Tail(link, f"KV_{names.cameras}", 0), self._members)
+        self._wishes = SharedWishStore(link, wishes, Tail(link, f"KV_{names.wishes}", 0), self._members)
+        bounds = Bounds(settings.journal_bytes, settings.journal_age_seconds, settings.bus_copies)
+        self._frames = StreamLog(link, names, bounds, self._members, self._book, self._metrics)
+        for part in (self._book, self._wishes, self._frames):
+            await part.open()
+
+    async def _bucket(self, name: str, ttl_seconds: float | None) -> KeyValue:
+        js = self._link.js
+        try:
+            return await js.key_value(name)
+        except BucketNotFoundError:
+            try:
+                return await js.create_key_value(
+                    bucket=name,
+                    ttl=ttl_seconds,
+                    max_bytes=BUCKET_BYTES,
+                    storage=StorageType.FILE,
+                    replicas=self._settings.bus_copies,
+                )
+            except BadRequestError:
+                # Another replica has made it in this moment.
+                return await js.key_value(name)

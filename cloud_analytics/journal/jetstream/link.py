@@ -1,0 +1,199 @@
+"""One replica's connection to NATS: opened once, mended by itself for as long as the process lives.
+
+    Link.open --> js (JetStream)        broken --> again in half a second, for ever; `generation` rises with every connection
+
+Law: what was asked over one connection may be lost with it, so whoever reads on begins anew when `generation` has risen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from weakref import WeakSet
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, KeyWrongLastSequenceError
+
+from cloud_analytics.metrics.service import CloudMetrics
+from shared.errors import BusUnusable
+from shared.telemetry.logs import OncePer, logger
+
+OPEN_SECONDS = 30.0
+CONNECT_SECONDS = 2
+AGAIN_SECONDS = 0.5
+PING_SECONDS = 5
+ASK_SECONDS = 3.0
+"""The longest that one question to JetStream waits for its answer."""
+CLOSE_SECONDS = 2.0
+
+NatsTrouble = (nats.errors.Error, TimeoutError, OSError)
+"""What may pass: the connection, the server, or an answer that did not come."""
+
+_WRONG_LAST_SEQUENCE = (10071, 10164)
+
+log = logger("cloud.bus")
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether JetStream refused a message because another one had come first."""
+    if isinstance(error, KeyWrongLastSequenceError):
+        return True
+    return isinstance(error, APIError) and error.err_code in _WRONG_LAST_SEQUENCE
+
+
+class Inbox:
+    """Messages that wait to be read; beyond `most`, what comes is lost."""
+
+    def __init__(self, most: int) -> None:
+        self._waiting: asyncio.Queue[Msg | None] = asyncio.Queue(most)
+        self.subscription: Subscription | None = None
+
+    @property
+    def subject(self) -> str:
+        """Where it listens."""
+        assert self.subscription is not None
+        return self.subscription.subject
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._waiting.empty()
+
+    async def put(self, message: Msg) -> None:
+        """From NATS."""
+        with suppress(asyncio.QueueFull):
+            self._waiting.put_nowait(message)
+
+    async def next(self, seconds: float) -> Msg:
+        """Raises TimeoutError, or ConnectionClosedError where there is another connection since.
+
+        (The subscription's own `next_msg` makes two tasks for each message.)
+        """
+        async with asyncio.timeout(seconds):
+            message = await self._waiting.get()
+        if message is None:
+            raise ConnectionClosedError
+        return message
+
+    def reconnected(self) -> None:
+        """What was asked for over the last connection does not come: nobody waits for it."""
+        while self._waiting.full():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(None)
+
+    async def close(self) -> None:
+        """Listens no more; raises `NatsTrouble`."""
+        assert self.subscription is not None
+        await self.subscription.unsubscribe()
+
+
+class Link:
+    """servers: URLs of one or several servers of the same NATS. name: how this replica is called in NATS's own monitoring."""
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        name: str,
+        metrics: CloudMetrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._servers = list(servers)
+        self._name = name
+        self._metrics = metrics
+        self._clock = clock
+        self._client = Client()
+        self._away_since: float | None = clock()
+        self._says = OncePer(10.0)
+        self._inboxes: WeakSet[Inbox] = WeakSet()
+        self.generation = 0
+        """How many connections there have been."""
+        metrics.bus_connected.set(0)
+
+    @property
+    def js(self) -> JetStreamContext:
+        """JetStream; its calls raise `NatsTrouble`."""
+        return self._client.jetstream(timeout=ASK_SECONDS)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection."""
+        return self._away_since is None
+
+    @property
+    def away_seconds(self) -> float:
+        """For how long there has been none; 0 where there is one."""
+        return 0.0 if self._away_since is None else self._clock() - self._away_since
+
+    @property
+    def most_bytes(self) -> int:
+        """The largest message that NATS takes."""
+        return self._client.max_payload
+
+    async def open(self) -> None:
+        """Connects; raises BusUnusable after `OPEN_SECONDS`."""
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await self._client.connect(
+                    self._servers,
+                    name=self._name,
+                    connect_timeout=CONNECT_SECONDS,
+                    reconnect_time_wait=AGAIN_SECONDS,  # type: ignore[arg-type] # a float does
+                    max_reconnect_attempts=-1,
+                    ping_interval=PING_SECONDS,
+                    error_cb=self._failed,
+                    disconnected_cb=self._lost,
+                    reconnected_cb=self._found,
+                )
+        except NatsTrouble as error:
+            why = f"not reached in {OPEN_SECONDS:g} s ({self._client.last_error or error!r})"
+            raise BusUnusable(f"{why}; is NATS running, and the address of --bus right?") from error
+        await self._found()
+
+    async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
+        """Sends a message that nobody confirms; raises `NatsTrouble`."""
+        await self._client.publish(subject, data, reply=reply)
+
+    async def inbox(self, most: int, subject: str | None = None) -> Inbox:
+        """What comes to a subject, or to a new one of its own; raises `NatsTrouble`. most: messages that may wait."""
+        inbox = Inbox(most)
+        self._inboxes.add(inbox)
+        inbox.subscription = await self._client.subscribe(subject or self._client.new_inbox(), cb=inbox.put)
+        return inbox
+
+    async def close(self) -> None:
+        """For good."""
+        if not self.generation:
+            # The library cannot close what was never open.
+            return
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._client.close()
+        except NatsTrouble as error:
+            log.warning("connection not closed", reason=repr(error))
+
+    async def _found(self) -> None:
+        self.generation += 1
+        for inbox in tuple(self._inboxes):
+            inbox.reconnected()
+        self._away_since = None
+        self._metrics.bus_connected.set(1)
+        self._metrics.bus_connects.inc()
+        url = self._client.connected_url
+        log.info("bus connected", server="" if url is None else f"{url.hostname}:{url.port}")
+
+    async def _lost(self) -> None:
+        if self._away_since is None and not self._client.is_closed:
+            self._away_since = self._clock()
+            self._metrics.bus_connected.set(0)
+            log.error("bus lost")
+
+    async def _failed(self, error: Exception) -> None:
+        if (times := self._says.held_back()) is not None:
+            log.warning("bus", reason=repr(error), times=times)

@@ -1,0 +1,259 @@
+"""The frame log of many replicas: one stream of all their frames.
+
+    append --Appender--> JetStream --Tail--> come, on every replica
+                                |--Reader--> replay
+
+Laws: those of `FrameLog`, over all replicas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo, StreamState
+from nats.js.errors import BadRequestError, NotFoundError
+
+from cloud_analytics.frames import Received
+from cloud_analytics.journal.frame_log import Appended, Arrival, Kept, KnownCamera, Replay
+from cloud_analytics.journal.jetstream.appender import Appender, New
+from cloud_analytics.journal.jetstream.cameras import CameraBook
+from cloud_analytics.journal.jetstream.link import Link, NatsTrouble
+from cloud_analytics.journal.jetstream.members import Members
+from cloud_analytics.journal.jetstream.messages import Journalled, frame_of
+from cloud_analytics.journal.jetstream.names import Names
+from cloud_analytics.journal.jetstream.reader import Gone, Message, Reader
+from cloud_analytics.journal.jetstream.tail import Tail
+from cloud_analytics.metrics.service import CloudMetrics
+from shared.errors import BadRequest, LogUnavailable
+from shared.telemetry.logs import OncePer, logger
+
+APPEND_SECONDS = 10.0
+MOST_SINGLE_CAMERAS = 8
+"""A replay of more cameras reads all of them and passes over the others."""
+READ_FRAMES = 256
+DUPLICATE_SECONDS = 120.0
+CURSOR_CHARACTERS = 64
+
+log = logger("cloud.bus")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of the stream. copies: on so many NATS servers."""
+
+    most_bytes: int
+    age_seconds: float
+    copies: int
+
+
+class StreamLog:
+    """See `FrameLog`. clock: seconds since 1970."""
+
+    def __init__(
+        self,
+        link: Link,
+        names: Names,
+        bounds: Bounds,
+        members: Members,
+        book: CameraBook,
+        metrics: CloudMetrics,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._link = link
+        self._names = names
+        self._bounds = bounds
+        self._members = members
+        self._book = book
+        self._id = ""
+        self._head = 0
+        self._first = 1
+        self._appender = Appender(link, names, members.replica_id, book, metrics, clock)
+        self._tail = Tail(link, names.frames, 0)
+        self._says = OncePer(10.0)
+
+    @property
+    def head(self) -> int:
+        """See `FrameLog`."""
+        return self._head
+
+    @property
+    def cameras(self) -> Mapping[str, KnownCamera]:
+        """See `FrameLog`."""
+        return self._book.known
+
+    async def open(self) -> None:
+        """Makes the stream where there is none, and looks where it ends. Raises Gone or `NatsTrouble`."""
+        info = await self._stream()
+        self._id = (info.config.description or "").rpartition(" ")[2]
+        self._note(info.state)
+        self._tail = Tail(self._link, self._names.frames, self._head)
+        await self._meet_cameras()
+        log.info("stream open", stream=self._names.frames, frames=info.state.messages, head=self._head)
+
+    async def append(self, arrivals: Sequence[Arrival]) -> Appended:
+        """See `FrameLog`. Waits, for a while, for replicas that are behind."""
+        await self._members.kept_up(self._head)
+        new: dict[str, list[New]] = defaultdict(list)
+        for arrival in arrivals:
+            for packet in arrival.packets:
+                new[packet.camera_id].append(New(packet, arrival.bundle_digest, arrival.edge_id))
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                outcomes = await asyncio.gather(*(self._appender.append(camera, some) for camera, some in new.items()))
+        except TimeoutError as error:
+            raise LogUnavailable(f"JetStream has not confirmed a frame for {APPEND_SECONDS:g} s") from error
+        received = sorted((one for outcome in outcomes for one in outcome.received), key=lambda one: one.position)
+        duplicates = tuple(camera for camera, one in zip(new, outcomes) for _ in range(one.duplicates))
+        late = tuple(camera for camera, one in zip(new, outcomes) for _ in range(one.late))
+        head = max((one.last.position for one in outcomes), default=self._head)
+        self._head = max(self._head, head)
+        return Appended(tuple(received), duplicates, late, head)
+
+    async def come(self) -> Sequence[Received]:
+        """See `FrameLog`."""
+        while True:
+            found = [one for one in map(self._read, await self._tail.batch()) if one is not None]
+            self._head = max(self._head, self._tail.position)
+            for one in found:
+                self._book.came(one)
+                self._appender.came(one)
+            if found:
+                return [one.received for one in found]
+
+    async def replay(self, position: int, up_to: int, cameras: Sequence[str], limit: int) -> Replay:
+        """See `FrameLog`. Of some cameras' frames that are gone nobody knows how many there were."""
+        names = list(dict.fromkeys(cameras))
+        try:
+            if names and len(names) <= MOST_SINGLE_CAMERAS:
+                parts = [
+                    await self._replayed(position, up_to, {name}, limit, self._names.frames_of(name)) for name in names
+                ]
+                found = sorted((one for part in parts for one in part), key=lambda one: one.position)[:limit]
+            else:
+                found = await self._replayed(position, up_to, set(names), limit, None)
+            self._note((await self._link.js.stream_info(self._names.frames)).state)
+        except (Gone, *NatsTrouble) as error:
+            raise LogUnavailable(str(error) or repr(error)) from error
+        if not names and not found and up_to >= self._first and up_to > position:
+            raise LogUnavailable(f"the stream gave none of the frames up to {up_to}")
+        # What went while it was read: a frame behind the gap has come, so that nothing before it will.
+        gone = max(0, min(self._first - 1, found[0].position - 1 if found else up_to) - position)
+        return Replay(tuple(found), 0 if names else gone, uncounted=bool(names and gone))
+
+    def cursor(self, position: int) -> str:
+        """See `FrameLog`."""
+        return f"{self._id}:{position}"
+
+    def position(self, cursor: str) -> int | None:
+        """See `FrameLog`."""
+        stream, _, digits = cursor.partition(":")
+        if not (stream and digits.isascii() and digits.isdigit() and len(cursor) <= CURSOR_CHARACTERS):
+            raise BadRequest(f"{cursor[:80]!r} is no cursor: give one that a result carried, or none to begin now")
+        if stream != self._id:
+            return None
+        if int(digits) > self._head:
+            raise BadRequest(f"the cursor {cursor} lies ahead of this stream, which ends at {self._head}")
+        return int(digits)
+
+    async def reach(self, cursor: str) -> None:
+        """See `FrameLog`."""
+        stream, _, digits = cursor.partition(":")
+        if stream == self._id and digits.isascii() and digits.isdigit() and int(digits) <= self._head:
+            return
+        try:
+            self._note((await self._link.js.stream_info(self._names.frames)).state)
+        except NatsTrouble as error:
+            raise LogUnavailable(repr(error)) from error
+
+    async def keep(self) -> Kept:
+        """See `FrameLog`: JetStream itself keeps the bounds."""
+        before = self._first
+        try:
+            info = await self._link.js.stream_info(self._names.frames)
+        except NatsTrouble as error:
+            raise LogUnavailable(repr(error)) from error
+        self._note(info.state)
+        return Kept(info.state.bytes, info.state.messages, {"stream_bound": max(0, self._first - before)})
+
+    async def close(self) -> None:
+        """Ends the reader at NATS."""
+        await self._tail.close()
+
+    async def _meet_cameras(self) -> None:
+        """The last frame of each camera: what the book remembers may be a few seconds older."""
+        reader = await Reader.begin(self._link, self._names.frames, None, self._names.frames_of("*"))
+        while messages := await reader.present(READ_FRAMES):
+            for one in map(self._read, messages):
+                if one is not None:
+                    self._book.came(one, is_new=False)
+        await reader.close()
+
+    async def _stream(self) -> StreamInfo:
+        bounds = self._bounds
+        wanted = StreamConfig(
+            name=self._names.frames,
+            description=f"Coded frames of all cameras; cursors begin with {secrets.token_hex(8)}",
+            subjects=[self._names.frames_of("*")],
+            retention=RetentionPolicy.LIMITS,
+            discard=DiscardPolicy.OLD,
+            storage=StorageType.FILE,
+            max_bytes=bounds.most_bytes,
+            max_age=bounds.age_seconds,
+            duplicate_window=min(DUPLICATE_SECONDS, bounds.age_seconds),
+            num_replicas=bounds.copies,
+        )
+        try:
+            found = await self._link.js.stream_info(self._names.frames)
+        except NotFoundError:
+            try:
+                return await self._link.js.add_stream(wanted)
+            except BadRequestError:
+                # Another replica has made it in this moment, under another description.
+                found = await self._link.js.stream_info(self._names.frames)
+        config = found.config
+        if (config.max_bytes, config.max_age, config.num_replicas) == (
+            bounds.most_bytes,
+            bounds.age_seconds,
+            bounds.copies,
+        ):
+            return found
+        return await self._link.js.update_stream(replace(wanted, description=config.description))
+
+    async def _replayed(
+        self, position: int, up_to: int, cameras: set[str], limit: int, subject: str | None
+    ) -> list[Received]:
+        if position >= up_to:
+            return []
+        reader = await Reader.begin(self._link, self._names.frames, position, subject)
+        found: list[Received] = []
+        try:
+            while messages := await reader.present(limit if subject else READ_FRAMES):
+                for message in messages:
+                    one = self._read(message)
+                    if one is None or (cameras and one.received.packet.camera_id not in cameras):
+                        continue
+                    if one.received.position <= up_to and len(found) < limit:
+                        found.append(one.received)
+                if len(found) == limit or messages[-1].position >= up_to:
+                    break
+            else:
+                if not reader.has_all:
+                    raise Gone(f"{self._names.frames}: a replay ended before its end")
+        finally:
+            await reader.close()
+        return found
+
+    def _read(self, message: Message) -> Journalled | None:
+        found = frame_of(message)
+        if found is None and (times := self._says.held_back()) is not None:
+            log.error("a message of the stream is no frame", position=message.position, times=times)
+        return found
+
+    def _note(self, state: StreamState) -> None:
+        self._head = max(self._head, state.last_seq)
+        self._first = max(self._first, state.first_seq)

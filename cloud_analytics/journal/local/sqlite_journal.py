@@ -1,0 +1,213 @@
+"""Received packets on disk, in the order in which results are published; bounded in bytes and age.
+
+    packets --append (duplicates dropped)--> positions 1, 2, 3, ...
+    (position, cameras) --replay--> what came after it, and how many of those are gone
+
+Laws: a frame (camera, sequence) is appended once for good; positions never repeat, also after all frames have gone;
+replay returns each frame after a position once and in order, and counts exactly those that the bounds have taken
+(of the last `MOST_DROPPED` of them). The calls block: from the loop they go through a thread.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+
+from cloud_analytics.frames import Received
+from cloud_analytics.journal.frame_log import Appended, Arrival, KnownCamera, Replay
+from cloud_analytics.journal.local.database import Database
+from shared.contract.geometry import Geometry
+from shared.contract.packets import MICROSECONDS, Packet
+from shared.errors import BadRequest
+
+MOST_DROPPED = 1_000_000
+_DROP_AT_ONCE = 256
+_COLUMNS = (
+    "f.position, c.name, f.sequence, f.capture_time_us, f.received_time_us, b.digest, f.picture_width, "
+    "f.picture_height, f.input_width, f.input_height, f.bitstream, f.trace_context"
+)
+
+
+class Journal:
+    """most_bytes: of the file. age_seconds: of a frame. clock: seconds since 1970."""
+
+    def __init__(
+        self, database: Database, most_bytes: int, age_seconds: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._most_bytes = most_bytes
+        self._age_us = int(age_seconds * MICROSECONDS)
+        self._clock = clock
+        with database.writing() as sql:
+            sql.execute("INSERT OR IGNORE INTO about VALUES ('id', ?)", (secrets.token_hex(8),))
+            self.id: str = sql.execute("SELECT value FROM about WHERE key = 'id'").fetchone()[0]
+            self._cameras = {
+                name: KnownCamera(name, edge, sequence, captured, received)
+                for name, edge, sequence, captured, received in sql.execute(
+                    "SELECT name, edge, last_sequence, capture_time_us, received_time_us FROM cameras"
+                )
+            }
+            self._head = _head(sql)
+
+    @property
+    def head(self) -> int:
+        """The last position that was given; 0 before the first."""
+        return self._head
+
+    @property
+    def cameras(self) -> dict[str, KnownCamera]:
+        """All cameras that ever sent a frame, by name; replaced as a whole with every append."""
+        return self._cameras
+
+    def cursor(self, position: int) -> str:
+        """A position as clients keep it; names this journal too."""
+        return f"{self.id}:{position}"
+
+    def position(self, cursor: str) -> int | None:
+        """The position of a cursor, None if it is of another journal; raises BadRequest for what is no cursor."""
+        journal, _, digits = cursor.partition(":")
+        if not (journal and digits.isascii() and digits.isdigit() and len(cursor) <= 64):
+            raise BadRequest(f"{cursor[:80]!r} is no cursor: give one that a result carried, or none to begin now")
+        if journal != self.id:
+            return None
+        if int(digits) > self._head:
+            raise BadRequest(f"the cursor {cursor} lies ahead of this journal, which ends at {self._head}")
+        return int(digits)
+
+    def append(self, arrivals: Sequence[Arrival]) -> Appended:
+        """Writes all that is new in one transaction, which is on the disk when this returns. Raises sqlite3.Error."""
+        cameras = dict(self._cameras)
+        now_us = int(self._clock() * MICROSECONDS)
+        received: list[Received] = []
+        duplicates: list[str] = []
+        late: list[str] = []
+        with self._database.writing() as sql:
+            for arrival in arrivals:
+                bundle = _number(sql, "bundles", "digest", arrival.bundle_digest)
+                for packet in arrival.packets:
+                    known = cameras.get(packet.camera_id)
+                    if known is not None and packet.sequence <= known.last_sequence:
+                        is_late = known.edge_id != arrival.edge_id and not _has(sql, packet)
+                        (late if is_late else duplicates).append(packet.camera_id)
+                        continue
+                    cameras[packet.camera_id] = KnownCamera(
+                        packet.camera_id, arrival.edge_id, packet.sequence, packet.capture_time_us, now_us
+                    )
+                    position = _insert(sql, packet, bundle, now_us, cameras[packet.camera_id])
+                    received.append(Received(position, packet, arrival.bundle_digest, now_us))
+        self._cameras = cameras
+        if received:
+            self._head = received[-1].position
+        return Appended(tuple(received), tuple(duplicates), tuple(late), self._head)
+
+    def replay(self, position: int, up_to: int, cameras: Sequence[str], limit: int) -> Replay:
+        """The first `limit` frames after `position`, up to and with `up_to`, of these cameras, or of all where none is named."""
+        names = list(dict.fromkeys(cameras))
+        chosen, marks = "", ",".join("?" * len(names))
+        if names:
+            chosen = f"AND f.camera IN (SELECT number FROM cameras WHERE name IN ({marks}))"
+        with self._database.reading() as sql:
+            (lost,) = sql.execute(
+                f"SELECT count(*) FROM dropped f WHERE f.position > ? AND f.position <= ? {chosen}",
+                (position, up_to, *names),
+            ).fetchone()
+            rows = sql.execute(
+                f"SELECT {_COLUMNS} FROM frames f JOIN cameras c ON c.number = f.camera JOIN bundles b "
+                f"ON b.number = f.bundle WHERE f.position > ? AND f.position <= ? {chosen} ORDER BY f.position LIMIT ?",
+                (position, up_to, *names, limit),
+            ).fetchall()
+        return Replay(tuple(_received(row) for row in rows), lost)
+
+    def prune(self) -> tuple[int, int]:
+        """Drops what is too old, then the oldest until the bytes fit; how many for age, how many for bytes."""
+        oldest_us = int(self._clock() * MICROSECONDS) - self._age_us
+        with self._database.writing() as sql:
+            (last,) = sql.execute(
+                "SELECT coalesce((SELECT min(position) - 1 FROM frames WHERE received_time_us >= ?), "
+                "(SELECT max(position) FROM frames), 0)",
+                (oldest_us,),
+            ).fetchone()
+            aged = _drop_up_to(sql, last)
+        crowded = 0
+        while self._database.used_bytes() > self._most_bytes:
+            with self._database.writing() as sql:
+                (last,) = sql.execute(
+                    "SELECT max(position) FROM (SELECT position FROM frames ORDER BY position LIMIT ?)",
+                    (_DROP_AT_ONCE,),
+                ).fetchone()
+                dropped = 0 if last is None else _drop_up_to(sql, last)
+                if not dropped:
+                    # Nothing but the memory of what was dropped is left: half of it goes.
+                    _forget(sql, _count(sql, "dropped") // 2)
+                    break
+                crowded += dropped
+        return aged, crowded
+
+    def size(self) -> tuple[int, int]:
+        """Bytes in use, and frames."""
+        with self._database.reading() as sql:
+            frames = _count(sql, "frames")
+        return self._database.used_bytes(), frames
+
+
+def _has(sql: sqlite3.Connection, packet: Packet) -> bool:
+    query = "SELECT 1 FROM frames WHERE camera = (SELECT number FROM cameras WHERE name = ?) AND sequence = ?"
+    return sql.execute(query, (packet.camera_id, packet.sequence)).fetchone() is not None
+
+
+def _head(sql: sqlite3.Connection) -> int:
+    row = sql.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _count(sql: sqlite3.Connection, table: str) -> int:
+    return int(sql.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def _number(sql: sqlite3.Connection, table: str, column: str, value: bytes) -> int:
+    sql.execute(f"INSERT OR IGNORE INTO {table} ({column}) VALUES (?)", (value,))
+    return int(sql.execute(f"SELECT number FROM {table} WHERE {column} = ?", (value,)).fetchone()[0])
+
+
+def _insert(sql: sqlite3.Connection, packet: Packet, bundle: int, now_us: int, camera: KnownCamera) -> int:
+    (number,) = sql.execute(
+        "INSERT INTO cameras (name, edge, last_sequence, capture_time_us, received_time_us) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET edge = excluded.edge, last_sequence = excluded.last_sequence, "
+        "capture_time_us = excluded.capture_time_us, received_time_us = excluded.received_time_us RETURNING number",
+        (camera.camera_id, camera.edge_id, packet.sequence, packet.capture_time_us, now_us),
+    ).fetchone()
+    size = packet.geometry
+    cursor = sql.execute(
+        "INSERT INTO frames VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number, packet.sequence, packet.capture_time_us, now_us, bundle, size.picture_width,
+            size.picture_height, size.input_width, size.input_height, packet.bitstream, packet.trace_context,
+        ),
+    )  # fmt: skip
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def _drop_up_to(sql: sqlite3.Connection, last: int) -> int:
+    """Drops frames up to and with a position, remembering that they were there."""
+    sql.execute("INSERT INTO dropped SELECT camera, position FROM frames WHERE position <= ?", (last,))
+    dropped = sql.execute("DELETE FROM frames WHERE position <= ?", (last,)).rowcount
+    if dropped and (remembered := _count(sql, "dropped")) > MOST_DROPPED:
+        _forget(sql, remembered - MOST_DROPPED)
+    return dropped
+
+
+def _forget(sql: sqlite3.Connection, count: int) -> None:
+    sql.execute(
+        "DELETE FROM dropped WHERE position <= (SELECT max(position) FROM "
+        "(SELECT position FROM dropped ORDER BY position LIMIT ?))",
+        (count,),
+    )
+
+
+def _received(row: tuple[object, ...]) -> Received:
+    position, camera, sequence, captured, received, digest, *sizes, bitstream, trace = row
+    packet = Packet(camera, sequence, captured, Geometry(*sizes), bitstream, trace)  # type: ignore[arg-type]
+    return Received(position, packet, digest, received)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Delivers results to subscribers over gRPC."""

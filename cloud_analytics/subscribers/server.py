@@ -1,0 +1,183 @@
+"""taxon.v1.ResultsService: analytics clients subscribe, and ask what there is.
+
+    Subscribe: requests --wish--> Subscription --FrameOutput | Lost--> responses
+
+Laws: half-closing ends the wish at once, and so does a token that is taken back; whatever else ends the call counts as a broken
+connection, after which the wish is held for as long as it asked. A subscription's id is its token's while it is connected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import grpc
+
+from cloud_analytics.frames import FrameOutput, Lost, Wish
+from cloud_analytics.readiness import Gate
+from cloud_analytics.subscribers.messages import bundles_message, cameras_message, frame_message, wish_of
+from cloud_analytics.subscribers.subscription import Subscription
+from cloud_analytics.subscribers.subscriptions import Subscriptions
+from shared.errors import BadRequest, NotAllowed, TaxonError, TooLarge, Unauthenticated, UnknownCamera
+from shared.server.access.callers import Access, Caller
+from shared.server.access.id_owners import Places
+from shared.server.access.interceptors import caller_of_call
+from shared.server.access.scopes import Action
+from shared.telemetry.logs import OncePer, logger
+from shared.wire import results_pb2
+
+log = logger("cloud.results")
+NAME = results_pb2.DESCRIPTOR.services_by_name["ResultsService"].full_name
+FIRST_REQUEST_SECONDS = 10.0
+REFUSALS_TOLD_SECONDS = 60.0
+BREAK_SHOWS_SECONDS = 0.2
+"""How long after the end of the requests a broken connection has shown itself."""
+
+Context = grpc.aio.ServicerContext[results_pb2.SubscribeRequest, results_pb2.SubscribeResponse]
+ListContext = grpc.aio.ServicerContext[results_pb2.ListCamerasRequest, results_pb2.ListCamerasResponse]
+DescribeContext = grpc.aio.ServicerContext[results_pb2.DescribeBundlesRequest, results_pb2.DescribeBundlesResponse]
+
+
+class ResultsService:
+    """See the proto. largest_message_bytes: a frame whose outputs have more ends its subscription with the reason.
+
+    access: None lets everybody in.
+    """
+
+    def __init__(
+        self, subscriptions: Subscriptions, gate: Gate, largest_message_bytes: int, access: Access | None = None
+    ) -> None:
+        self._access = access or Access()
+        self._subscriptions = subscriptions
+        self._gate = gate
+        self._largest = largest_message_bytes
+        self._places = Places("subscription")
+        self._tells: dict[type[TaxonError], OncePer] = {}
+
+    async def Subscribe(self, request_iterator: AsyncIterator[results_pb2.SubscribeRequest], context: Context) -> None:
+        """One subscriber, until it or this service ends it."""
+        try:
+            self._gate.check()
+            caller = caller_of_call(self._access, context, "Subscribe")
+            caller.require(Action.SUBSCRIBE)
+            first = await self._first(context)
+            if first is not None:
+                wish = wish_of(first)
+                with self._places.held(wish.subscription_id, caller):
+                    await self._serve(await self._subscribed(wish, caller), context, caller)
+        except TaxonError as error:
+            self._tell(context.peer(), error)
+            await self._gate.refuse(context, error)
+
+    async def _subscribed(self, wish: Wish, caller: Caller) -> Subscription:
+        with _only_what_it_may(wish, caller):
+            return await self._subscriptions.subscribe(wish)
+
+    def _tell(self, peer: str, error: TaxonError) -> None:
+        """A line now and then for each kind of refusal: clients that wait for a camera ask every few seconds."""
+        times = self._tells.setdefault(type(error), OncePer(REFUSALS_TOLD_SECONDS)).held_back()
+        if times is not None:
+            log.info("subscriber refused", peer=peer, reason=str(error), times=times)
+
+    async def ListCameras(
+        self, request: results_pb2.ListCamerasRequest, context: ListContext
+    ) -> results_pb2.ListCamerasResponse:
+        """Every camera that ever sent a frame."""
+        try:
+            self._gate.check()
+            caller = caller_of_call(self._access, context, "ListCameras")
+            caller.require(Action.SUBSCRIBE)
+        except TaxonError as error:
+            await self._gate.refuse(context, error)
+        return cameras_message(
+            one for one in self._subscriptions.cameras() if caller.may(Action.SUBSCRIBE, one.camera_id)
+        )
+
+    async def DescribeBundles(
+        self, request: results_pb2.DescribeBundlesRequest, context: DescribeContext
+    ) -> results_pb2.DescribeBundlesResponse:
+        """What can be asked for."""
+        try:
+            self._gate.check()
+            caller_of_call(self._access, context, "DescribeBundles").require(Action.SUBSCRIBE)
+        except TaxonError as error:
+            await self._gate.refuse(context, error)
+        return bundles_message(self._subscriptions.describe())
+
+    async def _first(self, context: Context) -> results_pb2.SubscribeRequest | None:
+        try:
+            return await asyncio.wait_for(self._next(context), FIRST_REQUEST_SECONDS)
+        except TimeoutError as error:
+            raise BadRequest(f"no request came within {FIRST_REQUEST_SECONDS:g} s") from error
+
+    async def _serve(self, subscription: Subscription, context: Context, caller: Caller) -> None:
+        hold = True
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            subscribed = results_pb2.Subscribed(
+                subscription_id=subscription.wish.subscription_id, cursor=subscription.cursor
+            )
+            await context.write(results_pb2.SubscribeResponse(subscribed=subscribed))
+            reading = asyncio.create_task(self._read(subscription, context, caller), name="subscriber reads")
+            writing = asyncio.create_task(self._write(subscription, context, caller), name="subscriber writes")
+            still = caller.asked_again(lambda: _require(subscription.wish, caller))
+            tasks += [reading, writing, asyncio.create_task(still, name="subscriber asked again")]
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            hold = False
+        except (NotAllowed, Unauthenticated):
+            hold = False
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await subscription.close(hold=hold)
+
+    async def _read(self, subscription: Subscription, context: Context, caller: Caller) -> None:
+        """Ends when the client half-closes."""
+        while (request := await self._next(context)) is not None:
+            wish = wish_of(request)
+            with _only_what_it_may(wish, caller):
+                await subscription.change(wish)
+        # The requests of a connection that breaks end like those of one that is half-closed; only then gRPC cancels the call.
+        await asyncio.sleep(BREAK_SHOWS_SECONDS)
+
+    async def _next(self, context: Context) -> results_pb2.SubscribeRequest | None:
+        request = await context.read()
+        return request if isinstance(request, results_pb2.SubscribeRequest) else None
+
+    async def _write(self, subscription: Subscription, context: Context, caller: Caller) -> None:
+        while True:
+            item = await subscription.next()
+            if isinstance(item, FrameOutput):
+                # Again with every frame: the token may have been taken back meanwhile.
+                caller.require(Action.SUBSCRIBE, item.packet.camera_id)
+            await context.write(self._message(item))
+
+    def _message(self, item: FrameOutput | Lost) -> results_pb2.SubscribeResponse:
+        if isinstance(item, Lost):
+            return results_pb2.SubscribeResponse(lost=results_pb2.ResultsLost(frames=item.frames))
+        response = results_pb2.SubscribeResponse(result=frame_message(item))
+        if (size := response.ByteSize()) > self._largest:
+            raise TooLarge("a result (ask for a smaller longest_side_pixels, or for PNG)", size, self._largest)
+        return response
+
+
+@contextmanager
+def _only_what_it_may(wish: Wish, caller: Caller) -> Iterator[None]:
+    """Around the taking of a wish: raises NotAllowed for cameras that the token does not name, and lists no others."""
+    _require(wish, caller)
+    try:
+        yield
+    except UnknownCamera as error:
+        raise UnknownCamera(error.name, caller.permitted(Action.SUBSCRIBE, error.known)) from error
+
+
+def _require(wish: Wish, caller: Caller) -> None:
+    if not wish.cameras:
+        caller.require_every(Action.SUBSCRIBE)
+    for camera_id in wish.cameras:
+        caller.require(Action.SUBSCRIBE, camera_id)

@@ -1,0 +1,152 @@
+"""All subscribers of this cloud: who may subscribe to what, and what there is.
+
+    Wish --checked--> a Feed of the bus, a wish among `Wishes` --> Subscription
+
+The gRPC service and the wall both use exactly this. Law: an id has one subscription; who comes back takes its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from cloud_analytics.analysis.catalogue import Catalogue
+from cloud_analytics.frames import BundleState, CameraState, Wish
+from cloud_analytics.journal.frame_log import FrameLog
+from cloud_analytics.subscribers.subscription import Outlets, Subscription
+from cloud_analytics.uplink.edges import Uplinks
+from shared.contract.packets import checked_name
+from shared.errors import BadRequest, BusAway, Busy, Draining, LogUnavailable, Superseded, TaxonError, UnknownCamera
+
+MOST_HOLD_SECONDS = 300.0
+MOST_SIDE_PIXELS = 65536
+MOST_TOP_CLASSES = 100_000
+MOST_NAMED = 50
+"""Cameras that a refusal lists."""
+MOST_NAMES = 10_000
+"""Cameras, or tasks, of one wish."""
+
+
+class Subscriptions:
+    """most: subscribers at once."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        frames: FrameLog,
+        uplinks: Uplinks,
+        outlets: Outlets,
+        most: int,
+    ) -> None:
+        self._catalogue = catalogue
+        self._frames = frames
+        self._uplinks = uplinks
+        self._wishes = outlets.wishes
+        self._outlets = outlets
+        self._most = most
+        self._open: dict[str, Subscription] = {}
+        self._draining = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    async def subscribe(self, wish: Wish) -> Subscription:
+        """Begins from now, or after the wish's cursor. Raises UnknownCamera, UnknownName, BadName, BadRequest, Busy, BusAway, Draining."""
+        try:
+            await self._outlets.bus.reach(wish.cursor)
+        except LogUnavailable as error:
+            raise BusAway from error
+        if self._draining:
+            raise Draining
+        self._check(wish)
+        older = self._open.get(wish.subscription_id)
+        if older is None and len(self._open) >= self._most:
+            raise Busy(f"{self._most} subscribers are connected; no more are taken")
+        feed = self._outlets.bus.open(wish.cursor, wish.cameras)
+        if older is not None:
+            older.end(Superseded(wish.subscription_id), drop=True)
+        subscription = Subscription(wish, feed, self._outlets, self._change, self._close)
+        self._open[wish.subscription_id] = subscription
+        self._empty.clear()
+        self._wishes.put(wish)
+        try:
+            # From here on the wish outlives a crash of this process too.
+            await self._wishes.written()
+        except BaseException:
+            await subscription.close(hold=True)
+            raise
+        return subscription
+
+    def cameras(self) -> tuple[CameraState, ...]:
+        """Every camera that ever sent a frame or that a connected edge has, by name; the numbers are 0 before a first frame."""
+        senders, journalled = self._uplinks.senders, self._frames.cameras
+        return tuple(self._camera(name, senders.get(name)) for name in sorted(journalled.keys() | senders.keys()))
+
+    def _camera(self, name: str, sender: str | None) -> CameraState:
+        known = self._frames.cameras.get(name)
+        if known is None:
+            return CameraState(name, sender or "", True, 0, 0, 0)
+        return CameraState(
+            name,
+            sender or known.edge_id,
+            self._uplinks.connected(sender or known.edge_id),
+            known.last_sequence,
+            known.last_capture_time_us,
+            known.last_received_time_us,
+        )
+
+    def describe(self) -> tuple[BundleState, ...]:
+        """The bundles that are served, and their tasks."""
+        return tuple(one.state() for one in self._catalogue.served.values())
+
+    async def drain(self) -> None:
+        """Takes no new ones; those that are there get what is queued and then Draining. Returns when all are closed."""
+        self._draining = True
+        self._wishes.stopping()
+        for subscription in tuple(self._open.values()):
+            subscription.end(Draining(), drop=False)
+        await self._empty.wait()
+
+    def end_all(self, reason: TaxonError) -> None:
+        """Ends those that there are, after what is queued: their clients may come back, here or elsewhere."""
+        for subscription in tuple(self._open.values()):
+            subscription.end(reason, drop=False)
+
+    def taken(self, subscription_id: str) -> None:
+        """The subscriber with this id is at another replica now: its place here is gone, and its wish with it."""
+        self._wishes.taken(subscription_id)
+        subscription = self._open.pop(subscription_id, None)
+        if subscription is not None:
+            subscription.end(Superseded(subscription_id), drop=True)
+        if not self._open:
+            self._empty.set()
+
+    def _change(self, subscription: Subscription, wish: Wish) -> None:
+        self._check(wish)
+        if self._open.get(wish.subscription_id) is subscription:
+            self._wishes.put(wish)
+
+    async def _close(self, subscription: Subscription, hold: bool) -> None:
+        name = subscription.wish.subscription_id
+        if self._open.get(name) is not subscription:
+            return
+        del self._open[name]
+        self._wishes.drop(name, hold=hold)
+        if not self._open:
+            self._empty.set()
+        await self._wishes.written()
+
+    def _check(self, wish: Wish) -> None:
+        checked_name("subscription", wish.subscription_id)
+        if max(len(wish.cameras), len(wish.tasks)) > MOST_NAMES:
+            raise BadRequest(f"a wish names at most {MOST_NAMES} cameras and tasks")
+        known = self._frames.cameras.keys() | self._uplinks.senders.keys() if wish.cameras else frozenset[str]()
+        for camera in wish.cameras:
+            if camera not in known:
+                raise UnknownCamera(checked_name("camera", camera), sorted(known)[:MOST_NAMED])
+        self._catalogue.require_tasks(wish.tasks)
+        for what, value, most in (
+            ("longest_side_pixels", wish.longest_side_pixels, MOST_SIDE_PIXELS),
+            ("top_classes", wish.top_classes, MOST_TOP_CLASSES),
+            ("hold_seconds", wish.hold_seconds, MOST_HOLD_SECONDS),
+        ):
+            if not 0 <= value <= most:
+                raise BadRequest(f"{what} is {value}; it can be 0 to {most:g}")

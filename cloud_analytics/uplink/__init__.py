@@ -1,0 +1,1 @@
+"""Takes frames from edges over gRPC and tells them what is wanted."""

@@ -1,0 +1,86 @@
+"""taxon.v1.UplinkService: edges connect, say what they are, and send.
+
+    Connect --Hello, checked--> Uplink --> UplinkSession until the edge or this service ends it
+
+Laws: an edge whose frames could not be decoded here is refused before it sends one; an edge's id is its token's while it is connected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+
+from cloud_analytics.analysis.catalogue import ServedBundle
+from cloud_analytics.readiness import Gate
+from cloud_analytics.uplink.session import Context, UplinkParts, UplinkSession
+from shared.contract.packets import checked_name
+from shared.contract.uplink_stream import PROTOCOL_VERSION
+from shared.errors import BadRequest, ProtocolMismatch, TaxonError
+from shared.server.access.callers import Access, Caller
+from shared.server.access.id_owners import Places
+from shared.server.access.interceptors import caller_of_call
+from shared.server.access.scopes import Action
+from shared.telemetry.logs import logger
+from shared.wire import uplink_pb2
+
+log = logger("cloud.uplink")
+NAME = uplink_pb2.DESCRIPTOR.services_by_name["UplinkService"].full_name
+HELLO_SECONDS = 10.0
+
+
+class UplinkService:
+    """See the proto. access: None lets everybody in. (No subclass of the generated servicer, whose types know only generators.)"""
+
+    def __init__(self, parts: UplinkParts, gate: Gate, access: Access | None = None) -> None:
+        self._access = access or Access()
+        self._parts = parts
+        self._gate = gate
+        self._places = Places("edge")
+
+    async def Connect(self, request_iterator: AsyncIterator[uplink_pb2.ConnectRequest], context: Context) -> None:
+        """One edge, until it ends."""
+        try:
+            self._gate.check()
+            caller = caller_of_call(self._access, context, "Connect")
+            caller.require(Action.UPLINK)
+            first = await self._first(context)
+            await self._serve(first, context, caller)
+        except TaxonError as error:
+            log.warning("edge refused", peer=context.peer(), reason=str(error))
+            await self._gate.refuse(context, error)
+
+    async def _first(self, context: Context) -> uplink_pb2.ConnectRequest:
+        try:
+            first = await asyncio.wait_for(context.read(), HELLO_SECONDS)
+        except TimeoutError as error:
+            raise BadRequest(f"no Hello came within {HELLO_SECONDS:g} s") from error
+        if not isinstance(first, uplink_pb2.ConnectRequest) or not first.HasField("hello"):
+            raise BadRequest("a stream begins with a Hello")
+        return first
+
+    async def _serve(self, first: uplink_pb2.ConnectRequest, context: Context, caller: Caller) -> None:
+        hello = first.hello
+        if hello.protocol_version != PROTOCOL_VERSION:
+            raise ProtocolMismatch(hello.protocol_version, PROTOCOL_VERSION)
+        edge_id = checked_name("edge", hello.edge_id)
+        served = self._parts.catalogue.with_digest(hello.bundle_digest)
+        with self._places.held(edge_id, caller):
+            await self._joined(edge_id, first, served, context, caller)
+
+    async def _joined(
+        self, edge_id: str, first: uplink_pb2.ConnectRequest, served: ServedBundle, context: Context, caller: Caller
+    ) -> None:
+        uplink = self._parts.uplinks.join(edge_id)
+        hello = first.hello
+        log.info("edge connected", edge=edge_id, bundle=served.bundle.id, software=hello.software_version[:64])
+        try:
+            welcome = uplink_pb2.Welcome(
+                protocol_version=PROTOCOL_VERSION,
+                bundle_digest=served.bundle.digest,
+                software_version=version("taxon"),
+            )
+            await UplinkSession(self._parts, uplink, served.bundle.digest, context, caller).run(first, welcome)
+        finally:
+            self._parts.uplinks.leave(uplink)
+            log.info("edge gone", edge=edge_id)

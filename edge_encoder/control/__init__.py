@@ -1,0 +1,1 @@
+"""Decides what is coded at all, and with how many bits."""

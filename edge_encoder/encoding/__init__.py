@@ -1,0 +1,1 @@
+"""Turns a picture into tensors and tensors into substreams."""

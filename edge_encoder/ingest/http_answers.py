@@ -1,0 +1,127 @@
+"""Receipts and refusals as the HTTP door writes them, typed for OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from edge_encoder.frames import Outcome, Receipt
+from edge_encoder.ingest.cameras import CameraCounts
+from edge_encoder.ingest.capture_time import rfc3339
+from shared.server.access.interceptors import ACCESS_REFUSALS, PROBLEM_JSON
+
+_EXAMPLE: dict[str, JsonValue] = {
+    "camera_id": "kitchen",
+    "outcome": "coded",
+    "capture_time": "2026-03-01T12:00:00.250000Z",
+    "sequence": 1772366400251,
+    "coded_bytes": 133,
+    "rate": 1,
+    "groups": ["semantic", "geometry"],
+    "repeated_post": False,
+}
+
+
+class ReceiptAnswer(BaseModel):
+    """What became of a frame."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    camera_id: str
+    outcome: Outcome = Field(
+        description="coded: on the edge's disk until the cloud has its results. not_wanted: nobody subscribes. superseded: a newer "
+        "frame took its place. over_budget: the camera's bits are spent."
+    )
+    capture_time: str = Field(description="RFC 3339; the edge's clock where the camera did not say")
+    sequence: int = Field(description="rises with every coded frame of a camera; 0 for others")
+    coded_bytes: int = Field(description="the whole bitstream, in bytes")
+    rate: int = Field(description="the operating point")
+    groups: list[str] = Field(description="the task groups that were coded")
+    repeated_post: bool = Field(description="this very frame had been accepted before")
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> ReceiptAnswer:
+        """A receipt as it is answered."""
+        return cls(
+            camera_id=receipt.camera_id,
+            outcome=receipt.outcome,
+            capture_time=rfc3339(receipt.capture_time_us),
+            sequence=receipt.sequence,
+            coded_bytes=receipt.coded_bytes,
+            rate=receipt.rate,
+            groups=list(receipt.groups),
+            repeated_post=receipt.repeated_post,
+        )
+
+
+class CameraAnswer(BaseModel):
+    """A camera since the service started."""
+
+    camera_id: str
+    coded: int
+    not_wanted: int
+    superseded: int
+    over_budget: int
+    coded_bytes: int
+    last_sequence: int = Field(description="of its last coded frame; 0 for none yet")
+    last_capture_time: str | None
+
+    @classmethod
+    def of(cls, counts: CameraCounts) -> CameraAnswer:
+        """A camera's counts as they are answered."""
+        last = rfc3339(counts.last_capture_time_us) if counts.last_sequence else None
+        return cls(
+            camera_id=counts.camera_id,
+            coded=counts.coded,
+            not_wanted=counts.not_wanted,
+            superseded=counts.superseded,
+            over_budget=counts.over_budget,
+            coded_bytes=counts.coded_bytes,
+            last_sequence=counts.last_sequence,
+            last_capture_time=last,
+        )
+
+
+class CamerasAnswer(BaseModel):
+    """All cameras, by name."""
+
+    cameras: list[CameraAnswer]
+
+
+class ProblemAnswer(BaseModel):
+    """Why a post was refused (RFC 9457)."""
+
+    title: str = Field(description="the reason, for machines", examples=["NOT_A_PICTURE"])
+    status: int = Field(examples=[400])
+    detail: str = Field(description="the reason and what to do about it, for people")
+
+
+_REFUSALS: dict[int | str, str] = {
+    **ACCESS_REFUSALS,
+    400: "No picture, a bad camera id or a bad capture time",
+    404: "A camera that this edge does not take",
+    413: "The picture is too large",
+    500: "The edge failed to code the frame",
+    503: "The service is starting or stopping",
+    504: "The frame had no turn in time",
+    "default": "Any other refusal",
+}
+# FastAPI would write a model under application/json; LATER brings the schema that is named here.
+_PROBLEM = {PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{ProblemAnswer.__name__}"}}}
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": _PROBLEM} for status, text in _REFUSALS.items()
+}
+"""For FastAPI's `responses`."""
+
+NOT_LET_IN: dict[int | str, dict[str, Any]] = {status: REFUSALS[status] for status in ACCESS_REFUSALS}
+"""The same, of routes that refuse for nothing else."""
+
+LATER: dict[int | str, dict[str, Any]] = {
+    429: {
+        "model": ReceiptAnswer | ProblemAnswer,
+        "description": "Not coded, post slower: superseded or over budget (a receipt), or the queue or the disk is full (a problem)",
+        "headers": {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}},
+    }
+}

@@ -1,0 +1,1 @@
+"""Counts what the edge does, for the service as a whole and for each camera."""

@@ -1,0 +1,163 @@
+"""What is counted of each camera at the edge: frames, and every figure of what they cost.
+
+    posted picture bytes, pixels --coded--> cross-entropy, coded bytes by group and part, bitstream bytes --sent--> wire bytes
+
+Law: every series here has the label `camera`, and only `CameraSeries` says which cameras have any.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from edge_encoder.control.bit_budget import Budget
+from edge_encoder.encoding.encoder import EncodedFrame
+from edge_encoder.frames import Outcome, PictureFormat, Posted
+from shared.contract.geometry import Geometry
+from shared.telemetry.camera_series import LABEL, CameraSeries
+from shared.telemetry.metrics import Meters
+
+BOUNDS = ("bytes", "age")
+SIDE_INFORMATION, LATENT, FRAMING = "side_information", "latent", "framing"
+
+
+@dataclass(frozen=True)
+class CameraTerms:
+    """most: cameras with series at the same time. quiet_seconds: after which a camera has left. budget_of: a camera's."""
+
+    most: int = 1000
+    quiet_seconds: float = 86400.0
+    budget_of: Callable[[str], Budget | None] = lambda _: None
+
+
+class CameraMetrics:
+    """The series of all cameras. clock: seconds since 1970."""
+
+    def __init__(self, meters: Meters, terms: CameraTerms, clock: Callable[[], float] = time.time) -> None:
+        self._budget_of = terms.budget_of
+        self._clock = clock
+        self._groups: tuple[str, ...] = ()
+        counter, gauge = meters.counter, meters.gauge
+        self._frames = counter("frames", "Frames by what became of them", LABEL, "outcome")
+        self._refused = counter("refused_frames", "Frames of a known camera that were refused", LABEL, "reason")
+        self._last = gauge("camera_last_frame_timestamp_seconds", "When the camera's last frame was answered", LABEL)
+        self._group_frames = counter("group_frames", "Frames coded with this group", LABEL, "group")
+        self._pixels = counter("pixels", "Pixels of the network's input of coded frames", LABEL)
+        self._group_pixels = counter("group_pixels", "The same, of frames with this group", LABEL, "group")
+        self._coded_bytes = counter(
+            "coded_bytes",
+            "Bytes of the substreams. framing: header and check sum. The coder's one run leaves no border between "
+            "side_information (v) and latent (z): its bytes are shared out as the model's information is",
+            LABEL,
+            "group",
+            "part",
+        )
+        self._cross_entropy = counter(
+            "cross_entropy_bytes", "What the symbols cost under the model's tables (bits / 8)", LABEL, "group", "part"
+        )
+        self._bitstream_bytes = counter(
+            "bitstream_bytes", "Bytes of coded frames, headers included, by what was posted", LABEL, "format"
+        )
+        self._picture_bytes = counter(
+            "picture_bytes", "Bytes of the pictures of the same frames, as the camera posted them", LABEL, "format"
+        )
+        self._wire_bytes = counter(
+            "wire_bytes", "Bytes of the uplink messages that carried the frames, repetitions included", LABEL
+        )
+        self._spool_dropped = counter(
+            "spool_dropped_frames", "Coded frames that were lost to a bound of the spool", LABEL, "bound"
+        )
+        self._operating_point = gauge("operating_point", "Operating point of the last coded frame", LABEL)
+        self._budget = gauge("budget_bytes_per_second", "The camera's bit budget / 8", LABEL)
+        self._burst = gauge("budget_burst_bytes", "What the budget allows at once, after a pause", LABEL)
+        self._source_failures = counter("source_failures", "Breaks of a pulled source", LABEL)
+        self._series = CameraSeries(meters.with_label(LABEL), terms.most, terms.quiet_seconds, self._begin)
+        meters.gauge("cameras", "Cameras that have series here").set_function(lambda: len(self._series))
+
+    def cover(self, groups: Iterable[str]) -> None:
+        """The bundle's groups; to be told before the first camera comes, so that its series all begin at 0."""
+        self._groups = tuple(groups)
+
+    def saw(self, camera_id: str) -> None:
+        """The camera is one of this edge's, whether or not a frame has come."""
+        self._series.saw(camera_id)
+
+    def forget_quiet(self) -> None:
+        """Removes the series of cameras that have left."""
+        self._series.forget_quiet()
+
+    def gave(self, camera_id: str) -> None:
+        """A frame came and was answered."""
+        self.saw(camera_id)
+        self._last.labels(camera_id).set(self._clock())
+
+    def answered(self, camera_id: str, outcome: Outcome) -> None:
+        """A frame's outcome is known."""
+        self.gave(camera_id)
+        self._frames.labels(camera_id, outcome).inc()
+
+    def refused(self, camera_id: str, reason: str) -> None:
+        """A frame was refused. reason: as in `shared.transport.status_codes`."""
+        self.saw(camera_id)
+        self._refused.labels(camera_id, reason).inc()
+
+    def coded(self, posted: Posted, encoded: EncodedFrame, geometry: Geometry, rate: int) -> None:
+        """A frame is coded and spooled."""
+        camera_id, form = posted.camera_id, posted.picture_format
+        self.saw(camera_id)
+        pixels = geometry.input_width * geometry.input_height
+        self._pixels.labels(camera_id).inc(pixels)
+        self._operating_point.labels(camera_id).set(rate)
+        self._picture_bytes.labels(camera_id, form).inc(posted.size_bytes)
+        self._bitstream_bytes.labels(camera_id, form).inc(len(encoded.bitstream))
+        for group in encoded.groups:
+            side = group.side_information_bytes
+            parts = {SIDE_INFORMATION: side, LATENT: group.payload_bytes - side}
+            parts[FRAMING] = group.substream_bytes - group.payload_bytes
+            for part, size in parts.items():
+                self._coded_bytes.labels(camera_id, group.name, part).inc(size)
+            side_bits = group.side_information_bits
+            for part, bits in ((SIDE_INFORMATION, side_bits), (LATENT, group.cross_entropy_bits - side_bits)):
+                # Of two sums in floating point the part can come out above the whole, by its last digit.
+                self._cross_entropy.labels(camera_id, group.name, part).inc(max(0.0, bits / 8))
+            self._group_frames.labels(camera_id, group.name).inc()
+            self._group_pixels.labels(camera_id, group.name).inc(pixels)
+
+    def sent(self, wire_bytes: Mapping[str, float]) -> None:
+        """A message went out. wire_bytes: of it, by camera."""
+        for camera_id, size in wire_bytes.items():
+            self.saw(camera_id)
+            self._wire_bytes.labels(camera_id).inc(size)
+
+    def dropped(self, camera_id: str, bound: str, frames: int) -> None:
+        """The spool had no room for them, or they became too old."""
+        self.saw(camera_id)
+        self._spool_dropped.labels(camera_id, bound).inc(frames)
+
+    def source_failed(self, camera_id: str) -> None:
+        """A source that the edge pulls has broken."""
+        self.saw(camera_id)
+        self._source_failures.labels(camera_id).inc()
+
+    def _begin(self, camera_id: str) -> None:
+        """At 0, so that the first of anything is seen as a rise."""
+        self._last.labels(camera_id).set(self._clock())
+        for one in (self._pixels, self._wire_bytes, self._source_failures):
+            one.labels(camera_id)
+        for outcome in Outcome:
+            self._frames.labels(camera_id, outcome)
+        for bound in BOUNDS:
+            self._spool_dropped.labels(camera_id, bound)
+        for sizes in (self._picture_bytes, self._bitstream_bytes):
+            sizes.labels(camera_id, PictureFormat.JPEG)
+        for group in self._groups:
+            self._group_frames.labels(camera_id, group)
+            self._group_pixels.labels(camera_id, group)
+            for part in (SIDE_INFORMATION, LATENT, FRAMING):
+                self._coded_bytes.labels(camera_id, group, part)
+            for part in (SIDE_INFORMATION, LATENT):
+                self._cross_entropy.labels(camera_id, group, part)
+        if (budget := self._budget_of(camera_id)) is not None:
+            self._budget.labels(camera_id).set(budget.bits_per_second / 8)
+            self._burst.labels(camera_id).set(budget.burst_bits / 8)

@@ -1,0 +1,1 @@
+"""Takes accepted pictures through decoding, analysis and coding to the spool."""

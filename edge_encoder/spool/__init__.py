@@ -1,0 +1,1 @@
+"""Keeps coded frames on the disk until the cloud has acknowledged them."""

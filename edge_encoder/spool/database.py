@@ -1,0 +1,89 @@
+"""The spool's database file: its tables, and how it is opened and written.
+
+    folder/spool.sqlite --open_spool--> SqliteFile: two connections, `main` (appends) and `second` (reads, deletions)
+
+Law: the second connection does not wait for the disk at each commit. A deletion that a crash undoes only means a frame that is
+sent twice. For the lock, other releases and damage see `shared.server.sqlite_file`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import DiskFull
+from shared.server.sqlite_file import SqliteFile, SqliteFormat, open_sqlite
+
+FRAME_OVERHEAD_BYTES = 160
+"""What a row and its index entries take beside the bitstream."""
+
+FLOOR = "sequence_floor"
+"""The key in `meta` of what every sequence of a camera that is not in `cameras` must be at or above."""
+
+_FORGOTTEN_AFTER_US = 30 * 86400 * 1_000_000
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE cameras (
+    camera INTEGER PRIMARY KEY, camera_id TEXT NOT NULL UNIQUE, next_sequence INTEGER NOT NULL, used_us INTEGER NOT NULL
+);
+CREATE TABLE frames (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, camera INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    capture_time_us INTEGER NOT NULL, digest BLOB NOT NULL, picture_width INTEGER NOT NULL,
+    picture_height INTEGER NOT NULL, input_width INTEGER NOT NULL, input_height INTEGER NOT NULL,
+    bitstream BLOB NOT NULL, trace_context BLOB NOT NULL, spooled_us INTEGER NOT NULL, UNIQUE (camera, sequence)
+);
+CREATE TABLE receipts (
+    camera INTEGER NOT NULL, sequence INTEGER NOT NULL, capture_time_us INTEGER NOT NULL, coded_bytes INTEGER NOT NULL,
+    rate INTEGER NOT NULL, groups TEXT NOT NULL, PRIMARY KEY (camera, sequence)
+) WITHOUT ROWID;
+"""
+
+SPOOL = SqliteFormat("spool.sqlite", "spool", "edge", _SCHEMA, page_cache_kib=8192)
+
+
+def open_spool(folder: Path, sync: str, now_us: int) -> SqliteFile:
+    """Open the spool in a folder, or begin it. Raises FolderError. now_us: microseconds since 1970.
+
+    sync: with `full`, an append waits for the disk itself; with `normal`, it leaves the last moments to the system's cache.
+    """
+    return open_sqlite(
+        folder,
+        SPOOL,
+        "FULL" if sync == "full" else "NORMAL",
+        "NORMAL",
+        lambda main: _forget_cameras(main, now_us - _FORGOTTEN_AFTER_US),
+    )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
+    """Nothing of it stays if anything fails. Raises DiskFull."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+        yield cursor
+        cursor.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        raise DiskFull(f"the edge's disk takes nothing more ({error}); make room, and post again") from error
+    finally:
+        if connection.in_transaction:
+            connection.rollback()
+        cursor.close()
+
+
+def _forget_cameras(main: sqlite3.Connection, limit_us: int) -> None:
+    """Forgets those unused since then; the floor keeps their sequences from being given again, whatever the clock says."""
+    idle = "used_us < ? AND camera NOT IN (SELECT camera FROM frames)"
+    (highest,) = main.execute(f"SELECT max(next_sequence) FROM cameras WHERE {idle}", (limit_us,)).fetchone()
+    if highest is None:
+        return
+    main.execute("BEGIN IMMEDIATE")
+    main.execute(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
+        (FLOOR, highest),
+    )
+    main.execute(f"DELETE FROM receipts WHERE camera IN (SELECT camera FROM cameras WHERE {idle})", (limit_us,))
+    main.execute(f"DELETE FROM cameras WHERE {idle}", (limit_us,))
+    main.execute("COMMIT")

@@ -1,0 +1,1 @@
+"""Sends spooled frames to the cloud over one gRPC stream."""

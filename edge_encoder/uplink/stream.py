@@ -1,0 +1,194 @@
+"""One stream to the cloud: what is sent on it and what comes back, until it breaks or has nothing left to carry.
+
+    Spool --read_after, as far as the credit goes--> PacketWriter --ConnectRequest--> cloud
+    names of cameras --ConnectRequest--> cloud
+    cloud --ConnectResponse--> credit; acks (the spool forgets); what is wanted (told, and kept)
+
+A stream carries frames of one bundle. Law: frames go out in the spool's order, and none is forgotten before its ack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+import grpc
+
+from edge_encoder.control.backpressure import Flow
+from edge_encoder.metrics.service import EdgeMetrics
+from edge_encoder.spool.spool import Spool, Spooled
+from shared.contract.packets import MICROSECONDS, Packet
+from shared.contract.uplink_sizes import GRPC_PREFIX_BYTES, bytes_by_camera
+from shared.contract.uplink_stream import PacketWriter
+from shared.errors import DiskFull
+from shared.telemetry.logs import OncePer, logger
+from shared.wire import uplink_pb2
+
+MOST_PACKETS = 64
+"""Of one message."""
+MOST_ANNOUNCED = 500
+"""Cameras of one message."""
+WRITE_SECONDS = 30.0
+STATUS_SECONDS = 5.0
+LAST_ACKS_SECONDS = 30.0
+
+Call = grpc.aio.StreamStreamCall[uplink_pb2.ConnectRequest, uplink_pb2.ConnectResponse]
+Wanted = Callable[[uplink_pb2.Wanted], Awaitable[None]]
+
+log = logger("edge.uplink")
+
+
+class UplinkStream:
+    """interval_seconds: the shortest time between two messages, so that frames that come meanwhile travel together.
+
+    spooled: set by whoever spools. wanted: told whenever the wish changes. cameras: those that the cloud is told of.
+    flow: told whether the cloud keeps up.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        spool: Spool,
+        metrics: EdgeMetrics,
+        bundle_digest: bytes,
+        interval_seconds: float,
+        spooled: asyncio.Event,
+        wanted: Wanted,
+        flow: Flow,
+        cameras: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        self._call = call
+        self._spool = spool
+        self._metrics = metrics
+        self._digest = bundle_digest
+        self._interval_seconds = interval_seconds
+        self._wake = spooled
+        self._wanted = wanted
+        self._flow = flow
+        self._cameras = cameras
+        self._announced: set[str] = set()
+        self._writer = PacketWriter()
+        self._credit = 0
+        self._sent_row = 0
+        self._backlog_row = 0
+        """The last row that was spooled before this stream began."""
+        self._under_way: dict[str, int] = {}
+        """The last sequence sent of each camera that has unacknowledged frames."""
+        self._finishing = False
+        self.has_acks = False
+        """Whether the cloud has acknowledged anything, and the spool has forgotten it."""
+        self._warns = OncePer(60.0)
+
+    def finish(self) -> None:
+        """Ends the stream once everything spooled is sent, with the cloud's last acknowledgements."""
+        self._finishing = True
+        self._wake.set()
+
+    async def carry(self, welcome: uplink_pb2.ConnectResponse) -> bool:
+        """Sends and receives; True when the stream ended with everything acknowledged, False when the cloud ended it.
+
+        Raises AioRpcError, a RequestError (of what the cloud said) or TimeoutError where it breaks.
+        """
+        self._backlog_row = await asyncio.to_thread(self._spool.last_row)
+        await self._heed(welcome)
+        receives = asyncio.create_task(self._receive())
+        sends = asyncio.create_task(self._send())
+        try:
+            await asyncio.wait({receives, sends}, return_when=asyncio.FIRST_COMPLETED)
+            # Where sending failed, the status that arrives with what is received says why.
+            failed = sends.done() and sends.exception() is not None
+            await asyncio.wait({receives}, timeout=STATUS_SECONDS if failed else LAST_ACKS_SECONDS)
+            # A write that took too long has cancelled the call, and gRPC then cancels whoever reads: sending says why.
+            if receives.done() and not receives.cancelled():
+                receives.result()
+            if sends.done():
+                sends.result()
+            return sends.done() and not self._under_way
+        finally:
+            for task in (receives, sends):
+                task.cancel()
+            await asyncio.gather(receives, sends, return_exceptions=True)
+            self._flow.behind(False)
+
+    async def _send(self) -> None:
+        while True:
+            self._wake.clear()
+            await self._announce()
+            found = await asyncio.to_thread(
+                self._spool.read_after, self._sent_row, max(1, min(MOST_PACKETS, self._credit))
+            )
+            ours = next((i for i, one in enumerate(found) if one.bundle_digest != self._digest), len(found))
+            sendable = found[: min(ours, self._credit)]
+            self._flow.behind(bool(found) and not self._credit and self._sent_row >= self._backlog_row)
+            if sendable:
+                await self._write(sendable[: self._writer.fits([one.packet for one in sendable])])
+            elif not ours and (found or self._finishing):
+                # All is sent, and what comes next, if anything, is another bundle's: the cloud answers with its last acks.
+                await self._call.done_writing()
+                return
+            else:
+                await self._wake.wait()
+
+    async def _announce(self) -> None:
+        """Names the cameras that the cloud has not been told of on this stream."""
+        new = sorted(set(self._cameras()) - self._announced)
+        for begin in range(0, len(new), MOST_ANNOUNCED):
+            names = new[begin : begin + MOST_ANNOUNCED]
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._call.write(uplink_pb2.ConnectRequest(announced_cameras=names))
+            self._announced.update(names)
+
+    async def _write(self, spooled: Sequence[Spooled]) -> None:
+        packets: list[Packet] = [one.packet for one in spooled]
+        request = self._writer.request(packets)
+        for packet in packets:
+            self._under_way[packet.camera_id] = packet.sequence
+        self._sent_row = spooled[-1].row
+        self._credit -= len(packets)
+        async with asyncio.timeout(WRITE_SECONDS):
+            await self._call.write(request)
+        self._note_sent(spooled, request)
+        if len(packets) < MOST_PACKETS and not self._finishing:
+            await asyncio.sleep(self._interval_seconds)
+
+    def _note_sent(self, spooled: Sequence[Spooled], request: uplink_pb2.ConnectRequest) -> None:
+        sent_bytes = GRPC_PREFIX_BYTES + request.ByteSize()
+        self._metrics.credit.set(self._credit)
+        self._metrics.sent_messages.inc()
+        self._metrics.sent_frames.inc(len(spooled))
+        self._metrics.sent_bytes.inc(sent_bytes)
+        self._metrics.cameras.sent(bytes_by_camera(request, [one.packet for one in spooled]))
+        now_us = time.time_ns() // 1000
+        for one in spooled:
+            self._metrics.send_wait.observe(max(0, now_us - one.spooled_us) / MICROSECONDS)
+
+    async def _receive(self) -> None:
+        while isinstance(response := await self._call.read(), uplink_pb2.ConnectResponse):
+            await self._heed(response)
+
+    async def _heed(self, response: uplink_pb2.ConnectResponse) -> None:
+        if response.credit:
+            self._credit += response.credit
+            self._metrics.credit.set(self._credit)
+            self._wake.set()
+        if response.acks:
+            await self._forget([self._writer.acked(ack) for ack in response.acks])
+        if response.HasField("wanted"):
+            await self._wanted(response.wanted)
+
+    async def _forget(self, acks: Sequence[tuple[str, int]]) -> None:
+        try:
+            waits_seconds = await asyncio.to_thread(self._spool.delete_acked, acks)
+        except DiskFull as error:
+            # A later ack of the camera deletes these too; until then they count as under way.
+            if (times := self._warns.held_back()) is not None:
+                log.error("acknowledged frames cannot be deleted", error=str(error), times=times)
+            return
+        self.has_acks = True
+        self._metrics.acked_frames.inc(len(waits_seconds))
+        for seconds in waits_seconds:
+            self._metrics.ack_wait.observe(seconds)
+        for camera_id, sequence in acks:
+            if self._under_way.get(camera_id, sequence + 1) <= sequence:
+                del self._under_way[camera_id]

@@ -1,0 +1,1 @@
+"""The coding schemes that the experiments compare."""

@@ -1,0 +1,1 @@
+"""Rate-distortion curves (paper 4.2): collect, results, report."""

@@ -1,0 +1,119 @@
+"""A results file as typed values: what every experiment's file has in common.
+
+docs/results/<name>.json --Made.of, point_of, plateau_of--> Made, Point, Plateau
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.report.names import INPUT_PIXELS, suite_name
+from experiments.report.tables import paragraphs, prose
+from experiments.runs.curves import Curve
+from experiments.runs.measure import Point
+from experiments.runs.plateau import Plateau
+from training.datasets.frame import DataError
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Raises DataError where the results file of experiment `name` lacks what its report needs."""
+    try:
+        yield
+    except (KeyError, TypeError, IndexError) as error:
+        raise DataError(
+            f"{name}.json is not of this version ({type(error).__name__}: {error}): run taxon experiment {name} again"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a results file was made. frames: {split: count}; command: what makes it again."""
+
+    suite: str
+    networks_sha256: str
+    seeds: int
+    steps: int
+    frames: Mapping[str, int]
+    command: str
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any], name: str) -> Made:
+        """From the results file of the experiment `name`."""
+        return cls(
+            found["suite"], found["networks_sha256"], len(found["seeds"]), found["steps"], found["frames"],
+            found.get("command", f"taxon experiment {name}"),
+        )  # fmt: skip
+
+    @property
+    def where(self) -> str:
+        """The test frames, for a sentence."""
+        return f"{self.frames['test']} test frames of {suite_name(self.suite)}"
+
+    def text(self) -> str:
+        """The section that ends every report."""
+        seeds = "one seed" if self.seeds == 1 else f"{self.seeds} seeds where a run is repeated"
+        return paragraphs(
+            "## How it was made",
+            f"    {self.command}",
+            prose(f"""
+                {suite_name(self.suite)}: {self.frames["fit"]} training frames, {self.frames["validation"]} for every choice,
+                {self.frames["test"]} for every figure shown. Each codec was trained for {self.steps} steps, {seeds}; all its operating
+                points are one network. The task networks are frozen (sha256 `{self.networks_sha256[:12]}`). Bits per pixel are of the
+                network's 256x256 input. Coded bytes are real bitstreams, decoded again before anything is judged, without a
+                container's header.
+            """),
+            prose("""
+                What stands in italics is the paper's, on Taskonomy with its own networks: its rates and ratios are there to compare with,
+                its figures are of another test.
+            """),
+        )
+
+
+def point_of(data: Mapping[str, Any]) -> Point:
+    """One operating point."""
+    return Point(**data)
+
+
+def points_of(data: Sequence[Mapping[str, Any]]) -> tuple[Point, ...]:
+    """Operating points, from the fewest bits to the most."""
+    return tuple(point_of(point) for point in data)
+
+
+def plateau_of(data: Mapping[str, Any]) -> Plateau:
+    """A plateau as experiments.table1.collect.plateau_json wrote it."""
+    return Plateau(data["reached"], data["setting"], point_of(data["validation"]), point_of(data["test"]))
+
+
+def tolerance_text(limit: float, control: float) -> str:
+    """How far from the control group's figure a plateau may begin, as the file has it; a share of nothing is nothing."""
+    return f"{100 * abs(1 - limit / control):.2g} %" if control else "0 %"
+
+
+def coded_bytes(point: Point) -> float:
+    """Mean bytes a frame; the cross-entropy's where nothing was coded."""
+    return point.bpp * INPUT_PIXELS / 8
+
+
+def coded_bpp(point: Point) -> float:
+    """Bits per pixel of real bytes."""
+    return point.bpp
+
+
+def model_bpp(point: Point) -> float:
+    """Bits per pixel by the model's cross-entropy, without a coder."""
+    return point.bits / INPUT_PIXELS
+
+
+def curve_of(
+    points: Sequence[Point],
+    task: str,
+    figure: str,
+    higher_is_better: bool = True,
+    rate: Callable[[Point], float] = coded_bpp,
+) -> Curve:
+    """The curve of one figure."""
+    return Curve.of([(rate(point), point.figures[task][figure]) for point in points], higher_is_better)

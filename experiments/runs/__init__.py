@@ -1,0 +1,1 @@
+"""One experiment's set-up, training runs and measurements."""

@@ -1,0 +1,1 @@
+"""The sets of tasks, networks and data that an experiment runs on."""

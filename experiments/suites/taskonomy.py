@@ -1,0 +1,144 @@
+"""The experiments' suite on Taskonomy (paper 4.1): its authors' networks, frozen, and its own labels; nothing but codecs is trained.
+
+    weights/TASK_encoder-DIGEST.pth, TASK_decoder-DIGEST.pth --> features [8, 16, 16] and heads of six tasks, and of depth
+    DOMAIN/taskonomy/BUILDING/... --random choice--> fit, validation, test: different buildings, by the official split
+
+The tasks, their losses' weights and their figures are those of the suite on NYUv2, with Taskonomy's classes and the published networks'
+results. Every feature has spatial dimensions. Depth is unseen: no codec is trained for it, and its original network is published as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from experiments.suites import nyuv2
+from experiments.suites.published import PublishedHead, PublishedNetworks
+from experiments.suites.suite import Suite
+from experiments.suites.taskonomy_features import (
+    ChosenViews,
+    feature_scales,
+    seen_sample,
+    unseen_sample,
+    write_features,
+)
+from experiments.suites.tasks import Task
+from training.datasets.taskonomy import CLASS_COUNTS
+from training.datasets.taskonomy.encodings import FIRST_HOLE, STEPS_PER_METRE
+from training.networks.hourglass_results import published_result
+from training.networks.task_networks import GROUPS
+
+UNSEEN = ("depth",)
+DEPTH_METRES = (0.0, FIRST_HOLE / STEPS_PER_METRE)
+BACKGROUND = (0,)
+
+
+@dataclass(frozen=True)
+class FrameCounts:
+    """At most so many frames of each split, chosen at random; the paper's are 51,316, 945 and 1,024 (paper 4.1)."""
+
+    fit: int = 51_316
+    validation: int = 945
+    test: int = 1_024
+
+
+@dataclass(frozen=True)
+class OpenTaskonomy:
+    """Opens the suite; the arguments are those of taskonomy_suite."""
+
+    data: Path
+    weights: Path
+    work: Path
+    device: str
+    with_unseen: bool
+    frames: FrameCounts = FrameCounts()
+
+    def __call__(self) -> Suite:
+        return taskonomy_suite(self.data, self.weights, self.work, self.device, self.with_unseen, self.frames)
+
+
+def tasks_of(class_weights: npt.NDArray[np.float32] | None) -> dict[str, Task]:
+    """The six tasks and depth; class_weights [17] are those of the segments' cross-entropy, where they are there."""
+    changes: dict[str, dict[str, Any]] = {
+        "class_scene": {"outputs": CLASS_COUNTS.class_scene},
+        "class_object": {"outputs": CLASS_COUNTS.class_object},
+        "segment_semantic": {
+            "outputs": CLASS_COUNTS.segment_semantic,
+            "background": BACKGROUND,
+            "class_weights": () if class_weights is None else tuple(class_weights.tolist()),
+        },
+        "normal": {},
+        "reshading": {},
+        "principal_curvature": {},
+        "depth": {"value_range": DEPTH_METRES},
+    }
+    return {
+        name: replace(nyuv2.TASKS[name], values_of=partial(published_result, name), **changed)
+        for name, changed in changes.items()
+    }
+
+
+def taskonomy_suite(
+    data: Path,
+    weights: Path,
+    work: Path,
+    device: str,
+    with_unseen: bool = True,
+    frames: FrameCounts = FrameCounts(),
+) -> Suite:
+    """Open the suite, writing features and labels where they are missing: 24 KB and 0.2 MB for each frame of fit.
+
+    Raises DataError, naming it, for a file that is missing or refused, and where no frame of a split has a task's label.
+    """
+    networks = PublishedNetworks(weights, (*_seen(), *UNSEEN), device)
+    views = {split: ChosenViews.at_random(data, split, most) for split, most in asdict(frames).items()}
+    class_weights = views["fit"].dataset.segment_weights()
+    tasks = {name: task for name, task in tasks_of(class_weights).items() if task.seen or with_unseen}
+    for chosen in views.values():
+        chosen.require_labels(tuple(tasks))
+    folder = work / "experiments" / _folder_name(networks, views, tasks["segment_semantic"])
+    scales = feature_scales(folder, views["fit"], networks, tuple(tasks))
+    sets = {
+        split: write_features(folder / split, chosen, seen_sample, networks, {task: scales[task] for task in _seen()})
+        for split, chosen in views.items()
+    }
+    if with_unseen:
+        unseen = {task: scales[task] for task in UNSEEN}
+        sets = {
+            split: kept.with_arrays_of(
+                write_features(folder / f"{split}-unseen", views[split], unseen_sample, networks, unseen)
+            )
+            for split, kept in sets.items()
+        }
+    heads = nn.ModuleDict({task: PublishedHead(networks.decoder(task), scales[task]) for task in tasks})
+    return Suite(
+        "taskonomy", folder, tasks, GROUPS, {}, heads, sets["fit"], sets["validation"], sets["test"],
+        partial(_analyse, networks, tuple(tasks)), partial(_pictures, views), networks.digest,
+    )  # fmt: skip
+
+
+def _seen() -> tuple[str, ...]:
+    return tuple(task for tasks in GROUPS.values() for task in tasks)
+
+
+def _folder_name(networks: PublishedNetworks, views: dict[str, ChosenViews], segmentation: Task) -> str:
+    """Everything besides a run's own settings that its result depends on."""
+    choice = [{split: chosen.names for split, chosen in views.items()}, segmentation.class_weights]
+    return f"taskonomy-{networks.digest[:12]}-{hashlib.sha256(json.dumps(choice).encode()).hexdigest()[:8]}"
+
+
+def _analyse(networks: PublishedNetworks, tasks: tuple[str, ...], pictures: npt.NDArray[np.uint8]) -> dict[str, Tensor]:
+    return {task: networks.result(task, pictures) for task in tasks}
+
+
+def _pictures(views: dict[str, ChosenViews], split: str) -> Sequence[npt.NDArray[np.uint8]]:
+    return [views[split].picture(position) for position in range(len(views[split]))]

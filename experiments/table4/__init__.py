@@ -1,0 +1,1 @@
+"""Table 4 of the paper: collect, report."""

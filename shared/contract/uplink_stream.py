@@ -1,0 +1,185 @@
+"""Packets to uplink messages and back; the state of one stream, on either side.
+
+    Packets --PacketWriter.request--> ConnectRequest --PacketReader.packets--> the same Packets
+    (camera, sequence) --PacketReader.ack--> Ack --PacketWriter.acked--> (camera, sequence)
+
+A bitstream has about a hundred bytes, so a frame's own message adds six to ten: cameras travel once a stream, sequences and times
+as differences. Law: packets(request(p)) == p for packets whose sequences rise by camera; anything else is a BadRequest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.contract.geometry import Geometry
+from shared.contract.packets import LATEST_CAPTURE_TIME_US, TRACE_CONTEXT_BYTES, Packet, checked_name
+from shared.errors import BadRequest
+from shared.wire import frame_pb2, uplink_pb2
+
+PROTOCOL_VERSION = 1
+MOST_CAMERAS = 10_000
+"""Of one stream; bounds what a peer can make the other side remember."""
+
+
+@dataclass
+class _Camera:
+    """What a stream knows of a camera: its last packet's numbers."""
+
+    index: int
+    name: str
+    geometry: Geometry
+    base_sequence: int
+    next_sequence: int
+    capture_time_us: int
+
+
+class PacketWriter:
+    """The sending side of one stream."""
+
+    def __init__(self) -> None:
+        self._cameras: dict[str, _Camera] = {}
+        self._names: list[str] = []
+
+    def request(self, packets: Sequence[Packet]) -> uplink_pb2.ConnectRequest:
+        """One message with these packets, declaring the cameras that are new in it or whose geometry changed.
+
+        Raises ValueError where a camera's sequences do not rise. A change of geometry begins a new message at the caller:
+        see `fits`.
+        """
+        request = uplink_pb2.ConnectRequest()
+        for packet in packets:
+            camera = self._cameras.get(packet.camera_id)
+            if camera is None or camera.geometry != packet.geometry:
+                camera = self._declared(packet, camera)
+                request.cameras.append(_declaration(camera))
+            if packet.sequence < camera.next_sequence:
+                raise ValueError(
+                    f"sequences of {packet.camera_id} must rise: {packet.sequence} after {camera.next_sequence - 1}"
+                )
+            request.frames.add(
+                camera_index=camera.index,
+                sequence_skip=packet.sequence - camera.next_sequence,
+                capture_time_step_microseconds=packet.capture_time_us - camera.capture_time_us,
+                bitstream=packet.bitstream,
+                trace_context=packet.trace_context,
+            )
+            camera.next_sequence = packet.sequence + 1
+            camera.capture_time_us = packet.capture_time_us
+        return request
+
+    def fits(self, packets: Sequence[Packet]) -> int:
+        """How many of these, from the first on, can travel in one message: up to where a camera's geometry changes within it."""
+        geometries: dict[str, Geometry] = {}
+        for count, packet in enumerate(packets):
+            if geometries.setdefault(packet.camera_id, packet.geometry) != packet.geometry:
+                return count
+        return len(packets)
+
+    def acked(self, ack: uplink_pb2.Ack) -> tuple[str, int]:
+        """(camera, sequence) of an ack; raises BadRequest for a camera or frame that this stream never sent."""
+        if ack.camera_index >= len(self._names):
+            raise BadRequest(f"an ack names camera {ack.camera_index}, {len(self._names)} were declared")
+        camera = self._cameras[self._names[ack.camera_index]]
+        sequence = camera.base_sequence + ack.sequence_offset
+        if sequence >= camera.next_sequence:
+            raise BadRequest(f"an ack names frame {sequence} of {camera.name}, which was not sent")
+        return camera.name, sequence
+
+    def _declared(self, packet: Packet, known: _Camera | None) -> _Camera:
+        if known is not None:
+            known.geometry = packet.geometry
+            return known
+        camera = _Camera(
+            len(self._names),
+            packet.camera_id,
+            packet.geometry,
+            packet.sequence,
+            packet.sequence,
+            packet.capture_time_us,
+        )
+        self._cameras[packet.camera_id] = camera
+        self._names.append(packet.camera_id)
+        return camera
+
+
+class PacketReader:
+    """The receiving side of one stream."""
+
+    def __init__(self) -> None:
+        self._cameras: list[_Camera] = []
+        self._by_name: dict[str, _Camera] = {}
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras declared so far."""
+        return tuple(self._by_name)
+
+    def packets(self, request: uplink_pb2.ConnectRequest) -> list[Packet]:
+        """The packets of one message; raises BadRequest, or BadName for a declared camera."""
+        for declaration in request.cameras:
+            self._declare(declaration)
+        return [self._packet(frame) for frame in request.frames]
+
+    def ack(self, camera_id: str, sequence: int) -> uplink_pb2.Ack:
+        """The ack of a camera's frames up to `sequence`."""
+        camera = self._by_name[camera_id]
+        return uplink_pb2.Ack(camera_index=camera.index, sequence_offset=sequence - camera.base_sequence)
+
+    def _declare(self, declaration: uplink_pb2.CameraDeclaration) -> None:
+        name = checked_name("camera", declaration.camera_id)
+        geometry = geometry_of(declaration.geometry)
+        known = self._by_name.get(name)
+        if known is not None:
+            if known.index != declaration.index:
+                raise BadRequest(f"camera {name} is declared as {declaration.index}, it was {known.index}")
+            known.geometry = geometry
+            return
+        if declaration.index != len(self._cameras) or declaration.index >= MOST_CAMERAS:
+            raise BadRequest(f"camera {name} is declared as {declaration.index}, the next one is {len(self._cameras)}")
+        base, time = declaration.base_sequence, declaration.base_capture_time_microseconds
+        camera = _Camera(declaration.index, name, geometry, base, base, time)
+        self._cameras.append(camera)
+        self._by_name[name] = camera
+
+    def _packet(self, frame: uplink_pb2.CodedFrame) -> Packet:
+        if frame.camera_index >= len(self._cameras):
+            raise BadRequest(f"a frame names camera {frame.camera_index}, {len(self._cameras)} were declared")
+        if len(frame.trace_context) not in (0, TRACE_CONTEXT_BYTES):
+            raise BadRequest(f"a trace context has {TRACE_CONTEXT_BYTES} bytes, not {len(frame.trace_context)}")
+        camera = self._cameras[frame.camera_index]
+        sequence = camera.next_sequence + frame.sequence_skip
+        time = camera.capture_time_us + frame.capture_time_step_microseconds
+        if not 0 <= sequence < 1 << 62 or not 0 <= time < LATEST_CAPTURE_TIME_US:
+            raise BadRequest(f"a frame of {camera.name} has sequence {sequence} and capture time {time}")
+        camera.next_sequence = sequence + 1
+        camera.capture_time_us = time
+        return Packet(camera.name, sequence, time, camera.geometry, frame.bitstream, frame.trace_context)
+
+
+def _declaration(camera: _Camera) -> uplink_pb2.CameraDeclaration:
+    return uplink_pb2.CameraDeclaration(
+        index=camera.index,
+        camera_id=camera.name,
+        base_sequence=camera.base_sequence,
+        base_capture_time_microseconds=camera.capture_time_us,
+        geometry=geometry_message(camera.geometry),
+    )
+
+
+def geometry_message(geometry: Geometry) -> frame_pb2.FrameGeometry:
+    """A geometry as it travels."""
+    return frame_pb2.FrameGeometry(
+        picture_width=geometry.picture_width,
+        picture_height=geometry.picture_height,
+        input_width=geometry.input_width,
+        input_height=geometry.input_height,
+    )
+
+
+def geometry_of(message: frame_pb2.FrameGeometry) -> Geometry:
+    """A geometry as it came; raises BadRequest."""
+    try:
+        return Geometry(message.picture_width, message.picture_height, message.input_width, message.input_height)
+    except ValueError as error:
+        raise BadRequest(str(error)) from error

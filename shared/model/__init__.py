@@ -1,0 +1,1 @@
+"""Describes a model bundle: its tasks, manifest, graphs and the metrics of its results."""

@@ -1,0 +1,1 @@
+"""Bounds what HTTP connections, WebSockets and TLS handshakes may take."""

@@ -1,0 +1,153 @@
+"""gRPC servers and channels, tuned alike on both ends.
+
+    RpcServer --add--> its services --start--> listening, but not ready --set_ready--> serving
+
+Keepalive: either side pings an idle connection and closes a dead one within KEEPALIVE_SECONDS +
+KEEPALIVE_TIMEOUT_SECONDS, so that a cut cable is noticed; a server takes pings twice as often as that. The bandwidth probe is off:
+its pings would cost as much as the frames. Messages have a largest size. What gRPC refuses below Python (a connection too many, one
+that stays silent, a message too large) it counts nowhere: it shows in the client's status alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from shared.errors import AddressInUse
+from shared.server.tls.certificates import ServerTls
+
+KEEPALIVE_SECONDS = 20.0
+KEEPALIVE_TIMEOUT_SECONDS = 5.0
+HANDSHAKE_SECONDS = 10.0
+"""Until a connection has said that it speaks HTTP/2."""
+IDLE_CONNECTION_SECONDS = 300.0
+"""Without a call; a client that comes back connects anew, by itself."""
+CONNECT_SECONDS = 5.0
+"""Of one attempt to connect: TCP, TLS and HTTP/2 are up to five round trips, and a lost packet costs a second."""
+MOST_CONNECTIONS = 4000
+MOST_WATCHERS = 64
+"""Of the health, which is open to everybody: so many strangers at most take a call's place."""
+
+ChannelOptions = Sequence[tuple[str, Any]]
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def _common(largest_message_bytes: int) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.max_receive_message_length", largest_message_bytes),
+        ("grpc.max_send_message_length", largest_message_bytes),
+        ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
+        ("grpc.keepalive_timeout_ms", round(KEEPALIVE_TIMEOUT_SECONDS * 1000)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.bdp_probe", 0),
+    ]
+
+
+def channel_options(largest_message_bytes: int) -> ChannelOptions:
+    """Options of a client's channel."""
+    return [
+        *_common(largest_message_bytes),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        # Despite its name the time that one attempt is given: with 200 ms a cloud at 100 ms' distance is never reached.
+        ("grpc.min_reconnect_backoff_ms", round(CONNECT_SECONDS * 1000)),
+        ("grpc.max_reconnect_backoff_ms", 5000),
+        # A channel of its own for each client: connections are not shared behind its back.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+
+
+class RpcServer:
+    """One port's gRPC services, with grpc.health.v1 and reflection. tls: None for plain text."""
+
+    def __init__(
+        self,
+        address: str,
+        largest_message_bytes: int,
+        concurrent_calls: int | None = None,
+        tls: ServerTls | None = None,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        most_connections: int = MOST_CONNECTIONS,
+    ) -> None:
+        options = [
+            *_common(largest_message_bytes),
+            # The name is the string's, not the C constant's (..._MIN_RECV_PING_...): an unknown option is ignored in silence, and then
+            # gRPC's own five minutes hold, by which every idle client is cut off for pinging.
+            ("grpc.http2.min_ping_interval_without_data_ms", round(KEEPALIVE_SECONDS * 500)),
+            ("grpc.http2.max_ping_strikes", 3),
+            ("grpc.so_reuseport", 0),
+            # Somebody who connects and says nothing would be waited for two minutes otherwise, and there would be no bound on their number.
+            ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),
+            ("grpc.max_allowed_incoming_connections", most_connections),
+            ("grpc.max_connection_idle_ms", round(IDLE_CONNECTION_SECONDS * 1000)),
+        ]
+        self._server = grpc.aio.server(
+            options=options, maximum_concurrent_rpcs=concurrent_calls, interceptors=tuple(interceptors)
+        )
+        self._tls = tls
+        self._address = address
+        self._health = _BoundedHealth()
+        self._names: list[str] = []
+        self.port = 0
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    def add(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: object, name: str) -> None:
+        """One service; `name` is its full name, for health and reflection."""
+        add_to_server(servicer, self._server)
+        self._names.append(name)
+
+    async def start(self) -> None:
+        """Listens; alive, but not ready until `set_ready`. Raises AddressInUse."""
+        names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, self._server)
+        await self._health.set("", SERVING)
+        await self.set_ready(False)
+        try:
+            self.port = self._listening()
+        except RuntimeError as error:
+            # gRPC complains, at the interpreter's end, of a server that was neither started nor stopped.
+            await self._server.start()
+            await self._server.stop(None)
+            raise AddressInUse(
+                f"cannot listen for gRPC on {self._address}: is another service there, or the host none of this machine's? "
+                "Name another address with --rpc"
+            ) from error
+        await self._server.start()
+
+    def _listening(self) -> int:
+        if self._tls is None:
+            return self._server.add_insecure_port(self._address)
+        return self._server.add_secure_port(self._address, self._tls.rpc_credentials())
+
+    async def set_ready(self, ready: bool) -> None:
+        """What grpc.health.v1 says of the services."""
+        for name in self._names:
+            await self._health.set(name, SERVING if ready else NOT_SERVING)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Takes no new call and ends the running ones, after `grace_seconds` by force."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_seconds)
+
+
+class _BoundedHealth(health_aio.HealthServicer):
+    """Answers everybody, and is watched by MOST_WATCHERS."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watchers = 0
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
+        if self._watchers >= MOST_WATCHERS:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MOST_WATCHERS} watch already; ask with Check")
+        self._watchers += 1
+        try:
+            await super().Watch(request, context)
+        finally:
+            self._watchers -= 1

@@ -1,0 +1,201 @@
+"""An HTTP server in the service's own loop, with what every service answers: /healthz, /readyz and /metrics.
+
+    web_app --the service adds its own routes--> FastAPI app --WebServer--> listening until it is stopped
+
+Law: it asks nobody outside: the pages' scripts come from this installation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, cast
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
+from starlette.exceptions import HTTPException
+
+from shared.errors import AddressInUse, TaxonError
+from shared.server.access.callers import Access
+from shared.server.access.interceptors import (
+    ACCESS_REFUSALS,
+    ASKS,
+    PROBLEM_JSON,
+    TokenMiddleware,
+    caller_of_request,
+    challenge,
+)
+from shared.server.access.scopes import Action
+from shared.server.connections.http_limit import Doorkeeper
+from shared.server.connections.tls_handshake import Handshake
+from shared.server.connections.websocket import GuardedSocket
+from shared.server.tls.certificates import ServerTls
+from shared.transport.status_codes import problem, status_of
+
+# A second series for each counter, with the time of its beginning, which nobody draws.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_PROBLEM: dict[str, object] = {PROBLEM_JSON: {"schema": {"type": "object", "required": ["title", "status", "detail"]}}}
+OPEN_PATHS = ("/healthz", "/readyz")
+"""Probes show no token, and learn nothing but whether the service works."""
+IDLE_CONNECTION_SECONDS = 30
+MOST_CONNECTIONS = 800
+"""Less than the 1024 files that a process may open where nobody said otherwise."""
+
+
+def web_app(
+    title: str,
+    description: str,
+    ready: Callable[[], str | None],
+    registry: CollectorRegistry,
+    access: Access | None = None,
+    open_paths: tuple[str, ...] = (),
+) -> FastAPI:
+    """An app with the common routes. ready: None when the service is ready, else what it waits for.
+
+    access: None lets everybody in. open_paths: as in `TokenMiddleware`, beside the probes'.
+    """
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=version("taxon"),
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+
+    @app.get("/healthz", tags=["health"], summary="Whether the process works")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["health"], summary="Whether it takes work", responses={503: {"description": "Not ready"}})
+    async def readyz() -> JSONResponse:
+        waits_for = ready()
+        return JSONResponse(
+            {"status": "ready" if waits_for is None else f"not ready: {waits_for}"}, 200 if waits_for is None else 503
+        )
+
+    @app.get(
+        "/metrics",
+        tags=["health"],
+        summary="Prometheus metrics",
+        response_class=Response,
+        dependencies=ASKS,
+        responses={status: {"description": told, "content": _PROBLEM} for status, told in ACCESS_REFUSALS.items()},
+    )
+    async def metrics(request: Request) -> Response:
+        caller_of_request(request).require(Action.METRICS)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.exception_handler(TaxonError)
+    async def refused(_: Request, error: TaxonError) -> JSONResponse:
+        return JSONResponse(problem(error), status_of(error).http, challenge(error), PROBLEM_JSON)
+
+    @app.exception_handler(HTTPException)
+    async def not_here(request: Request, error: HTTPException) -> JSONResponse:
+        answer = {
+            "title": HTTPStatus(error.status_code).name,
+            "status": error.status_code,
+            "detail": f"{request.method} {request.url.path}: {error.detail}",
+        }
+        return JSONResponse(answer, error.status_code, error.headers, PROBLEM_JSON)
+
+    app.add_middleware(TokenMiddleware, access=access or Access(), open_paths=OPEN_PATHS + open_paths)
+    return app
+
+
+class WebServer:
+    """uvicorn without its own signal handlers. address: host:port; port 0 takes a free one. tls: None for plain text.
+
+    doorkeeper: of its connections.
+    """
+
+    def __init__(
+        self,
+        app: FastAPI,
+        address: str,
+        largest_socket_message_bytes: int = 1 << 20,
+        tls: ServerTls | None = None,
+        doorkeeper: Doorkeeper | None = None,
+    ) -> None:
+        door = doorkeeper or Doorkeeper(MOST_CONNECTIONS)
+        host, _, port = address.rpartition(":")
+        self._host, self._wanted = host.strip("[]") or "127.0.0.1", int(port)
+        self.port = 0
+        self._server = _Quiet(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                http=cast(type[asyncio.Protocol], _protocol(door, tls)),
+                ws=cast(type[asyncio.Protocol], lambda **given: GuardedSocket(door, **given)),
+                ws_max_size=largest_socket_message_bytes,
+                # What travels there is mostly PNG, which is compressed already.
+                ws_per_message_deflate=False,
+                timeout_keep_alive=IDLE_CONNECTION_SECONDS,
+                server_header=False,
+            )
+        )
+        self._scheme = "http" if tls is None else "https"
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
+        return f"{self._scheme}://[{host}]:{self.port}/" if ":" in host else f"{self._scheme}://{host}:{self.port}/"
+
+    async def start(self) -> None:
+        """Returns when it listens; raises AddressInUse."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((self._host, self._wanted))
+        except OSError as error:
+            listening.close()
+            raise AddressInUse(
+                f"cannot listen for HTTP on {self._host}:{self._wanted} ({error.strerror}); name another address with --http"
+            ) from error
+        self.port = listening.getsockname()[1]
+        self._serving = asyncio.create_task(self._server.serve([listening]), name="http")
+        while not self._server.started and not self._serving.done():
+            await asyncio.sleep(0.01)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Takes no new connection, finishes the requests, after `grace_seconds` ends them by force."""
+        if self._serving is None:
+            return
+        self._server.config.timeout_graceful_shutdown = max(1, round(grace_seconds))
+        self._server.should_exit = True
+        try:
+            await asyncio.wait_for(asyncio.shield(self._serving), grace_seconds + 1)
+        except TimeoutError:
+            self._server.force_exit = True
+            await self._serving
+
+
+def _protocol(door: Doorkeeper, tls: ServerTls | None) -> Callable[..., asyncio.Protocol]:
+    """What uvicorn makes for each connection that it accepts. It is told of no certificate: TLS is spoken behind the door."""
+    if tls is None:
+        return door.protocol
+
+    def secured(**given: Any) -> asyncio.Protocol:
+        return Handshake(door, door.protocol(**given), tls.web_context())
+
+    return secured
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn would take the process's signals; they belong to the service."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

@@ -1,0 +1,125 @@
+"""A service's security as one thing: made of its settings, given to its servers, kept up to date while it runs.
+
+    ServiceSettings --guard_of--> Guard(tls, access) --run--> certificates and tokens read again within RELOAD_SECONDS
+
+Law: a service that other machines can reach has TLS and tokens, or was told --insecure and says so with every start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+from prometheus_client import CollectorRegistry
+
+from shared.errors import SettingsRefused
+from shared.server.access.callers import Access
+from shared.server.access.token_file import Tokens
+from shared.server.settings import ServiceSettings
+from shared.server.tls.certificates import ServerTls, TlsFiles
+from shared.server.tls.expiry import ShownFiles
+from shared.server.tls.watched_files import SecurityMeters, Watched
+from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.metrics import Meters
+from shared.transport.credentials import NO_CREDENTIALS, Credentials
+from shared.transport.loopback import is_loopback
+from shared.transport.secret_files import exposed
+
+log = logger("access")
+RELOAD_SECONDS = 1.0
+TOLD_SECONDS = 60.0
+
+
+class Guard:
+    """tls: None for plain text. tokens: those that `access` asks; None where it asks for none.
+
+    shown: what the service itself shows to others.
+    """
+
+    def __init__(
+        self,
+        tls: ServerTls | None,
+        tokens: Tokens | None,
+        meters: Meters | None,
+        shown: Credentials = NO_CREDENTIALS,
+    ) -> None:
+        self.tls = tls
+        self.access = Access(tokens, meters)
+        self._watched: list[Watched] = []
+        if tls is not None:
+            self._watched.append(Watched("certificates", tls.reload, tls.exposed, "server", lambda: tls.not_after))
+        if tokens is not None:
+            self._watched.append(Watched("tokens", tokens.reload, lambda: exposed([tokens.path])))
+        if shown.paths:
+            files = ShownFiles(shown)
+            own = None if shown.certificate is None else (lambda: files.not_after)
+            self._watched.append(Watched("client", files.reload, shown.exposed, "client", own))
+        self._tells = {one.what: OncePer(TOLD_SECONDS) for one in self._watched}
+        self._told: frozenset[str] = frozenset()
+        self._measured = SecurityMeters(meters or Meters("taxon", CollectorRegistry()), self._watched)
+        if shown.paths:
+            # So that the first look finds nothing new; where they cannot be used yet, it says why.
+            with suppress(OSError, ValueError):
+                files.reload()
+        self._warn()
+
+    async def run(self) -> None:
+        """Looks after the files until it is cancelled."""
+        while True:
+            await asyncio.sleep(RELOAD_SECONDS)
+            await asyncio.to_thread(self.look)
+
+    def look(self) -> None:
+        """Reads again what has changed; what cannot be used is told, and changes nothing."""
+        for one in self._watched:
+            try:
+                if one.reload():
+                    self._measured.taken(one.what)
+                    log.info("read again", what=one.what)
+                    self._warn()
+                self._measured.usable(one.what, True)
+            except (OSError, ValueError) as error:
+                self._measured.usable(one.what, False)
+                if (times := self._tells[one.what].held_back()) is not None:
+                    log.error("cannot be used, the earlier ones hold", what=one.what, error=str(error), times=times)
+
+    def _warn(self) -> None:
+        """A line for each file that others can read, once."""
+        found = frozenset(line for one in self._watched for line in one.exposed())
+        for line in sorted(found - self._told):
+            log.warning("a secret is open to others", file=line)
+        self._told = found
+
+
+def guard_of(
+    settings: ServiceSettings,
+    addresses: Mapping[str, str],
+    meters: Meters | None = None,
+    shown: Credentials = NO_CREDENTIALS,
+) -> Guard:
+    """addresses: where it listens, by setting. shown: see `Guard`.
+
+    Raises SettingsRefused for files that cannot be used, and for doors that are left open.
+    """
+    tls = None
+    if settings.tls_certificate is not None or settings.tls_key is not None:
+        if settings.tls_certificate is None or settings.tls_key is None:
+            raise SettingsRefused("tls: --tls-certificate and --tls-key belong together")
+        files = TlsFiles(
+            settings.tls_certificate, settings.tls_key, settings.tls_client_ca, settings.tls_clients == "all"
+        )
+        tls = ServerTls(files)
+    elif settings.tls_client_ca is not None:
+        raise SettingsRefused("tls: --tls-client-ca needs --tls-certificate and --tls-key")
+    tokens = None if settings.tokens is None else Tokens(settings.tokens)
+    lacks = [name for name, there in (("--tls-certificate", tls), ("--tokens", tokens)) if there is None]
+    open_to = [f"--{name} {address}" for name, address in addresses.items() if not is_loopback(address)]
+    if lacks and open_to:
+        if not settings.insecure:
+            raise SettingsRefused(
+                f"{', '.join(open_to)} lets other machines in: give {' and '.join(lacks)}, or say --insecure "
+                "where the network keeps everybody else out"
+            )
+        log.warning("other machines are let in without all that keeps them apart", addresses=open_to, lacks=lacks)
+    return Guard(tls, tokens, meters, shown)

@@ -1,0 +1,1 @@
+"""Reads, renews and watches the certificates of a port."""

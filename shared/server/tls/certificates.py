@@ -1,0 +1,145 @@
+"""A server's certificate on all of its ports, read again when its files change.
+
+    TlsFiles --ServerTls--> rpc_credentials (gRPC asks before each handshake) and web_context (OpenSSL asks in each handshake)
+
+Laws: a new connection gets what was read last, an old one goes on; files that do not fit together (a key half renewed)
+change nothing, and are tried again until they do. TLS 1.2 at least; no session is resumed, since a resumed one would outlive
+the authority that let it in.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from shared.errors import SettingsRefused
+from shared.server.tls.expiry import ends_at
+from shared.transport.secret_files import Stamp, exposed, stamp_of
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """PEM files. certificate: with its chain. client_ca: whom a client's certificate must be signed by; None asks for none.
+
+    ask_web: whether the HTTP port asks clients for one too; browsers, probes and Prometheus often have none.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+    ask_web: bool = True
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All of them."""
+        return (self.certificate, self.key, *(() if self.client_ca is None else (self.client_ca,)))
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What was read. number: rises by one with each reading."""
+
+    number: int
+    rpc: grpc.ServerCertificateConfiguration
+    web: ssl.SSLContext
+    not_after: float
+
+
+class ServerTls:
+    """One service's. Raises SettingsRefused where the files cannot be used at first. Safe to use from any thread."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files = files
+        self._lock = threading.Lock()
+        self._stamp: Stamp | None = None
+        try:
+            self._stamp, self._loaded = stamp_of(files.paths), _load(files, 0)
+        except (OSError, ValueError) as error:
+            raise SettingsRefused(f"tls: {told(files, error)}") from error
+        self._front = _context(files)
+        self._front.sni_callback = self._renewed
+
+    def reload(self) -> bool:
+        """Reads the files where they have changed; whether it did. Raises OSError or ValueError, and changes nothing then."""
+        stamp = stamp_of(self._files.paths)
+        if stamp == self._stamp:
+            return False
+        loaded = _load(self._files, self._loaded.number + 1)
+        # Only now: what could not be used is tried again. A write in between shows in the next stamp.
+        with self._lock:
+            self._stamp, self._loaded = stamp, loaded
+        return True
+
+    @property
+    def not_after(self) -> float:
+        """When the certificate that is served ends, or the first of its chain: seconds since 1970."""
+        return self._loaded.not_after
+
+    def exposed(self) -> tuple[str, ...]:
+        """Whether everybody on this machine can read the key, in a line."""
+        return exposed([self._files.key])
+
+    def rpc_credentials(self) -> grpc.ServerCredentials:
+        """For one gRPC port."""
+        first = self._loaded
+        given = first.number
+
+        def fetch() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal given
+            with self._lock:
+                loaded, newer = self._loaded, self._loaded.number != given
+                given = loaded.number
+            # None: as before. A configuration is compiled anew each time that it is given.
+            return loaded.rpc if newer else None
+
+        return grpc.dynamic_ssl_server_credentials(
+            first.rpc,
+            fetch,  # type: ignore[arg-type]  # the stubs do not know of None, which gRPC's documentation names
+            require_client_authentication=self._files.client_ca is not None,
+        )
+
+    def web_context(self) -> ssl.SSLContext:
+        """For an asyncio server; each handshake is done with what was read last, the authority of clients included."""
+        return self._front
+
+    def _renewed(self, handshake: ssl.SSLObject | ssl.SSLSocket, name: str | None, front: ssl.SSLContext) -> None:
+        """OpenSSL calls this for every ClientHello, also for one without a server's name."""
+        del name, front
+        handshake.context = self._loaded.web
+
+
+def told(files: TlsFiles, error: OSError | ValueError) -> str:
+    """Why the files cannot be used, in one line."""
+    names = ", ".join(str(path) for path in files.paths)
+    if isinstance(error, ssl.SSLError):
+        return f"{names}: are no certificate and its key ({error.reason or error})"
+    if isinstance(error, OSError):
+        return f"{error.filename or names}: {error.strerror}"
+    return f"{names}: {error}"
+
+
+def _load(files: TlsFiles, number: int) -> _Loaded:
+    # The context first: gRPC would take a key that is another certificate's, and fail with every handshake.
+    web = _context(files)
+    pair = (files.key.read_bytes(), files.certificate.read_bytes())
+    roots = None if files.client_ca is None else files.client_ca.read_bytes()
+    return _Loaded(number, grpc.ssl_server_certificate_configuration([pair], roots), web, ends_at(pair[1]))
+
+
+def _context(files: TlsFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.num_tickets = 0
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(files.certificate, files.key)
+    if files.client_ca is not None:
+        # Read also where the port does not ask: a file that holds no certificate is found at the start.
+        context.load_verify_locations(files.client_ca)
+        if files.ask_web:
+            context.verify_mode = ssl.CERT_REQUIRED
+    return context

@@ -1,0 +1,1 @@
+"""Reaches the other side: addresses, channels, credentials and the table of statuses."""

@@ -1,0 +1,217 @@
+"""A camera: gives frames to the edge and gets a receipt for each.
+
+    async with CameraClient("127.0.0.1:50051", "kitchen") as camera:
+        receipt = await camera.post(jpeg_bytes)
+        async for receipt in camera.stream(frames):     # many over one connection, answered in order
+            ...
+
+Law: a frame keeps its capture time through every attempt, so the edge recognises a repeated one, and each frame gets one receipt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared.contract.packets import checked_name
+from shared.contract.trace_context import HEADER
+from shared.errors import Refused
+from shared.sources.types import SourceFrame
+from shared.transport.credentials import NO_CREDENTIALS, Credentials
+from shared.wire import ingest_pb2, ingest_pb2_grpc
+from taxon.client._connection import Broken, Patience, Timeouts, failure, open_channel, reopened, shown
+from taxon.client._messages import receipt_of, refusal_of, timestamp
+from taxon.client._window import Window
+from taxon.client.types import CameraFrame, Outcome, Picture, Receipt
+
+log = logging.getLogger("taxon.client.camera")
+
+LARGEST_FRAME_BYTES = 1 << 30
+"""What is too large says the edge; a limit here would only hide its answer."""
+JPEG_QUALITY = 95
+RETRIED = grpc.StatusCode.UNAVAILABLE.name
+
+StreamCall = grpc.aio.StreamStreamCall[ingest_pb2.StreamFramesRequest, ingest_pb2.StreamFramesResponse]
+
+
+class CameraClient:
+    """One camera at one edge; raises BadName for what is no camera's id.
+
+    credentials: read again after a break, so that renewed ones are used.
+    Each attempt has its deadline (`timeouts.answer`); after a broken one come others, until `timeouts.give_up` raises Unreachable.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        camera_id: str,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
+        self._credentials = credentials
+        self.camera_id = checked_name("camera", camera_id)
+        self._target = target
+        self._timeouts = timeouts
+        self._last_time_us = 0
+        self._channel = open_channel(target, timeouts, LARGEST_FRAME_BYTES, credentials)
+        self._stub = ingest_pb2_grpc.IngestServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._channel.close(self._timeouts.close)
+
+    async def post(self, picture: Picture, capture_time_us: int | None = None, traceparent: str = "") -> Receipt:
+        """One frame, answered when its outcome is known; raises Refused or Unreachable.
+
+        Refused with the reason DEADLINE_PASSED had no turn in the edge's time; it is not tried again here, since an edge that cannot keep
+        up would get more to do by it. Where it was just being coded, the same picture with the same time has the earlier receipt.
+        """
+        request = ingest_pb2.PostFrameRequest(
+            camera_id=self.camera_id,
+            picture=await _picture_file(picture),
+            capture_time=timestamp(self._time_of(capture_time_us)),
+        )
+        traced = ((HEADER, traceparent),) if traceparent else ()
+        patience = Patience(self._target, self._timeouts.give_up)
+        while True:
+            try:
+                await patience.connected(self._channel, self._timeouts.connect)
+                answer = await self._stub.PostFrame(
+                    request,
+                    timeout=patience.left(self._timeouts.answer),
+                    metadata=(*traced, *shown(self._credentials)),
+                )
+                patience.succeeded()
+                return receipt_of(answer.receipt)
+            except Broken as error:
+                await self._pause(patience, str(error))
+            except grpc.aio.AioRpcError as error:
+                found = failure(error)
+                if isinstance(found, Refused):
+                    raise found from error
+                await self._pause(patience, str(found))
+
+    async def stream(
+        self, frames: AsyncIterable[CameraFrame | SourceFrame], in_flight: int = 8
+    ) -> AsyncGenerator[Receipt, None]:
+        """A receipt for each frame, in their order; a refused frame ends nothing, its receipt has the outcome `refused`.
+
+        in_flight: the most frames that wait for their answer; no further one is asked of `frames` before. Raises
+        Unreachable, Refused where the call as a whole is refused, and whatever `frames` raises.
+        """
+        window = Window(in_flight)
+        patience = Patience(self._target, self._timeouts.give_up)
+        filling = asyncio.create_task(self._fill(window, frames))
+        try:
+            while True:
+                try:
+                    async with aclosing(self._one_call(window, patience)) as receipts:
+                        async for receipt in receipts:
+                            yield receipt
+                    break
+                except Broken as error:
+                    await self._pause(patience, str(error))
+            await filling
+        finally:
+            filling.cancel()
+            await asyncio.gather(filling, return_exceptions=True)
+
+    async def _fill(self, window: Window, frames: AsyncIterable[CameraFrame | SourceFrame]) -> None:
+        """Frames into the window while there is room; ends the window, also when the frames fail."""
+        given = aiter(frames)
+        try:
+            while True:
+                await window.room()
+                try:
+                    frame = await anext(given)
+                except StopAsyncIteration:
+                    return
+                request = ingest_pb2.StreamFramesRequest(
+                    camera_id=self.camera_id,
+                    picture=await _picture_file(frame.picture),
+                    capture_time=timestamp(self._time_of(frame.capture_time_us)),
+                    traceparent=frame.traceparent if isinstance(frame, CameraFrame) else "",
+                )
+                await window.add(request)
+        finally:
+            if isinstance(given, AsyncGenerator):
+                await given.aclose()
+            await window.end()
+
+    async def _one_call(self, window: Window, patience: Patience) -> AsyncGenerator[Receipt, None]:
+        """Answers over one connection until the window ends; raises Broken or Refused."""
+        if await window.oldest() is None:
+            return
+        await patience.connected(self._channel, self._timeouts.connect)
+        call = self._stub.StreamFrames(window.from_oldest(), metadata=shown(self._credentials))
+        try:
+            while (request := await window.oldest()) is not None:
+                receipt = self._receipt(request, await self._answer(call, patience))
+                patience.succeeded()
+                await window.pop()
+                yield receipt
+        finally:
+            call.cancel()
+
+    async def _answer(self, call: StreamCall, patience: Patience) -> ingest_pb2.StreamFramesResponse:
+        try:
+            async with asyncio.timeout(patience.left(self._timeouts.answer)):
+                answer = await call.read()
+        except TimeoutError as error:
+            raise Broken("no answer in time") from error
+        except grpc.aio.AioRpcError as error:
+            raise failure(error) from error
+        if not isinstance(answer, ingest_pb2.StreamFramesResponse):
+            raise Broken("the edge ended the stream")
+        return answer
+
+    def _receipt(self, request: ingest_pb2.StreamFramesRequest, answer: ingest_pb2.StreamFramesResponse) -> Receipt:
+        """What an answer says of its frame; raises Broken where the edge is stopping, for then the frame is sent again."""
+        if answer.WhichOneof("answer") != "refusal":
+            return receipt_of(answer.receipt)
+        refusal = refusal_of(answer.refusal)
+        if refusal.code == RETRIED:
+            raise Broken(str(refusal))
+        return Receipt(self.camera_id, Outcome.REFUSED, request.capture_time.ToMicroseconds(), refusal=refusal)
+
+    def _time_of(self, given_us: int | None) -> int:
+        """The frame's capture time: the given one, or now; times that are made here rise."""
+        if given_us is not None:
+            return given_us
+        self._last_time_us = max(time.time_ns() // 1000, self._last_time_us + 1)
+        return self._last_time_us
+
+    async def _pause(self, patience: Patience, why: str) -> None:
+        seconds = patience.pause(why)
+        log.debug("camera %s: %s, trying %s again in %.2f s", self.camera_id, why, self._target, seconds)
+        await asyncio.sleep(seconds)
+        if self._credentials.renewable:
+            self._channel = await reopened(
+                self._channel, self._target, self._timeouts, LARGEST_FRAME_BYTES, self._credentials
+            )
+            self._stub = ingest_pb2_grpc.IngestServiceStub(self._channel)
+
+
+async def _picture_file(picture: Picture) -> bytes:
+    return picture if isinstance(picture, bytes) else await asyncio.to_thread(_jpeg, picture)
+
+
+def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()

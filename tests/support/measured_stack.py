@@ -1,0 +1,168 @@
+"""A live system to be measured: a cloud, an edge, cameras, a subscriber and a wall page, with the real Prometheus beside them.
+
+    async with measured_stack(folder, models) as stack:
+        await stack.play({"hall": [...]})       frames, until their results are here
+
+Law: every camera's series were scraped at 0 before its first frame was coded, so that a rate over the whole run counts every frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from shared.errors import Refused
+from shared.model.tasks import TASKS
+from taxon.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
+from tests.support.prometheus import PrometheusServer, eventually
+from tests.support.services import ServiceProcess, running
+
+CAMERAS = ("hall", "kitchen")
+THRIFTY = "porch"
+"""A camera with a bit budget that is too small for it."""
+
+
+@dataclass
+class MeasuredStack:
+    """What is running. posted: the pictures that were coded, and results: what the subscriber got, by camera."""
+
+    cloud: ServiceProcess
+    edge: ServiceProcess
+    prometheus: PrometheusServer
+    posted: dict[str, list[bytes]] = field(default_factory=dict)
+    results: dict[str, list[Result]] = field(default_factory=dict)
+
+    async def play(self, frames: Mapping[str, Sequence[bytes]], pause_seconds: float = 0.0) -> dict[str, list[Receipt]]:
+        """Posts each camera's frames, and returns when the results of all that were coded are here."""
+        played = [self._play_one(camera, pictures, pause_seconds) for camera, pictures in frames.items()]
+        receipts = dict(zip(frames, await asyncio.gather(*played), strict=True))
+
+        async def all_here() -> bool:
+            return all(len(self.results.get(camera, ())) >= len(self.posted[camera]) for camera in frames)
+
+        await eventually(all_here, "results of the coded frames", 120)
+        return receipts
+
+    async def _play_one(self, camera_id: str, pictures: Sequence[bytes], pause_seconds: float) -> list[Receipt]:
+        async def paced() -> AsyncIterator[CameraFrame]:
+            for picture in pictures:
+                yield CameraFrame(picture)
+                await asyncio.sleep(pause_seconds)
+
+        async with CameraClient(self.edge.rpc, camera_id) as camera:
+            receipts = [receipt async for receipt in camera.stream(paced(), in_flight=4)]
+        kept = self.posted.setdefault(camera_id, [])
+        kept += [
+            picture for picture, receipt in zip(pictures, receipts, strict=True) if receipt.outcome is Outcome.CODED
+        ]
+        return receipts
+
+    async def watch(self, subscriber: Subscriber) -> None:
+        """Keeps what the subscriber gets."""
+        async for result in subscriber:
+            self.results.setdefault(result.camera_id, []).append(result)
+
+
+@asynccontextmanager
+async def measured_stack(
+    folder: Path,
+    bundle: Path,
+    picture: bytes,
+    cameras: Collection[str] = (*CAMERAS, THRIFTY),
+    probe: str = "probe",
+    budget_kbps: float = 1.0,
+    interval_seconds: int = 2,
+) -> AsyncIterator[MeasuredStack]:
+    """bundle: <name>/<version> in a folder of bundles. picture: one that every camera posts before anybody subscribes. probe: the
+    camera by whose frames it is seen that the subscriber's wish has come. budget_kbps: of the camera THRIFTY.
+    """
+    cloud = ServiceProcess("cloud", folder / "cloud", ("--bundles", str(bundle.parents[1])))
+    options = ["--cloud", cloud.rpc, "--bundle", str(bundle), "--queue-policy", "all", "--queue-depth", "16"]
+    options += ["--budgets-kbps", f"{THRIFTY}={budget_kbps}", "--edge-id", "flat"]
+    edge = ServiceProcess("edge", folder / "edge", options)
+    async with running(cloud, edge), AsyncExitStack() as stack:
+        prometheus = await stack.enter_async_context(
+            PrometheusServer(_made(folder / "prometheus"), [_host(edge)], [_host(cloud)], interval_seconds)
+        )
+        live = MeasuredStack(cloud, edge, prometheus)
+        for camera_id in sorted({*cameras, probe}):
+            async with CameraClient(edge.rpc, camera_id) as camera:
+                assert (await camera.post(picture)).outcome is Outcome.NOT_WANTED
+        await prometheus.scraped()
+        subscriber = await stack.enter_async_context(Subscriber(cloud.rpc, Wish(tasks=tuple(t.name for t in TASKS))))
+        watching = asyncio.create_task(live.watch(subscriber))
+        stack.push_async_callback(_cancelled, watching)
+        await stack.enter_async_context(_wall_page(cloud))
+        await _asked_for_too_much(cloud)
+        await _until_wanted(edge, probe, picture)
+        yield live
+
+
+async def _until_wanted(edge: ServiceProcess, probe: str, picture: bytes) -> None:
+    async with CameraClient(edge.rpc, probe) as camera:
+
+        async def is_coded() -> bool:
+            return (await camera.post(picture)).outcome is Outcome.CODED
+
+        await eventually(is_coded, "the subscriber's wish at the edge")
+
+
+async def _asked_for_too_much(cloud: ServiceProcess) -> None:
+    """A subscriber that the cloud refuses."""
+    async with Subscriber(cloud.rpc, Wish(tasks=("telepathy",))) as subscriber:
+        try:
+            await subscriber.subscribed()
+        except Refused:
+            return
+    raise AssertionError("a task that there is not was granted")
+
+
+@asynccontextmanager
+async def _wall_page(cloud: ServiceProcess) -> AsyncIterator[None]:
+    """A page of the wall that shows two tasks, and comes back when the cloud was away."""
+    showing = asyncio.create_task(_show(f"ws://127.0.0.1:{cloud.http_port}/wall/socket"))
+    try:
+        yield
+    finally:
+        await _cancelled(showing)
+
+
+async def _show(address: str) -> None:
+    # It is a generator, though its annotation promises less; only one can be closed.
+    connections = cast(AsyncGenerator[ClientConnection, None], aiter(connect(address, max_size=None)))
+    async with contextlib.aclosing(connections) as sockets:
+        async for socket in sockets:
+            with contextlib.suppress(ConnectionClosed):
+                await _keep_up(socket)
+
+
+async def _keep_up(socket: ClientConnection) -> None:
+    await socket.send(json.dumps({"type": "want", "new_cameras": ["normal", "class_scene"], "cameras": {}}))
+    seen = 0
+    async for message in socket:
+        if isinstance(message, bytes):
+            seen += len(message)
+            await socket.send(json.dumps({"type": "seen", "bytes": seen}))
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _host(service: ServiceProcess) -> str:
+    return f"127.0.0.1:{service.http_port}"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder

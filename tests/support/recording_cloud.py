@@ -1,0 +1,94 @@
+"""A cloud of a few lines for the edge's tests: real gRPC, real messages; it takes frames, acknowledges, and remembers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from shared.contract.packets import Packet
+from shared.contract.uplink_stream import PROTOCOL_VERSION, PacketReader
+from shared.errors import BundleMismatch
+from shared.server.grpc_server import RpcServer
+from shared.transport.status_codes import abort
+from shared.wire import uplink_pb2, uplink_pb2_grpc
+
+
+@dataclass(eq=False)
+class RecordingCloud(uplink_pb2_grpc.UplinkServiceServicer):
+    """digests: of the bundles it serves. credit: frames without an ack. break_after: ends a stream after so many of its frames.
+
+    acks_at_end: acknowledges when the edge half-closes, and not before.
+    """
+
+    digests: Collection[bytes]
+    wanted: uplink_pb2.Wanted = field(default_factory=uplink_pb2.Wanted)
+    credit: int = 64
+    acknowledges: bool = True
+    acks_at_end: bool = False
+    break_after: int | None = None
+    hellos: list[uplink_pb2.Hello] = field(default_factory=list)
+    packets: list[Packet] = field(default_factory=list)
+    messages: list[int] = field(default_factory=list)
+    port: int = 0
+    _server: RpcServer | None = None
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def Connect(
+        self, requests: AsyncIterator[uplink_pb2.ConnectRequest], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[uplink_pb2.ConnectResponse]:
+        hello = (await anext(aiter(requests))).hello
+        self.hellos.append(hello)
+        self._news.set()
+        if hello.bundle_digest not in self.digests:
+            await abort(context, BundleMismatch(hello.bundle_digest, self.digests))
+        welcome = uplink_pb2.Welcome(protocol_version=PROTOCOL_VERSION, bundle_digest=hello.bundle_digest)
+        yield uplink_pb2.ConnectResponse(welcome=welcome, credit=self.credit, wanted=self.wanted)
+        reader, taken = PacketReader(), 0
+        last: dict[str, int] = {}
+        async for request in requests:
+            packets = reader.packets(request)
+            self.packets += packets
+            self.messages.append(len(packets))
+            taken += len(packets)
+            self._news.set()
+            if self.break_after is not None and taken >= self.break_after:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "broken on purpose")
+            last |= {packet.camera_id: packet.sequence for packet in packets}
+            if self.acknowledges:
+                acks = [] if self.acks_at_end else [reader.ack(name, sequence) for name, sequence in last.items()]
+                yield uplink_pb2.ConnectResponse(credit=len(packets), acks=acks)
+        if self.acks_at_end:
+            yield uplink_pb2.ConnectResponse(acks=[reader.ack(name, sequence) for name, sequence in last.items()])
+
+    async def start(self, port: int = 0) -> None:
+        """Listens on a port, the same again for a cloud that comes back."""
+        self._server = RpcServer(f"127.0.0.1:{port}", 64 << 20)
+        self._server.add(uplink_pb2_grpc.add_UplinkServiceServicer_to_server, self, "taxon.v1.UplinkService")
+        await self._server.start()
+        self.port = self._server.port
+
+    async def stop(self) -> None:
+        """Drops every connection."""
+        assert self._server is not None
+        await self._server.stop(0)
+
+    async def until(self, packets: int = 0, hellos: int = 0, seconds: float = 20.0) -> None:
+        """Waits until it has seen so many."""
+        async with asyncio.timeout(seconds):
+            while len(self.packets) < packets or len(self.hellos) < hellos:
+                self._news.clear()
+                await self._news.wait()
+
+    def names(self) -> list[tuple[str, int]]:
+        """Camera and sequence of every packet, as they came."""
+        return [(packet.camera_id, packet.sequence) for packet in self.packets]
+
+
+def wanted(*of_all: str, **of_cameras: tuple[str, ...]) -> uplink_pb2.Wanted:
+    """A wish: groups of all cameras, and of single ones."""
+    cameras = [uplink_pb2.CameraGroups(camera_id=name, groups=groups) for name, groups in of_cameras.items()]
+    return uplink_pb2.Wanted(groups_of_all=of_all, cameras=cameras)

@@ -1,0 +1,144 @@
+"""A spool as a power cut may leave it: what the disk had not been told to keep is torn.
+
+    kill the edge --> tear(folder, draw) -> Torn --> start it again
+
+The spool is SQLite with a write-ahead log (WAL). `Spool.append` commits on a connection that waits for the disk, so everything up to
+the newest append is synced; deletions of acknowledged frames come from a second connection that does not wait. So a power cut
+may tear (1) the log beyond the last synced commit: unsynced deletions, an append in the midst of being written; and (2) a page of the
+database that a checkpoint was just copying: one that the log still holds. Both are done here, and nothing else: a disk that damages what
+it had promised to keep is another fault (the spool is set aside then, see `shared.server.sqlite_file`).
+
+Law that this tries: whatever was answered `coded` outlives a torn write of bytes that were not synced yet.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+import struct
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_FILE = "spool.sqlite"
+_WAL_HEADER, _FRAME_HEADER = 32, 24
+SECTOR_BYTES = 512
+_COPIED_AT = 128
+"""Where the log's index has `nBackfillAttempted`."""
+MOST_TORN_BYTES = 64 << 10
+_PROMISED = ("sqlite_sequence", "meta", "cameras", "receipts")
+"""Whose rows appends and wishes change, and deletions do not: where they are as at the end, all that follows is unsynced."""
+
+
+@dataclass(frozen=True)
+class Torn:
+    """log_bytes: of the WAL, overwritten from this offset on or cut there. page: of the database, 0 for none."""
+
+    log_bytes: int
+    log_offset: int
+    unsynced_commits: int
+    page: int
+    how: str
+
+    def __str__(self) -> str:
+        page = f", second half of page {self.page}" if self.page else ""
+        return f"{self.log_bytes} bytes of the log ({self.unsynced_commits} unsynced commits) {self.how}{page}"
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """One page in the log. end: the offset behind it."""
+
+    end: int
+    page: int
+    commits: bool
+
+
+def tear(folder: Path, draw: random.Random) -> Torn:
+    """Damages the spool of an edge that is dead. folder: its data folder. draw: where, and what stands there afterwards."""
+    database, log = folder / _FILE, folder / f"{_FILE}-wal"
+    written = log.read_bytes() if log.exists() else b""
+    frames = list(_valid_frames(written))
+    first = _copied_frames(database.with_name(f"{_FILE}-shm"))
+    synced, unsynced = _synced(database, written, frames[:first], [one.end for one in frames[first:] if one.commits])
+    kept = written[:synced]
+    tail = written[synced : synced + MOST_TORN_BYTES] or _half_written(kept, draw)
+    offset = draw.randrange(0, len(tail), SECTOR_BYTES)
+    how = draw.choice(("cut", "zeroed", "scrambled"))
+    torn = {"cut": b"", "zeroed": bytes(len(tail) - offset), "scrambled": draw.randbytes(len(tail) - offset)}[how]
+    log.write_bytes(kept + tail[:offset] + torn)
+    page_bytes = struct.unpack(">I", written[8:12])[0] if frames else 0
+    held = [frame.page for frame in frames if frame.end <= synced and frame.page > 1]
+    page = max((page for page in held if page * page_bytes <= database.stat().st_size), default=0)
+    if page:
+        with database.open("r+b") as file:
+            file.seek(page * page_bytes - page_bytes // 2)
+            file.write(draw.randbytes(page_bytes // 2))
+    return Torn(len(tail) - offset, synced + offset, unsynced, page, how)
+
+
+def _valid_frames(log: bytes) -> Iterator[_Frame]:
+    """Those that SQLite would read: salts of the log's header, check sums unbroken from the start."""
+    if len(log) < _WAL_HEADER:
+        return
+    magic, _, page_bytes, _ = struct.unpack(">4I", log[:16])
+    order = ">" if magic & 1 else "<"
+    sums = _summed((0, 0), log[:24], order)
+    if sums != struct.unpack(">2I", log[24:32]):
+        return
+    for start in range(_WAL_HEADER, len(log) - _FRAME_HEADER - page_bytes + 1, _FRAME_HEADER + page_bytes):
+        body = start + _FRAME_HEADER
+        page, pages_after = struct.unpack(">2I", log[start : start + 8])
+        sums = _summed(sums, log[start : start + 8] + log[body : body + page_bytes], order)
+        if log[start + 8 : start + 16] != log[16:24] or sums != struct.unpack(">2I", log[start + 16 : body]):
+            return
+        yield _Frame(body + page_bytes, page, pages_after > 0)
+
+
+def _summed(sums: tuple[int, int], words: bytes, order: str) -> tuple[int, int]:
+    """SQLite's running check sum over pairs of 32-bit words."""
+    first, second = sums
+    for even, odd in struct.iter_unpack(f"{order}2I", words):
+        first = (first + even + second) & 0xFFFFFFFF
+        second = (second + odd + first) & 0xFFFFFFFF
+    return first, second
+
+
+def _copied_frames(index: Path) -> int:
+    """How many frames of the log a checkpoint has begun to copy: it had them synced first, also the deletions among them."""
+    found = index.read_bytes()[_COPIED_AT : _COPIED_AT + 4] if index.exists() else b""
+    return int(struct.unpack("=I", found)[0]) if len(found) == 4 else 0
+
+
+def _synced(database: Path, log: bytes, copied: list[_Frame], commits: list[int]) -> tuple[int, int]:
+    """The offset behind the last commit that waited for the disk, and how many follow it. commits: offsets behind later ones."""
+    ends = [copied[-1].end if copied else min(len(log), _WAL_HEADER), *commits]
+    promised = _rows(database, log[: ends[-1]])
+    last = len(ends) - 1
+    while last and _rows(database, log[: ends[last - 1]]) == promised:
+        last -= 1
+    return ends[last], len(ends) - 1 - last
+
+
+def _rows(database: Path, log: bytes) -> list[list[tuple[object, ...]]]:
+    """What these files say, read from copies."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / _FILE
+        shutil.copyfile(database, copy)
+        copy.with_name(f"{_FILE}-wal").write_bytes(log)
+        connection = sqlite3.connect(copy)
+        try:
+            known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            return [connection.execute(f"SELECT * FROM {table}").fetchall() for table in _PROMISED if table in known]
+        finally:
+            connection.close()
+
+
+def _half_written(log: bytes, draw: random.Random) -> bytes:
+    """What an append begins with: a frame of this log, or the header of a new one; its check sum will not be right."""
+    if len(log) < _WAL_HEADER:
+        return draw.randbytes(_WAL_HEADER)
+    page_bytes = struct.unpack(">I", log[8:12])[0]
+    return struct.pack(">2I", 2, 2) + log[16:24] + draw.randbytes(8 + page_bytes)

@@ -1,0 +1,97 @@
+"""The services under chaos and what stands around them: links, clocks, a network and a disk, as far as this machine has them.
+
+edge --uplink link--> cloud --results link--> subscribers          (the edge: in a network namespace, its data on a small disk)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import rough_network, small_disk, wrong_clock
+from tests.support.link import Link
+from tests.support.rough_network import RoughNetwork, Weather
+from tests.support.services import ServiceProcess, running
+from tests.support.small_disk import SmallDisk
+from tests.support.wrong_clock import WrongClock
+
+USUAL = Weather(delay_seconds=0.02, jitter_seconds=0.02, loss=0.01)
+STORM = Weather(delay_seconds=0.2, jitter_seconds=0.2, loss=0.1)
+RECENT_BYTES = 16 << 20
+"""The cloud's cache of results, small so that it is soon full: what grows then is something else."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """network, disk: None where this machine cannot make them. clocks: by service, empty where they cannot be set."""
+
+    edge: ServiceProcess
+    cloud: ServiceProcess
+    uplink: Link
+    results: Link
+    network: RoughNetwork | None
+    disk: SmallDisk | None
+    clocks: dict[str, WrongClock]
+
+    @property
+    def spool(self) -> Path:
+        """The edge's data, as this process sees them."""
+        return self.edge.folder / "data" if self.disk is None else self.disk.path
+
+    def check(self) -> None:
+        """Raises AssertionError where a service has ended by itself."""
+        for service in (self.edge, self.cloud):
+            if service.process is not None and service.process.returncode is not None:
+                status, told = service.process.returncode, service.log.read_text()[-3000:]
+                raise AssertionError(f"{service.kind} has ended by itself with {status}: {told}")
+
+
+def left_out() -> tuple[str, ...]:
+    """What this machine cannot do to the services, in words."""
+    missing = {
+        "a rough network (needs root, /dev/net/tun, ip)": rough_network.IS_THERE,
+        "a full disk (needs root that may mount)": small_disk.IS_THERE,
+        "wrong clocks (needs Debian's faketime)": wrong_clock.IS_THERE,
+    }
+    return tuple(what for what, is_there in missing.items() if not is_there)
+
+
+@asynccontextmanager
+async def stack(folder: Path, bundle: Path, seed: int) -> AsyncIterator[Stack]:
+    """Running, and ready. folder: for data and logs. bundle: what both load."""
+    queues = ("--subscriber-queue-frames", "10000", "--recent-bytes", str(RECENT_BYTES))
+    options = ("--bundles", str(bundle.parent.parent), "--threads", "1", *queues)
+    cloud = ServiceProcess("cloud", folder / "cloud", options)
+    uplink, results = Link(cloud.rpc_port), Link(cloud.rpc_port)
+    async with AsyncExitStack() as inner:
+        before: tuple[str, ...] = ()
+        disk = network = None
+        if rough_network.IS_THERE:
+            network = await inner.enter_async_context(rough_network.rough_network(seed))
+            network.weather = USUAL
+            uplink.host = network.near
+            before += network.inside
+        if small_disk.IS_THERE:
+            # After the network, whose name has to be there when the mounts are copied.
+            disk = await inner.enter_async_context(small_disk.small_disk(folder / "edge" / "data"))
+            before = disk.inside + before
+        for link in (uplink, results):
+            await inner.enter_async_context(link)
+        edge = ServiceProcess(
+            "edge",
+            folder / "edge",
+            ("--bundle", str(bundle), "--threads", "1", "--queue-policy", "all", "--queue-depth", "16")
+            + ("--cloud", uplink.address),
+            before=before,
+        )
+        if network is not None:
+            # Not loopback, and nobody else is in that network.
+            edge.host, edge.options = network.clean_far, (*edge.options, "--insecure")
+        clocks = {}
+        for service in (edge, cloud) if wrong_clock.IS_THERE else ():
+            clocks[service.kind] = WrongClock(folder / f"{service.kind}.clock")
+            service.environment = clocks[service.kind].environment
+        await inner.enter_async_context(running(cloud, edge))
+        yield Stack(edge, cloud, uplink, results, network, disk, clocks)

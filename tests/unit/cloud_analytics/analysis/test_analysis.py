@@ -1,0 +1,178 @@
+"""From bitstreams to numbers in batches, and the recent results in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import results as results_of
+from cloud_analytics.frames import Analysed, Received
+from cloud_analytics.rendering.render import Style
+from shared.contract.packets import Packet
+from shared.contract.results import Encoding
+from shared.model.bundle import Bundle
+from shared.model.tasks import TASKS
+from taxon.sizes import sizes_of
+from tests.support.cloud_parts import CloudParts, cloud_parts
+from tests.support.small_edge import coded_packets
+
+ALL = [task.name for task in TASKS]
+TENSOR = Style(Encoding.TENSOR, 0, 5)
+
+
+@pytest.fixture(scope="module")
+def packets(tiny_bundle: Bundle) -> list[Packet]:
+    return coded_packets(tiny_bundle, "door", 10)
+
+
+@pytest.fixture
+def models(tiny_bundle_directory: Path) -> Path:
+    return tiny_bundle_directory.parents[1]
+
+
+def received(packet: Packet, digest: bytes, position: int = 1) -> Received:
+    return Received(position, packet, digest, 1)
+
+
+def assert_equal_to_alone(bundle: Bundle, analysed: Analysed, tasks: Sequence[str]) -> None:
+    assert not analysed.error
+    assert set(analysed.values) == set(tasks)
+    for one in results_of(Decoder(bundle, threads=1), [analysed.received.packet.bitstream], tasks):
+        expected, found = one.values[0], analysed.values[one.task.name]
+        assert found.dtype == expected.dtype
+        assert np.allclose(found, expected, atol=1e-5), one.task.name
+
+
+@pytest.mark.asyncio
+async def test_frames_that_wait_go_through_the_networks_together_and_come_out_as_alone(
+    models: Path, tmp_path: Path, tiny_bundle: Bundle, packets: list[Packet]
+) -> None:
+    async with cloud_parts(models, tmp_path) as parts:
+        wanted = [
+            ALL,
+            ["normal"],
+            [],
+            ["class_scene", "reshading"],
+            ALL,
+            ["segment_semantic"],
+            ALL,
+            ALL,
+            ["normal"],
+            ALL,
+        ]
+        made = await asyncio.gather(
+            *(
+                parts.analysis.compute(received(packet, tiny_bundle.digest), tasks)
+                for packet, tasks in zip(packets, wanted, strict=True)
+            )
+        )
+        for analysed, tasks in zip(made, wanted, strict=True):
+            assert_equal_to_alone(tiny_bundle, analysed, tasks)
+        for task in ALL:
+            assert parts.value("taxon_cloud_heads_run_total", task=task) == sum(task in tasks for tasks in wanted)
+        batches, frames = (parts.value(f"taxon_cloud_batch_frames_{part}") for part in ("count", "sum"))
+        assert frames == 9, "a frame of which nobody wants anything needs no network"
+        assert batches < 6
+        assert parts.value("taxon_cloud_batch_frames_bucket", le="4.0") == batches, "most_batch is 4"
+
+
+@pytest.mark.asyncio
+async def test_a_frame_s_groups_and_their_bytes_are_known_without_any_network(
+    models: Path, tmp_path: Path, tiny_bundle: Bundle, packets: list[Packet]
+) -> None:
+    async with cloud_parts(models, tmp_path) as parts:
+        framed = parts.analysis.framed(received(packets[0], tiny_bundle.digest))
+    sizes = sizes_of(tiny_bundle, packets[0].bitstream)
+    assert [(one.group, one.bytes) for one in framed.groups] == list(sizes.groups)
+    assert {one.rate for one in framed.groups} == {1}
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_frame_says_why_and_harms_no_other(
+    models: Path, tmp_path: Path, tiny_bundle: Bundle, packets: list[Packet]
+) -> None:
+    def damaged(at: int) -> Packet:
+        bits = bytearray(packets[0].bitstream)
+        bits[at] ^= 0x55
+        return replace(packets[0], bitstream=bytes(bits))
+
+    truncated = replace(packets[0], bitstream=packets[0].bitstream[:-3])
+    bad = [truncated, damaged(0), damaged(3), damaged(-1), replace(packets[0], bitstream=b"")]
+    async with cloud_parts(models, tmp_path) as parts:
+        made = await asyncio.gather(
+            *(parts.analysis.compute(received(one, tiny_bundle.digest), ALL) for one in [*bad, packets[1]])
+        )
+        for analysed, told in zip(
+            made, ("ends after", "first byte", "written with the bundle", "", "ends after"), strict=False
+        ):
+            assert analysed.error
+            assert told in analysed.error
+            assert not analysed.values
+        assert_equal_to_alone(tiny_bundle, made[-1], ALL)
+        other = await parts.analysis.compute(received(packets[0], bytes(32)), ALL)
+        assert "load the same bundle" in other.error
+
+
+@pytest.mark.asyncio
+async def test_tasks_whose_group_was_not_sent_are_left_out(models: Path, tmp_path: Path, tiny_bundle: Bundle) -> None:
+    (packet,) = coded_packets(tiny_bundle, "door", 1, groups=("geometry",))
+    async with cloud_parts(models, tmp_path) as parts:
+        analysed = await parts.analysis.compute(received(packet, tiny_bundle.digest), [*ALL, "unknown"])
+        assert_equal_to_alone(tiny_bundle, analysed, ["normal", "reshading", "principal_curvature"])
+
+
+@pytest.mark.asyncio
+async def test_numbers_are_computed_once_and_outputs_rendered_once_for_all(
+    models: Path, tmp_path: Path, tiny_bundle: Bundle, packets: list[Packet]
+) -> None:
+    frame = received(packets[0], tiny_bundle.digest)
+    async with cloud_parts(models, tmp_path) as parts:
+        asked = [parts.recent.outputs(frame, ["normal", "class_scene"], TENSOR) for _ in range(20)]
+        made = await asyncio.gather(*asked)
+        assert parts.value("taxon_cloud_heads_run_total", task="normal") == 1
+        assert parts.value("taxon_cloud_stage_seconds_count", stage="render") == 2
+        for _, outputs in made:
+            assert [one.task for one in outputs] == ["normal", "class_scene"]
+            assert outputs[0] is made[0][1][0]
+        analysed, _ = await parts.recent.outputs(frame, ["reshading"], TENSOR)
+        assert set(analysed.values) == {"normal", "class_scene", "reshading"}, "what is there is kept"
+        assert parts.value("taxon_cloud_heads_run_total", task="normal") == 1
+
+
+@pytest.mark.asyncio
+async def test_memory_is_bounded_and_what_has_gone_is_computed_again(
+    models: Path, tmp_path: Path, tiny_bundle: Bundle, packets: list[Packet]
+) -> None:
+    async with cloud_parts(models, tmp_path, recent_bytes=60_000) as parts:
+        frames = [received(packet, tiny_bundle.digest, place) for place, packet in enumerate(packets, 1)]
+        for _ in range(2):
+            for frame in frames:
+                analysed, outputs = await parts.recent.outputs(frame, ALL, Style(Encoding.PNG, 0, 5))
+                assert_equal_to_alone(tiny_bundle, analysed, ALL)
+                assert len(outputs) == 6
+                assert parts.recent.bytes <= 60_000
+        assert parts.value("taxon_cloud_heads_run_total", task="normal") == 20
+
+
+async def put_all(parts: CloudParts, frames: Sequence[Received]) -> None:
+    for frame in frames:
+        parts.recent.put(await parts.analysis.compute(frame, ["normal"]))
+
+
+@pytest.mark.asyncio
+async def test_an_analysed_frame_lacks_a_task_only_until_someone_asks(
+    models: Path, tmp_path: Path, tiny_bundle: Bundle, packets: list[Packet]
+) -> None:
+    frame = received(packets[0], tiny_bundle.digest)
+    async with cloud_parts(models, tmp_path) as parts:
+        await put_all(parts, [frame])
+        assert set((await parts.recent.analysed(frame, ["normal"])).values) == {"normal"}
+        assert parts.value("taxon_cloud_results_on_demand_total") == 0
+        assert set((await parts.recent.analysed(frame, ["class_scene"])).values) == {"normal", "class_scene"}
+        assert parts.value("taxon_cloud_results_on_demand_total") == 1

@@ -1,0 +1,210 @@
+"""The journal's laws: a frame once for good, replay without gap, bounds that count what they take."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud_analytics.journal.frame_log import Arrival
+from cloud_analytics.journal.local.database import JOURNAL, open_database
+from cloud_analytics.journal.local.sqlite_journal import Journal
+from shared.contract.geometry import Geometry
+from shared.contract.packets import Packet
+from shared.errors import BadRequest, FolderError
+
+DIGEST = bytes(range(32))
+SIZE = Geometry(640, 480, 256, 256)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def packet(camera: str, sequence: int, bitstream: bytes = b"bits") -> Packet:
+    return Packet(camera, sequence, 1_000 * sequence, SIZE, bitstream, bytes(26))
+
+
+def arrival(*packets: Packet) -> Arrival:
+    return Arrival(packets, DIGEST, "edge-1")
+
+
+@contextmanager
+def opened(
+    folder: Path, most_bytes: int = 1 << 30, age_seconds: float = 1e9, clock: Clock | None = None
+) -> Iterator[Journal]:
+    database = open_database(folder)
+    try:
+        yield Journal(database, most_bytes, age_seconds, clock or Clock())
+    finally:
+        database.close()
+
+
+def test_what_was_appended_is_replayed_as_it_was_also_by_the_next_process(tmp_path: Path) -> None:
+    sent = [packet("door", 7), packet("hall", 3, b""), packet("door", 9)]
+    with opened(tmp_path) as journal:
+        appended = journal.append([arrival(*sent)])
+        assert [one.packet for one in appended.received] == sent
+        name = journal.id
+    with opened(tmp_path) as journal:
+        assert journal.id == name
+        assert journal.replay(0, journal.head, (), 10).received == appended.received
+        assert journal.cameras["door"].last_sequence == 9
+        assert journal.cameras["hall"].edge_id == "edge-1"
+
+
+frames = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12)), max_size=30)
+
+
+@given(messages=st.lists(frames, max_size=6), reopen=st.booleans())
+def test_a_camera_s_frames_are_taken_once_and_rise(messages: list[list[tuple[str, int]]], reopen: bool) -> None:
+    last: dict[str, int] = {}
+    expected: list[tuple[str, int]] = []
+    duplicates = 0
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database(Path(folder))
+        journal = Journal(database, 1 << 30, 1e9)
+        for message in messages:
+            for camera, sequence in message:
+                if sequence > last.get(camera, 0):
+                    last[camera] = sequence
+                    expected.append((camera, sequence))
+                else:
+                    duplicates += 1
+            duplicates -= len(journal.append([arrival(*(packet(*frame) for frame in message))]).duplicates)
+            if reopen:
+                database.close()
+                database = open_database(Path(folder))
+                journal = Journal(database, 1 << 30, 1e9)
+        kept = journal.replay(0, journal.head, (), 1000).received
+        database.close()
+    assert [(one.packet.camera_id, one.packet.sequence) for one in kept] == expected
+    assert [one.position for one in kept] == list(range(1, len(expected) + 1))
+    assert duplicates == 0
+
+
+@given(
+    cameras=st.lists(st.sampled_from("abc"), min_size=1, max_size=40),
+    after=st.integers(0, 40),
+    keep_after=st.integers(0, 40),
+    wanted=st.sets(st.sampled_from("abc")),
+    limit=st.integers(1, 10),
+)
+def test_replay_gives_each_frame_once_in_order_and_counts_what_has_gone(
+    cameras: list[str], after: int, keep_after: int, wanted: set[str], limit: int
+) -> None:
+    clock = Clock()
+    after = min(after, len(cameras))
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder), age_seconds=100, clock=clock) as journal:
+        for position, camera in enumerate(cameras, start=1):
+            if position == keep_after + 1:
+                clock.seconds += 1000
+            journal.append([arrival(packet(camera, position))])
+        aged, crowded = journal.prune()
+        gone = keep_after if keep_after < len(cameras) else 0
+        assert (aged, crowded) == (gone, 0)
+        positions: list[int] = []
+        lost, position = 0, after
+        while True:
+            replay = journal.replay(position, journal.head, sorted(wanted), limit)
+            lost += replay.lost
+            if not replay.received:
+                break
+            positions += [one.position for one in replay.received]
+            position = positions[-1]
+    matching = [place for place, camera in enumerate(cameras, 1) if place > after and (not wanted or camera in wanted)]
+    assert positions == [place for place in matching if place > gone]
+    assert lost == len([place for place in matching if place <= gone])
+
+
+def test_over_its_bytes_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
+    most_bytes = 1 << 20
+    with opened(tmp_path, most_bytes) as journal:
+        for start in range(0, 3000, 100):
+            journal.append([arrival(*(packet("door", start + i + 1, bytes(1000)) for i in range(100)))])
+        aged, crowded = journal.prune()
+        used, kept = journal.size()
+        assert used <= most_bytes
+        assert aged == 0
+        assert crowded + kept == 3000
+        assert kept > 500, "no more goes than must"
+        replay = journal.replay(0, journal.head, ("door",), 5000)
+        assert replay.lost == crowded
+        assert [one.packet.sequence for one in replay.received] == list(range(crowded + 1, 3001))
+
+
+def test_positions_and_sequences_are_not_used_again_when_all_frames_have_gone(tmp_path: Path) -> None:
+    clock = Clock()
+    with opened(tmp_path, age_seconds=10, clock=clock) as journal:
+        journal.append([arrival(packet("door", 1), packet("door", 2))])
+        clock.seconds += 11
+        assert journal.prune() == (2, 0)
+    with opened(tmp_path) as journal:
+        assert journal.head == 2
+        again = journal.append([arrival(packet("door", 2), packet("door", 3))])
+        assert [one.position for one in again.received] == [3]
+        assert again.duplicates == ("door",)
+
+
+def test_a_cursor_names_its_journal(tmp_path: Path) -> None:
+    with opened(tmp_path / "a") as journal, opened(tmp_path / "b") as other:
+        journal.append([arrival(packet("door", 1))])
+        assert journal.position(journal.cursor(1)) == 1
+        assert other.position(journal.cursor(1)) is None
+        for text in ("", "1", ":1", "x:", f"{journal.id}:-1", f"{journal.id}:2", f"{journal.id}:1 ", "a" * 100 + ":1"):
+            with pytest.raises(BadRequest):
+                journal.position(text)
+
+
+@pytest.mark.parametrize("damage", ["not a database", "torn pages"])
+def test_a_damaged_file_is_set_aside_and_a_new_journal_begun(tmp_path: Path, damage: str) -> None:
+    with opened(tmp_path) as journal:
+        journal.append([arrival(*(packet("door", i + 1, bytes(2000)) for i in range(100)))])
+        name = journal.id
+    path = tmp_path / JOURNAL.file
+    content = bytearray(path.read_bytes())
+    if damage == "not a database":
+        content[:16] = b"no database here"
+    else:
+        content[8192:] = b"\xa5" * (len(content) - 8192)
+    path.write_bytes(content)
+    database = open_database(tmp_path)
+    journal = Journal(database, 1 << 30, 1e9)
+    assert database.file.set_aside is not None
+    assert database.file.set_aside.read_bytes() == content
+    assert journal.id != name
+    assert journal.head == 0
+    journal.append([arrival(packet("door", 1))])
+    database.close()
+
+
+def test_two_services_cannot_share_a_folder(tmp_path: Path) -> None:
+    with opened(tmp_path), pytest.raises(FolderError, match="in use by another"):
+        open_database(tmp_path)
+
+
+def test_a_folder_that_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderError, match="name another folder with --data"):
+        open_database(tmp_path / "file" / "data")
+
+
+def test_a_message_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        broken = Packet("hall", 1, 1, SIZE, None)  # type: ignore[arg-type]
+        with pytest.raises(sqlite3.IntegrityError):
+            journal.append([arrival(packet("door", 1)), arrival(broken)])
+        assert journal.head == 0
+        assert journal.cameras == {}
+        assert journal.replay(0, 10, (), 10).received == ()
+        assert len(journal.append([arrival(packet("door", 1))]).received) == 1

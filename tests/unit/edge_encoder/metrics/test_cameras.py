@@ -1,0 +1,109 @@
+"""What a camera's counters say of frames that were really coded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from edge_encoder.control.bit_budget import Budget
+from edge_encoder.encoding.encoder import EncodedFrame, Encoder
+from edge_encoder.frames import Outcome, PictureFormat, Posted
+from edge_encoder.metrics.cameras import CameraMetrics, CameraTerms
+from shared.contract.geometry import Geometry
+from shared.model.bundle import Bundle
+from shared.telemetry.metrics import Meters
+from tests.support.running_edge import picture
+
+GROUPS = ("semantic", "geometry")
+GEOMETRY = Geometry(48, 40, 32, 32)
+
+
+class Measured:
+    """The metrics of cameras, and a way to read them."""
+
+    def __init__(self, terms: CameraTerms | None = None) -> None:
+        self.registry = CollectorRegistry()
+        self.cameras = CameraMetrics(Meters("edge", self.registry), terms or CameraTerms(), lambda: 1000.0)
+        self.cameras.cover(GROUPS)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"edge_{name}", labels)
+
+
+@pytest.fixture(scope="module")
+def encoded(tiny_bundle: Bundle) -> EncodedFrame:
+    image = np.random.default_rng(7).integers(0, 256, (32, 32, 3), np.uint8)
+    return Encoder(tiny_bundle, threads=1).encode(image, GROUPS, 1)
+
+
+def test_side_information_and_latent_add_up_to_the_coders_bytes(encoded: EncodedFrame) -> None:
+    measured = Measured()
+    measured.cameras.coded(Posted("hall", picture(), 0), encoded, GEOMETRY, 1)
+    for group in encoded.groups:
+        parts = {
+            part: measured.value("coded_bytes_total", camera="hall", group=group.name, part=part) or 0.0
+            for part in ("side_information", "latent", "framing")
+        }
+        assert parts["side_information"] + parts["latent"] == pytest.approx(group.payload_bytes)
+        assert sum(parts.values()) == pytest.approx(group.substream_bytes)
+        share = group.side_information_bits / group.cross_entropy_bits
+        assert 0 < share < 1
+        assert parts["side_information"] == pytest.approx(share * group.payload_bytes)
+        bits = 8 * sum(
+            measured.value("cross_entropy_bytes_total", camera="hall", group=group.name, part=part) or 0.0
+            for part in ("side_information", "latent")
+        )
+        assert bits == pytest.approx(group.cross_entropy_bits)
+
+
+def test_pictures_and_bitstreams_are_counted_by_what_was_posted(encoded: EncodedFrame) -> None:
+    measured = Measured()
+    jpeg, pixels = picture(), np.zeros((40, 48, 3), np.uint8)
+    measured.cameras.coded(Posted("hall", jpeg, 0), encoded, GEOMETRY, 1)
+    measured.cameras.coded(Posted("hall", pixels, 0), encoded, GEOMETRY, 1)
+    assert measured.value("picture_bytes_total", camera="hall", format="jpeg") == len(jpeg)
+    assert measured.value("picture_bytes_total", camera="hall", format="pixels") == 40 * 48 * 3
+    assert measured.value("bitstream_bytes_total", camera="hall", format="jpeg") == len(encoded.bitstream)
+    assert measured.value("pixels_total", camera="hall") == 2 * 32 * 32
+
+
+def test_everything_that_can_be_known_begins_at_zero() -> None:
+    measured = Measured(CameraTerms(budget_of=lambda _: Budget(8000.0, 16000.0)))
+    measured.cameras.saw("hall")
+    for outcome in Outcome:
+        assert measured.value("frames_total", camera="hall", outcome=outcome) == 0
+    assert measured.value("coded_bytes_total", camera="hall", group="geometry", part="latent") == 0
+    assert measured.value("bitstream_bytes_total", camera="hall", format="jpeg") == 0
+    assert measured.value("budget_bytes_per_second", camera="hall") == 1000
+    assert measured.value("budget_burst_bytes", camera="hall") == 2000
+    assert measured.value("camera_last_frame_timestamp_seconds", camera="hall") == 1000
+
+
+def test_a_full_house_of_passing_cameras_leaves_no_series_behind(encoded: EncodedFrame) -> None:
+    measured = Measured(CameraTerms(most=2))
+    for number in range(20):
+        posted = Posted(f"passing-{number}", picture(), 0)
+        measured.cameras.coded(posted, encoded, GEOMETRY, 1)
+        measured.cameras.refused(posted.camera_id, "TOO_LARGE")
+        measured.cameras.dropped(posted.camera_id, "age", 1)
+        measured.cameras.sent({posted.camera_id: 10.0})
+        measured.cameras.answered(posted.camera_id, Outcome.CODED)
+        measured.cameras.source_failed(posted.camera_id)
+    samples = [sample for family in measured.registry.collect() for sample in family.samples]
+    assert {s.labels["camera"] for s in samples if "camera" in s.labels} == {"passing-18", "passing-19"}
+    assert measured.value("cameras") == 2
+
+
+@pytest.mark.parametrize(
+    ("begins", "expected"),
+    [
+        (b"\xff\xd8\xff\xe0", PictureFormat.JPEG),
+        (b"\x89PNG\r\n", PictureFormat.PNG),
+        (b"RIFF\0\0\0\0WEBPVP8 ", PictureFormat.WEBP),
+        (b"RIFF\0\0\0\0WAVE", PictureFormat.OTHER),
+        (b"", PictureFormat.OTHER),
+    ],
+)
+def test_a_pictures_format_shows_in_its_first_bytes(begins: bytes, expected: PictureFormat) -> None:
+    assert Posted("hall", begins, 0).picture_format is expected

@@ -1,0 +1,1 @@
+"""Prepares training data: sources, views, batches, and the teachers' answers."""

@@ -1,0 +1,1 @@
+"""The stages of `taxon train`, in their order."""
