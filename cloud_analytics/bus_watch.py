@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from cloud_analytics.journal.backing import Backing
+from cloud_analytics.journal.backing import Storage
 from cloud_analytics.pipeline import Pipeline
-from cloud_analytics.readiness import Gate
+from cloud_analytics.readiness import Readiness
 from cloud_analytics.subscribers.subscriptions import Subscriptions
 from cloud_analytics.uplink.edges import Uplinks
 from shared.errors import BusAway
@@ -29,8 +29,8 @@ log = logger("cloud.bus")
 class BusWatch:
     """What it looks at, and what it closes."""
 
-    backing: Backing
-    gate: Gate
+    backing: Storage
+    gate: Readiness
     rpc: RpcServer
     pipeline: Pipeline
     uplinks: Uplinks

@@ -26,7 +26,7 @@ from shared.contract.packets import Packet
 from shared.contract.trace_context import traceparent
 from shared.errors import JournalFailed, LogUnavailable, TaxonError
 from shared.server.cancellation import ended
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 
 log = logger("cloud.pipeline")
 PRUNE_SECONDS = 5.0
@@ -72,10 +72,10 @@ class Pipeline:
         self._awaited: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
-        self._complaints = OncePer(_COMPLAIN_EVERY_SECONDS)
-        self._complaints_of_late = OncePer(_COMPLAIN_EVERY_SECONDS)
-        self._complaints_of_journal = OncePer(_COMPLAIN_EVERY_SECONDS)
-        self._complaints_of_pruning = OncePer(_COMPLAIN_EVERY_SECONDS)
+        self._complaints = Throttle(_COMPLAIN_EVERY_SECONDS)
+        self._complaints_of_late = Throttle(_COMPLAIN_EVERY_SECONDS)
+        self._complaints_of_journal = Throttle(_COMPLAIN_EVERY_SECONDS)
+        self._complaints_of_pruning = Throttle(_COMPLAIN_EVERY_SECONDS)
         metrics.watch_receive_queue(self._under_way.qsize, queue_frames)
 
     def start(self) -> None:

@@ -12,7 +12,7 @@ from shared.errors import Draining, NotReady, TaxonError
 from shared.transport.status_codes import abort, status_of
 
 
-class Gate:
+class Readiness:
     """Closed at first."""
 
     def __init__(self, metrics: CloudMetrics) -> None:

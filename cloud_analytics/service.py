@@ -21,11 +21,11 @@ from cloud_analytics.analysis.analysis import Analysis
 from cloud_analytics.analysis.catalogue import Catalogue
 from cloud_analytics.bus_watch import BusWatch
 from cloud_analytics.decoding.decoder import Decoder
-from cloud_analytics.journal.backing import Backing, LocalBacking
+from cloud_analytics.journal.backing import LocalStorage, Storage
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.pipeline import Pipeline
-from cloud_analytics.readiness import Gate
-from cloud_analytics.results.cache import Recent
+from cloud_analytics.readiness import Readiness
+from cloud_analytics.results.cache import ResultCache
 from cloud_analytics.results.local import LocalBus
 from cloud_analytics.settings import LOCAL_BUS, CloudSettings
 from cloud_analytics.subscribers.server import NAME as RESULTS
@@ -42,10 +42,10 @@ from shared.errors import BundleError, BusUnusable, Draining, TaxonError
 from shared.model.bundle import Bundle
 from shared.model.execution_providers import choose_providers, provider_names
 from shared.server.access.interceptors import TokenInterceptor
-from shared.server.connections.http_limit import Doorkeeper
+from shared.server.connections.http_limit import HttpConnectionLimit
 from shared.server.grpc_server import RpcServer
 from shared.server.http_server import WebServer, web_app
-from shared.server.security import Guard, guard_of
+from shared.server.security import ServerSecurity, server_security
 from shared.telemetry.logs import logger
 from shared.wire.results_pb2_grpc import add_ResultsServiceServicer_to_server
 from shared.wire.uplink_pb2_grpc import add_UplinkServiceServicer_to_server
@@ -62,12 +62,12 @@ class CloudService:
         self._settings = settings
         self.metrics = CloudMetrics(CollectorRegistry(), settings.most_measured_cameras, settings.camera_series_seconds)
         self.metrics.journal_limit.set(settings.journal_bytes)
-        self._guard = guard_of(settings, {"http": settings.http, "rpc": settings.rpc}, self.metrics.meters)
-        self._gate = Gate(self.metrics)
+        self._guard = server_security(settings, {"http": settings.http, "rpc": settings.rpc}, self.metrics.meters)
+        self._gate = Readiness(self.metrics)
         self.metrics.watch_ready(lambda: self._gate.waits_for is None)
         self._catalogue = Catalogue(settings.bundles.expanduser(), self._decoder, settings.most_batch, self.metrics)
         self._rendering = ThreadPoolExecutor(settings.decode_threads, "render")
-        self._backing: Backing | None = None
+        self._backing: Storage | None = None
         self._parts: _Parts | None = None
         self._beside: list[asyncio.Task[None]] = []
         """What runs beside the pipeline, once the service is ready."""
@@ -171,21 +171,21 @@ class _Shared:
 
     settings: CloudSettings
     catalogue: Catalogue
-    gate: Gate
+    gate: Readiness
     rendering: Executor
     metrics: CloudMetrics
-    guard: Guard
+    guard: ServerSecurity
 
 
 class _Parts:
     """What exists once the backing is open. Made in the loop that it works in."""
 
-    def __init__(self, shared: _Shared, backing: Backing) -> None:
+    def __init__(self, shared: _Shared, backing: Storage) -> None:
         settings, catalogue, metrics = shared.settings, shared.catalogue, shared.metrics
         self.analysis = Analysis(
             catalogue, settings.decode_threads, settings.most_batch, settings.queue_delay_seconds, metrics
         )
-        recent = Recent(self.analysis, catalogue, shared.rendering, settings.recent_bytes, metrics)
+        recent = ResultCache(self.analysis, catalogue, shared.rendering, settings.recent_bytes, metrics)
         bus = self.bus = LocalBus(backing.frames, recent, settings.subscriber_queue_frames, metrics)
         self.wishes = Wishes(backing.wish_store, settings.most_subscribers, metrics)
         self.uplinks = Uplinks(settings.most_uplinks, metrics, elsewhere=backing.elsewhere)
@@ -207,7 +207,9 @@ class _Parts:
             WALL_OPEN_PATHS,
         )
         add_wall(app, self.subscriptions, metrics=WallMetrics(metrics.meters), access=access)
-        door = Doorkeeper(settings.http_connections, lambda reason: metrics.connections_dropped.labels(reason).inc())
+        door = HttpConnectionLimit(
+            settings.http_connections, lambda reason: metrics.connections_dropped.labels(reason).inc()
+        )
         return WebServer(app, settings.http, tls=shared.guard.tls, doorkeeper=door)
 
     def _rpc_server(self, shared: _Shared) -> RpcServer:
@@ -234,17 +236,17 @@ class _Parts:
         return server
 
 
-def _backing(settings: CloudSettings, metrics: CloudMetrics) -> Backing:
+def _backing(settings: CloudSettings, metrics: CloudMetrics) -> Storage:
     """Raises BusUnusable where the package for a shared one is missing."""
     if settings.bus == LOCAL_BUS:
-        return LocalBacking(settings, metrics)
+        return LocalStorage(settings, metrics)
     try:
-        from cloud_analytics.journal.jetstream.backing import StreamBacking
+        from cloud_analytics.journal.jetstream.backing import StreamStorage
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "nats":
             raise
         raise BusUnusable("--bus nats://... needs the nats extra: pip install '.[nats]' in the checkout") from error
-    return StreamBacking(settings, metrics)
+    return StreamStorage(settings, metrics)
 
 
 async def _within(seconds: float, work: Awaitable[None]) -> None:

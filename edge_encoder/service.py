@@ -1,6 +1,6 @@
 """The edge as one service: its parts tied together, started, watched, drained and stopped.
 
-    cameras --http, rpc, sources--> Intake --FrameQueue--> Pipeline --Spool--> Uplink --> cloud
+    cameras --http, rpc, sources--> Admission --FrameQueue--> Pipeline --Spool--> Uplink --> cloud
 
 Order of a start: spool, bundle, servers (alive), networks warmed up (ready), sources. Order of a stop: not ready, nothing new is taken,
 what was taken is coded and answered, the uplink empties the spool as far as time goes, the rest stays on disk.
@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from edge_encoder.control.backpressure import Flow
-from edge_encoder.control.operating_points import Pacing
+from edge_encoder.control.backpressure import Backpressure
+from edge_encoder.control.operating_points import OperatingPoints
 from edge_encoder.control.wanted_groups import Wishes, kept_wish
 from edge_encoder.encoding.encoder import Encoder
-from edge_encoder.ingest.admission import Intake
+from edge_encoder.ingest.admission import Admission
 from edge_encoder.ingest.cameras import Cameras
 from edge_encoder.ingest.grpc_service import NAME, IngestService
 from edge_encoder.ingest.http import edge_app
-from edge_encoder.ingest.repeated_posts import Repeats
+from edge_encoder.ingest.repeated_posts import RepeatedPosts
 from edge_encoder.ingest.sources import SourcePlayer
 from edge_encoder.metrics.cameras import CameraTerms
 from edge_encoder.metrics.service import EdgeMetrics
@@ -39,10 +39,10 @@ from shared.errors import DiskFull, SettingsRefused
 from shared.model.bundle import Bundle
 from shared.model.execution_providers import choose_providers, provider_names
 from shared.server.access.interceptors import TokenInterceptor
-from shared.server.connections.http_limit import Doorkeeper
+from shared.server.connections.http_limit import HttpConnectionLimit
 from shared.server.grpc_server import RpcServer
 from shared.server.http_server import WebServer
-from shared.server.security import guard_of
+from shared.server.security import server_security
 from shared.telemetry.logs import logger
 from shared.transport.loopback import is_loopback
 from shared.wire import ingest_pb2_grpc, uplink_pb2
@@ -63,7 +63,7 @@ class EdgeService:
         self._metrics = EdgeMetrics(CameraTerms(most, settings.camera_series_seconds, settings.budget_of))
         self._closing = AsyncExitStack()
         addresses = {"http": settings.http, "rpc": settings.rpc}
-        self._guard = guard_of(settings, addresses, self._metrics.meters, settings.cloud_credentials)
+        self._guard = server_security(settings, addresses, self._metrics.meters, settings.cloud_credentials)
         _check_uplink(settings)
         self._running: list[asyncio.Task[None]] = []
         self._players: list[asyncio.Task[None]] = []
@@ -137,7 +137,7 @@ class EdgeService:
         settings = self._settings
         spool = Spool(settings.data, settings.spool_bytes, settings.spool_age_seconds, settings.spool_sync)
         edge_id = settings.edge_id or spool.edge_id(f"edge-{secrets.token_hex(4)}")
-        return spool, _Recalled(edge_id, kept_wish(spool.wish()), Repeats(spool.receipts()))
+        return spool, _Recalled(edge_id, kept_wish(spool.wish()), RepeatedPosts(spool.receipts()))
 
     def _encoder(self, bundle: Bundle) -> Encoder:
         providers = choose_providers(self._settings.providers, self._settings.engine_cache, bundle)
@@ -148,7 +148,7 @@ class EdgeService:
         settings, metrics = self._settings, self._metrics
         self._wishes = Wishes([group.name for group in bundle.manifest.groups], settings.pinned_groups)
         self._wishes.replace(recalled.wish)
-        self._flow = Flow(is_live=settings.queue_policy == "newest")
+        self._flow = Backpressure(is_live=settings.queue_policy == "newest")
         metrics.watch_flow(lambda: self._flow.is_behind)
         self._queue = FrameQueue(settings.queue_policy, settings.queue_depth, settings.queue_bytes)
         metrics.watch_queue(lambda: self._queue.frames, lambda: self._queue.bytes)
@@ -157,7 +157,7 @@ class EdgeService:
         metrics.spool_age_limit.set(settings.spool_age_seconds)
         metrics.describe(bundle)
         cameras = Cameras(settings.cameras, settings.most_cameras, metrics)
-        self._intake = Intake(
+        self._intake = Admission(
             cameras,
             self._queue,
             self._wishes,
@@ -184,7 +184,7 @@ class EdgeService:
             encoder,
             self._queue,
             self._wishes,
-            Pacing(bundle, settings.rate, settings.budget_of),
+            OperatingPoints(bundle, settings.rate, settings.budget_of),
             self._spool,
             metrics,
             settings.most_batch,
@@ -200,7 +200,7 @@ class EdgeService:
             self._intake, self._metrics.registry, settings.queue_bytes, lambda: self._intake.waits_for, access
         )
         dropped = self._metrics.connections_dropped
-        door = Doorkeeper(settings.http_connections, lambda reason: dropped.labels(reason).inc())
+        door = HttpConnectionLimit(settings.http_connections, lambda reason: dropped.labels(reason).inc())
         self._web = WebServer(app, settings.http, tls=tls, doorkeeper=door)
         await self._web.start()
         self._closing.push_async_callback(self._web.stop, 0.5)
@@ -269,7 +269,7 @@ class _Recalled:
 
     edge_id: str
     wish: uplink_pb2.Wanted
-    repeats: Repeats
+    repeats: RepeatedPosts
 
 
 def _check_uplink(settings: EdgeSettings) -> None:

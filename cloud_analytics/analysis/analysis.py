@@ -22,7 +22,7 @@ from shared.codec.bitstream import Substream, parse
 from shared.codec.latents import Latent
 from shared.contract.results import GroupBytes
 from shared.errors import CallHangs, TaxonError, UnknownName
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 
 log = logger("cloud.analysis")
 _COMPLAIN_EVERY_SECONDS = 10.0
@@ -52,7 +52,7 @@ class Analysis:
             self._networks, most_batch, queue_delay_seconds, metrics
         )
         self._batchers: dict[bytes, Batcher] = {}
-        self._complaints = OncePer(_COMPLAIN_EVERY_SECONDS)
+        self._complaints = Throttle(_COMPLAIN_EVERY_SECONDS)
         metrics.watch_batchers(lambda: sum(batcher.waiting_frames for batcher in self._batchers.values()))
 
     def framed(self, received: Received) -> Analysed:

@@ -19,11 +19,11 @@ from cloud_analytics.journal.wish_store import DiskWishStore, WishStore
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import CloudSettings
 from cloud_analytics.subscribers.subscriptions import Subscriptions
-from cloud_analytics.uplink.edges import Alone, Elsewhere, Uplinks
+from cloud_analytics.uplink.edges import Replicas, SingleReplica, Uplinks
 from cloud_analytics.wishes import Wishes
 
 
-class Backing(Protocol):
+class Storage(Protocol):
     """One cloud's."""
 
     @property
@@ -35,7 +35,7 @@ class Backing(Protocol):
         """Once it is open."""
 
     @property
-    def elsewhere(self) -> Elsewhere:
+    def elsewhere(self) -> Replicas:
         """Once it is open."""
 
     @property
@@ -60,18 +60,18 @@ class Backing(Protocol):
         """For good."""
 
 
-class LocalBacking:
-    """See `Backing`."""
+class LocalStorage:
+    """See `Storage`."""
 
     def __init__(self, settings: CloudSettings, metrics: CloudMetrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._database: Database | None = None
-        self.elsewhere: Elsewhere = Alone()
+        self.elsewhere: Replicas = SingleReplica()
         self.away_seconds = 0.0
 
     async def open(self) -> None:
-        """See `Backing`. Raises FolderError."""
+        """See `Storage`. Raises FolderError."""
         settings = self._settings
         database = self._database = await asyncio.to_thread(open_database, settings.data.expanduser())
         if database.file.set_aside is not None:
@@ -83,17 +83,17 @@ class LocalBacking:
     def join(
         self, wishes: Wishes, uplinks: Uplinks, subscriptions: Subscriptions, published: Callable[[], int]
     ) -> None:
-        """See `Backing`: there is nobody."""
+        """See `Storage`: there is nobody."""
 
     async def failed(self) -> BaseException:
-        """See `Backing`: nothing runs here."""
+        """See `Storage`: nothing runs here."""
         await asyncio.Event().wait()
         raise AssertionError("nobody sets it")
 
     async def leave(self) -> None:
-        """See `Backing`."""
+        """See `Storage`."""
 
     async def close(self) -> None:
-        """See `Backing`."""
+        """See `Storage`."""
         if self._database is not None:
             await asyncio.to_thread(self._database.close)

@@ -43,7 +43,7 @@ class _Entry:
     outputs: dict[tuple[str, Style], asyncio.Future[TaskOutput | None]] = field(default_factory=dict)
 
 
-class Recent:
+class ResultCache:
     """executor: where outputs are rendered."""
 
     def __init__(

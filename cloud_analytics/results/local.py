@@ -5,7 +5,7 @@ The log may be this process's own journal, or a stream that many replicas append
     publish --> a bounded queue for each live Feed        Feed behind --frames.replay--> caught up --in one tick--> live
 
 Laws: a feed gives each frame after its cursor once and in order, or counts it as lost; a feed that is too slow loses its
-own oldest frames and slows nobody. Queues hold bitstreams; the numbers are in `Recent`.
+own oldest frames and slows nobody. Queues hold bitstreams; the numbers are in `ResultCache`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections import deque
 from cloud_analytics.frames import Analysed, Lost, Received
 from cloud_analytics.journal.frame_log import FrameLog
 from cloud_analytics.metrics.service import CloudMetrics
-from cloud_analytics.results.cache import Recent
+from cloud_analytics.results.cache import ResultCache
 from shared.errors import LogUnavailable
 
 REPLAY_FRAMES = 64
@@ -29,7 +29,7 @@ LOG_AWAY_SECONDS = 0.5
 class LocalBus:
     """queue_frames: of one live feed."""
 
-    def __init__(self, frames: FrameLog, recent: Recent, queue_frames: int, metrics: CloudMetrics) -> None:
+    def __init__(self, frames: FrameLog, recent: ResultCache, queue_frames: int, metrics: CloudMetrics) -> None:
         self.frames = frames
         self._recent = recent
         self.queue_frames = queue_frames

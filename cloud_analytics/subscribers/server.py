@@ -15,16 +15,16 @@ from contextlib import contextmanager
 import grpc
 
 from cloud_analytics.frames import FrameOutput, Lost, Wish
-from cloud_analytics.readiness import Gate
+from cloud_analytics.readiness import Readiness
 from cloud_analytics.subscribers.messages import bundles_message, cameras_message, frame_message, wish_of
 from cloud_analytics.subscribers.subscription import Subscription
 from cloud_analytics.subscribers.subscriptions import Subscriptions
 from shared.errors import BadRequest, NotAllowed, TaxonError, TooLarge, Unauthenticated, UnknownCamera
 from shared.server.access.callers import Access, Caller
-from shared.server.access.id_owners import Places
+from shared.server.access.id_owners import IdOwners
 from shared.server.access.interceptors import caller_of_call
 from shared.server.access.scopes import Action
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 from shared.wire import results_pb2
 
 log = logger("cloud.results")
@@ -46,14 +46,14 @@ class ResultsService:
     """
 
     def __init__(
-        self, subscriptions: Subscriptions, gate: Gate, largest_message_bytes: int, access: Access | None = None
+        self, subscriptions: Subscriptions, gate: Readiness, largest_message_bytes: int, access: Access | None = None
     ) -> None:
         self._access = access or Access()
         self._subscriptions = subscriptions
         self._gate = gate
         self._largest = largest_message_bytes
-        self._places = Places("subscription")
-        self._tells: dict[type[TaxonError], OncePer] = {}
+        self._places = IdOwners("subscription")
+        self._tells: dict[type[TaxonError], Throttle] = {}
 
     async def Subscribe(self, request_iterator: AsyncIterator[results_pb2.SubscribeRequest], context: Context) -> None:
         """One subscriber, until it or this service ends it."""
@@ -76,7 +76,7 @@ class ResultsService:
 
     def _tell(self, peer: str, error: TaxonError) -> None:
         """A line now and then for each kind of refusal: clients that wait for a camera ask every few seconds."""
-        times = self._tells.setdefault(type(error), OncePer(REFUSALS_TOLD_SECONDS)).held_back()
+        times = self._tells.setdefault(type(error), Throttle(REFUSALS_TOLD_SECONDS)).held_back()
         if times is not None:
             log.info("subscriber refused", peer=peer, reason=str(error), times=times)
 

@@ -18,7 +18,7 @@ from cloud_analytics.frames import FrameOutput, Lost, Received, Wish
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.rendering.render import Style
 from cloud_analytics.results.bus import Feed, ResultBus
-from cloud_analytics.results.cache import Recent
+from cloud_analytics.results.cache import ResultCache
 from cloud_analytics.wishes import Wishes
 from shared.errors import BadRequest
 
@@ -40,7 +40,7 @@ class Outlets:
     """What all subscriptions share."""
 
     bus: ResultBus
-    recent: Recent
+    recent: ResultCache
     wishes: Wishes
     metrics: CloudMetrics
 

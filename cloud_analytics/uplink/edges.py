@@ -51,7 +51,7 @@ class _Camera:
     next: Uplink | None = None
 
 
-class Elsewhere(Protocol):
+class Replicas(Protocol):
     """What edges give to the other replicas of this cloud."""
 
     @property
@@ -65,17 +65,17 @@ class Elsewhere(Protocol):
         """The edge whose frames of a camera came by another replica in the last `QUIET_SECONDS`."""
 
 
-class Alone:
-    """See `Elsewhere`: there are no other replicas."""
+class SingleReplica:
+    """See `Replicas`: there are no other replicas."""
 
     senders: Mapping[str, str] = MappingProxyType({})
 
     def connected(self, edge_id: str) -> bool:
-        """See `Elsewhere`."""
+        """See `Replicas`."""
         return False
 
     def sending(self, camera_id: str) -> str | None:
-        """See `Elsewhere`."""
+        """See `Replicas`."""
         return None
 
 
@@ -87,10 +87,10 @@ class Uplinks:
         most: int,
         metrics: CloudMetrics,
         clock: Callable[[], float] = time.monotonic,
-        elsewhere: Elsewhere | None = None,
+        elsewhere: Replicas | None = None,
     ) -> None:
         self._most = most
-        self._elsewhere = elsewhere or Alone()
+        self._elsewhere = elsewhere or SingleReplica()
         self._metrics = metrics
         self._clock = clock
         self._of_edges: dict[str, Uplink] = {}

@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator
 from importlib.metadata import version
 
 from cloud_analytics.analysis.catalogue import ServedBundle
-from cloud_analytics.readiness import Gate
+from cloud_analytics.readiness import Readiness
 from cloud_analytics.uplink.session import Context, UplinkParts, UplinkSession
 from shared.contract.packets import checked_name
 from shared.contract.uplink_stream import PROTOCOL_VERSION
 from shared.errors import BadRequest, ProtocolMismatch, TaxonError
 from shared.server.access.callers import Access, Caller
-from shared.server.access.id_owners import Places
+from shared.server.access.id_owners import IdOwners
 from shared.server.access.interceptors import caller_of_call
 from shared.server.access.scopes import Action
 from shared.telemetry.logs import logger
@@ -32,11 +32,11 @@ HELLO_SECONDS = 10.0
 class UplinkService:
     """See the proto. access: None lets everybody in. (No subclass of the generated servicer, whose types know only generators.)"""
 
-    def __init__(self, parts: UplinkParts, gate: Gate, access: Access | None = None) -> None:
+    def __init__(self, parts: UplinkParts, gate: Readiness, access: Access | None = None) -> None:
         self._access = access or Access()
         self._parts = parts
         self._gate = gate
-        self._places = Places("edge")
+        self._places = IdOwners("edge")
 
     async def Connect(self, request_iterator: AsyncIterator[uplink_pb2.ConnectRequest], context: Context) -> None:
         """One edge, until it ends."""

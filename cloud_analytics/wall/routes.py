@@ -28,7 +28,7 @@ from shared.errors import Busy, Draining, TaxonError, TooLarge
 from shared.server.access.callers import HEADER, TOLD_SECONDS, Access, Call
 from shared.server.access.interceptors import only
 from shared.server.access.scopes import Action
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 from shared.telemetry.metrics import Meters
 from shared.transport.status_codes import INTERNAL, status_of
 
@@ -70,7 +70,7 @@ def add_wall(
     files, chosen = wall_files(), limits or WallLimits()
     counted = metrics or WallMetrics(Meters("taxon_cloud", CollectorRegistry()))
     sessions: set[Session] = set()
-    strangers = OncePer(TOLD_SECONDS)
+    strangers = Throttle(TOLD_SECONDS)
     counted.pages.set_function(lambda: len(sessions))
 
     @app.get("/", include_in_schema=False)

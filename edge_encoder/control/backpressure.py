@@ -1,6 +1,6 @@
 """Whether the cloud keeps up, for cameras that would rather miss a frame than see old results (queue policy `newest`).
 
-    UplinkStream --behind(True | False)--> Flow --kept_up--> Pipeline takes the next batch, or leaves it to the queue's policy
+    UplinkStream --behind(True | False)--> Backpressure --kept_up--> Pipeline takes the next batch, or leaves it to the queue's policy
 
 A cloud that takes fewer frames than cameras post lets the spool, and with it every delay, grow without end; so the edge
 codes no more than is taken. Law: only a connected cloud holds it back: through an outage, and while the frames of an
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Flow:
+class Backpressure:
     """is_live: False for policy `all`, where whatever comes is kept and nothing is held back."""
 
     def __init__(self, is_live: bool) -> None:

@@ -67,7 +67,7 @@ class _Bucket:
         self.filled_at = max(now, self.filled_at)
 
 
-class RateControl:
+class BitBudget:
     """The buckets of one camera each. rates: the operating points that may be chosen, rising."""
 
     def __init__(self, rates: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
-from edge_encoder.control.bit_budget import Budget, Choice, RateControl
+from edge_encoder.control.bit_budget import BitBudget, Budget, Choice
 from shared.model.bundle import Bundle
 
 
@@ -24,7 +24,7 @@ class Pace:
     choice: Choice | None
 
 
-class Pacing:
+class OperatingPoints:
     """rate: as in the settings. budget_of: a camera's budget. clock: seconds, monotonic. Raises UnknownName for the rate."""
 
     def __init__(
@@ -36,7 +36,7 @@ class Pacing:
     ) -> None:
         points = [point.rate for point in bundle.manifest.operating_points]
         self._rate = bundle.manifest.default_rate if rate is None else bundle.operating_point(rate).rate
-        self._control = RateControl([point for point in points if rate is None or point <= rate])
+        self._control = BitBudget([point for point in points if rate is None or point <= rate])
         self._budget_of = budget_of
         self._clock = clock
         self._lock = Lock()

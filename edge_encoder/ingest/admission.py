@@ -17,20 +17,20 @@ from dataclasses import replace
 from edge_encoder.control.wanted_groups import Wishes
 from edge_encoder.frames import Outcome, Picture, Posted, Receipt, Waiting
 from edge_encoder.ingest.cameras import Cameras
-from edge_encoder.ingest.repeated_posts import Repeats
+from edge_encoder.ingest.repeated_posts import RepeatedPosts
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.pipeline.frame_queue import FrameQueue
 from shared.contract.packets import LATEST_CAPTURE_TIME_US
 from shared.contract.trace_context import traceparent
 from shared.errors import BadRequest, DeadlinePassed, Draining, NotReady, TaxonError, TooLarge
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 from shared.transport.status_codes import status_of
 
 log = logger("edge.intake")
 REFUSALS_TOLD_SECONDS = 60.0
 
 
-class Intake:
+class Admission:
     """largest_picture_bytes: of one picture. deadline_seconds: for one answer. Not thread-safe: it belongs to the loop."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Intake:
         cameras: Cameras,
         queue: FrameQueue,
         wishes: Wishes,
-        repeats: Repeats,
+        repeats: RepeatedPosts,
         metrics: EdgeMetrics,
         largest_picture_bytes: int,
         deadline_seconds: float,
@@ -50,7 +50,7 @@ class Intake:
         self._wishes = wishes
         self._repeats = repeats
         self._metrics = metrics
-        self._tells: dict[str, OncePer] = {}
+        self._tells: dict[str, Throttle] = {}
         self._refusing: type[Draining | NotReady] | None = NotReady
         self.closing = asyncio.Event()
         """Set when frames are no longer taken, for doors that keep streams open."""
@@ -99,7 +99,7 @@ class Intake:
             self._metrics.cameras.refused(camera_id, reason)
         if isinstance(error, Draining | NotReady):
             return
-        if (times := self._tells.setdefault(reason, OncePer(REFUSALS_TOLD_SECONDS)).held_back()) is not None:
+        if (times := self._tells.setdefault(reason, Throttle(REFUSALS_TOLD_SECONDS)).held_back()) is not None:
             log.warning("frames refused", reason=reason, camera=camera_id[:64], error=str(error), frames=times)
 
     def post(self, posted: Posted) -> asyncio.Task[Receipt]:

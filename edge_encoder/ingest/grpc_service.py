@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.message import Message
 
 from edge_encoder.frames import Outcome, Posted, Receipt
-from edge_encoder.ingest.admission import Intake, posted_now
+from edge_encoder.ingest.admission import Admission, posted_now
 from shared.contract.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS
 from shared.contract.trace_context import HEADER, packed
 from shared.errors import BadRequest, Draining, ImageError, NotReady, TaxonError
@@ -42,7 +42,7 @@ Answer = asyncio.Task[Receipt] | TaxonError
 class IngestService(ingest_pb2_grpc.IngestServiceServicer):
     """most_open: frames of one stream that are worked on at the same time. access: None lets everybody in."""
 
-    def __init__(self, intake: Intake, most_open: int, access: Access | None = None) -> None:
+    def __init__(self, intake: Admission, most_open: int, access: Access | None = None) -> None:
         self._access = access or Access()
         self._intake = intake
         self._most_open = most_open

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
 from edge_encoder.frames import Outcome
-from edge_encoder.ingest.admission import Intake, posted_now
+from edge_encoder.ingest.admission import Admission, posted_now
 from edge_encoder.ingest.capture_time import capture_time_us
 from edge_encoder.ingest.http_answers import LATER, NOT_LET_IN, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
 from edge_encoder.ingest.http_bodies import Bodies
@@ -39,7 +39,7 @@ _BODY = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} fo
 
 
 def edge_app(
-    intake: Intake,
+    intake: Admission,
     registry: CollectorRegistry,
     most_reading_bytes: int,
     ready: Callable[[], str | None],
@@ -74,7 +74,7 @@ def edge_app(
     return app
 
 
-def _add_frames(app: FastAPI, intake: Intake, bodies: Bodies) -> None:
+def _add_frames(app: FastAPI, intake: Admission, bodies: Bodies) -> None:
     @app.post(
         "/v1/cameras/{camera_id}/frames",
         tags=["cameras"],
@@ -102,7 +102,7 @@ def _add_frames(app: FastAPI, intake: Intake, bodies: Bodies) -> None:
         return JSONResponse(answer, 429, RETRY_AFTER) if receipt.outcome in _LATER else JSONResponse(answer)
 
 
-def _time(intake: Intake, text: str) -> int:
+def _time(intake: Admission, text: str) -> int:
     try:
         return capture_time_us(text)
     except RequestError as error:

@@ -10,14 +10,14 @@ import asyncio
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from edge_encoder.ingest.admission import Intake
+from edge_encoder.ingest.admission import Admission
 from shared.errors import BadRequest, Busy, DeadlinePassed, ImageError, TaxonError
 
 
 class Bodies:
     """most_bytes: of all bodies together while they are read."""
 
-    def __init__(self, intake: Intake, most_bytes: int) -> None:
+    def __init__(self, intake: Admission, most_bytes: int) -> None:
         self._intake = intake
         self._most_bytes = most_bytes
         self._reading_bytes = 0

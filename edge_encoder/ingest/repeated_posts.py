@@ -17,7 +17,7 @@ from edge_encoder.frames import Outcome, Posted, Receipt, Waiting
 from edge_encoder.spool.spool import RECEIPTS_KEPT
 
 
-class Repeats:
+class RepeatedPosts:
     """kept: the spool's receipts by camera and capture time, oldest first."""
 
     def __init__(self, kept: Mapping[tuple[str, int], Receipt]) -> None:

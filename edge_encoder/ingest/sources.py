@@ -12,7 +12,7 @@ import random
 from contextlib import aclosing
 
 from edge_encoder.frames import Posted, Receipt
-from edge_encoder.ingest.admission import Intake
+from edge_encoder.ingest.admission import Admission
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.settings import SourceSetting
 from shared.errors import Draining, SourceError, TaxonError
@@ -29,7 +29,7 @@ class SourcePlayer:
     """Plays one source. most_open: frames without an answer; the source waits, or skips, beyond that."""
 
     def __init__(
-        self, setting: SourceSetting, loop: bool, intake: Intake, metrics: EdgeMetrics, most_open: int
+        self, setting: SourceSetting, loop: bool, intake: Admission, metrics: EdgeMetrics, most_open: int
     ) -> None:
         self._setting = setting
         self._loop = loop

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from edge_encoder.control.backpressure import Flow
-from edge_encoder.control.operating_points import Pacing
+from edge_encoder.control.backpressure import Backpressure
+from edge_encoder.control.operating_points import OperatingPoints
 from edge_encoder.control.wanted_groups import Wishes
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.frames import Outcome, Waiting
@@ -41,12 +41,12 @@ class Pipeline:
         encoder: Encoder,
         queue: FrameQueue,
         wishes: Wishes,
-        pacing: Pacing,
+        pacing: OperatingPoints,
         spool: Spool,
         metrics: EdgeMetrics,
         most_batch: int,
         spooled: Callable[[], None],
-        flow: Flow,
+        flow: Backpressure,
     ) -> None:
         self.encoder = encoder
         self._queue = queue

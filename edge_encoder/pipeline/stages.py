@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge_encoder.control.operating_points import Pace, Pacing
+from edge_encoder.control.operating_points import OperatingPoints, Pace
 from edge_encoder.encoding.encoder import EncodedFrame, Encoder
 from edge_encoder.encoding.preprocess import preprocess, preprocess_pixels
 from edge_encoder.frames import Outcome, Receipt, Waiting
@@ -94,7 +94,7 @@ def code(encoder: Encoder, batch: Sequence[Analysed]) -> list[EncodedFrame | Lat
 
 def keep(
     digest: bytes,
-    pacing: Pacing,
+    pacing: OperatingPoints,
     spool: Spool,
     batch: Sequence[Analysed],
     coded: Sequence[EncodedFrame | LatentError],

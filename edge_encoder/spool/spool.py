@@ -22,7 +22,7 @@ from edge_encoder.frames import Outcome, Receipt
 from edge_encoder.spool.database import FLOOR, FRAME_OVERHEAD_BYTES, open_spool, transaction
 from shared.contract.geometry import Geometry
 from shared.contract.packets import MICROSECONDS, Packet
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 
 SpoolSync = Literal["normal", "full"]
 Bound = Literal["bytes", "age"]
@@ -93,7 +93,7 @@ class Spool:
         self._most_bytes = most_bytes
         self._most_age_us = round(most_age_seconds * MICROSECONDS)
         self._clock = clock
-        self._warns = OncePer(_SECONDS_BETWEEN_WARNINGS)
+        self._warns = Throttle(_SECONDS_BETWEEN_WARNINGS)
         self._dropped_for_bytes = self._dropped_for_age = self._unlogged = 0
         self._untold: Counter[tuple[str, Bound]] = Counter()
         query = "SELECT count(*), coalesce(sum(length(bitstream)), 0) FROM frames"

@@ -18,14 +18,14 @@ from importlib.metadata import version
 
 import grpc
 
-from edge_encoder.control.backpressure import Flow
+from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.spool.spool import Spool
 from edge_encoder.uplink.stream import Call, UplinkStream, Wanted
 from shared.contract.uplink_stream import PROTOCOL_VERSION
 from shared.errors import BundleMismatch, ProtocolMismatch, RequestError, SettingsRefused
 from shared.server.grpc_server import channel_options
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 from shared.transport.addresses import Targets
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
 from shared.transport.status_codes import reason_of, status_of
@@ -59,7 +59,7 @@ class Uplink:
         metrics: EdgeMetrics,
         interval_seconds: float,
         wanted: Wanted,
-        flow: Flow,
+        flow: Backpressure,
         jitter: Callable[[float, float], float] = random.uniform,
         cameras: Callable[[], Collection[str]] = tuple,
         credentials: Credentials = NO_CREDENTIALS,
@@ -80,7 +80,7 @@ class Uplink:
         self._stream: UplinkStream | None = None
         self._failures = 0
         self._fruitless = 0
-        self._says = OncePer(60.0)
+        self._says = Throttle(60.0)
         metrics.connected.set(0)
 
     def notify(self) -> None:

@@ -15,14 +15,14 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import grpc
 
-from edge_encoder.control.backpressure import Flow
+from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.spool.spool import Spool, Spooled
 from shared.contract.packets import MICROSECONDS, Packet
 from shared.contract.uplink_sizes import GRPC_PREFIX_BYTES, bytes_by_camera
 from shared.contract.uplink_stream import PacketWriter
 from shared.errors import DiskFull
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 from shared.wire import uplink_pb2
 
 MOST_PACKETS = 64
@@ -55,7 +55,7 @@ class UplinkStream:
         interval_seconds: float,
         spooled: asyncio.Event,
         wanted: Wanted,
-        flow: Flow,
+        flow: Backpressure,
         cameras: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._call = call
@@ -78,7 +78,7 @@ class UplinkStream:
         self._finishing = False
         self.has_acks = False
         """Whether the cloud has acknowledged anything, and the spool has forgotten it."""
-        self._warns = OncePer(60.0)
+        self._warns = Throttle(60.0)
 
     def finish(self) -> None:
         """Ends the stream once everything spooled is sent, with the cloud's last acknowledgements."""

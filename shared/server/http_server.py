@@ -32,9 +32,9 @@ from shared.server.access.interceptors import (
     challenge,
 )
 from shared.server.access.scopes import Action
-from shared.server.connections.http_limit import Doorkeeper
+from shared.server.connections.http_limit import HttpConnectionLimit
 from shared.server.connections.tls_handshake import Handshake
-from shared.server.connections.websocket import GuardedSocket
+from shared.server.connections.websocket import LimitedWebSocket
 from shared.server.tls.certificates import ServerTls
 from shared.transport.status_codes import problem, status_of
 
@@ -122,9 +122,9 @@ class WebServer:
         address: str,
         largest_socket_message_bytes: int = 1 << 20,
         tls: ServerTls | None = None,
-        doorkeeper: Doorkeeper | None = None,
+        doorkeeper: HttpConnectionLimit | None = None,
     ) -> None:
-        door = doorkeeper or Doorkeeper(MOST_CONNECTIONS)
+        door = doorkeeper or HttpConnectionLimit(MOST_CONNECTIONS)
         host, _, port = address.rpartition(":")
         self._host, self._wanted = host.strip("[]") or "127.0.0.1", int(port)
         self.port = 0
@@ -135,7 +135,7 @@ class WebServer:
                 access_log=False,
                 lifespan="off",
                 http=cast(type[asyncio.Protocol], _protocol(door, tls)),
-                ws=cast(type[asyncio.Protocol], lambda **given: GuardedSocket(door, **given)),
+                ws=cast(type[asyncio.Protocol], lambda **given: LimitedWebSocket(door, **given)),
                 ws_max_size=largest_socket_message_bytes,
                 # What travels there is mostly PNG, which is compressed already.
                 ws_per_message_deflate=False,
@@ -182,7 +182,7 @@ class WebServer:
             await self._serving
 
 
-def _protocol(door: Doorkeeper, tls: ServerTls | None) -> Callable[..., asyncio.Protocol]:
+def _protocol(door: HttpConnectionLimit, tls: ServerTls | None) -> Callable[..., asyncio.Protocol]:
     """What uvicorn makes for each connection that it accepts. It is told of no certificate: TLS is spoken behind the door."""
     if tls is None:
         return door.protocol

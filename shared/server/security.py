@@ -19,8 +19,8 @@ from shared.server.access.token_file import Tokens
 from shared.server.settings import ServiceSettings
 from shared.server.tls.certificates import ServerTls, TlsFiles
 from shared.server.tls.expiry import ShownFiles
-from shared.server.tls.watched_files import SecurityMeters, Watched
-from shared.telemetry.logs import OncePer, logger
+from shared.server.tls.watched_files import SecurityMeters, WatchedFile
+from shared.telemetry.logs import Throttle, logger
 from shared.telemetry.metrics import Meters
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
 from shared.transport.loopback import is_loopback
@@ -31,7 +31,7 @@ RELOAD_SECONDS = 1.0
 TOLD_SECONDS = 60.0
 
 
-class Guard:
+class ServerSecurity:
     """tls: None for plain text. tokens: those that `access` asks; None where it asks for none.
 
     shown: what the service itself shows to others.
@@ -46,16 +46,16 @@ class Guard:
     ) -> None:
         self.tls = tls
         self.access = Access(tokens, meters)
-        self._watched: list[Watched] = []
+        self._watched: list[WatchedFile] = []
         if tls is not None:
-            self._watched.append(Watched("certificates", tls.reload, tls.exposed, "server", lambda: tls.not_after))
+            self._watched.append(WatchedFile("certificates", tls.reload, tls.exposed, "server", lambda: tls.not_after))
         if tokens is not None:
-            self._watched.append(Watched("tokens", tokens.reload, lambda: exposed([tokens.path])))
+            self._watched.append(WatchedFile("tokens", tokens.reload, lambda: exposed([tokens.path])))
         if shown.paths:
             files = ShownFiles(shown)
             own = None if shown.certificate is None else (lambda: files.not_after)
-            self._watched.append(Watched("client", files.reload, shown.exposed, "client", own))
-        self._tells = {one.what: OncePer(TOLD_SECONDS) for one in self._watched}
+            self._watched.append(WatchedFile("client", files.reload, shown.exposed, "client", own))
+        self._tells = {one.what: Throttle(TOLD_SECONDS) for one in self._watched}
         self._told: frozenset[str] = frozenset()
         self._measured = SecurityMeters(meters or Meters("taxon", CollectorRegistry()), self._watched)
         if shown.paths:
@@ -92,13 +92,13 @@ class Guard:
         self._told = found
 
 
-def guard_of(
+def server_security(
     settings: ServiceSettings,
     addresses: Mapping[str, str],
     meters: Meters | None = None,
     shown: Credentials = NO_CREDENTIALS,
-) -> Guard:
-    """addresses: where it listens, by setting. shown: see `Guard`.
+) -> ServerSecurity:
+    """addresses: where it listens, by setting. shown: see `ServerSecurity`.
 
     Raises SettingsRefused for files that cannot be used, and for doors that are left open.
     """
@@ -122,4 +122,4 @@ def guard_of(
                 "where the network keeps everybody else out"
             )
         log.warning("other machines are let in without all that keeps them apart", addresses=open_to, lacks=lacks)
-    return Guard(tls, tokens, meters, shown)
+    return ServerSecurity(tls, tokens, meters, shown)

@@ -64,7 +64,7 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     return bound
 
 
-class OncePer:
+class Throttle:
     """Says yes at most once in so many seconds, and how often it said no in between.
 
     clock: seconds, monotonic.

@@ -25,7 +25,7 @@ from taxon.client import CloudClient, Encoding, Subscriber, Timeouts, Wish
 from taxon.errors import CommandError
 from taxon.live.children import ChildDied, Children
 from taxon.live.ledger import Ledger
-from taxon.live.ports import HOST, Places, until_linked, until_ready
+from taxon.live.ports import HOST, Ports, until_linked, until_ready
 from taxon.live.screen import shown
 from taxon.live.stopping import Stop, finish
 from taxon.live.watching import Watching
@@ -54,7 +54,7 @@ class DemoPlan:
     seconds: float | None
     bundle: Path
     folder: Path
-    places: Places
+    places: Ports
 
     @property
     def wall(self) -> str:

@@ -1,6 +1,6 @@
 """Where the demo's services listen, and whether they are ready.
 
-free_places --> Places --> flags of `taxon cloud` and `taxon edge`;   GET /readyz, /metrics --> ready, linked
+free_places --> Ports --> flags of `taxon cloud` and `taxon edge`;   GET /readyz, /metrics --> ready, linked
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LINKED = "taxon_edge_uplink_connected 1.0"
 
 
 @dataclass(frozen=True)
-class Places:
+class Ports:
     """Ports on this machine."""
 
     cloud_rpc: int
@@ -37,11 +37,11 @@ class Places:
         return f"{HOST}:{self.edge_rpc}"
 
 
-def free_places() -> Places:
+def free_places() -> Ports:
     """Ports that are free now; the wall's usual one where it is."""
     with socket.socket() as first, socket.socket() as second, socket.socket() as third, socket.socket() as fourth:
         wall = _bound(fourth, WALL_PORT) or _bound(fourth, 0)
-        return Places(_bound(first, 0), wall, _bound(second, 0), _bound(third, 0))
+        return Ports(_bound(first, 0), wall, _bound(second, 0), _bound(third, 0))
 
 
 def _bound(taken: socket.socket, port: int) -> int:

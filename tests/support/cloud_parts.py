@@ -14,14 +14,14 @@ from prometheus_client import CollectorRegistry
 from cloud_analytics.analysis.analysis import Analysis
 from cloud_analytics.analysis.catalogue import Catalogue
 from cloud_analytics.decoding.decoder import Decoder
-from cloud_analytics.journal.backing import Backing, LocalBacking
+from cloud_analytics.journal.backing import LocalStorage, Storage
 from cloud_analytics.journal.frame_log import Arrival, FrameLog
-from cloud_analytics.journal.jetstream.backing import StreamBacking
+from cloud_analytics.journal.jetstream.backing import StreamStorage
 from cloud_analytics.journal.local.sqlite_journal import Journal
 from cloud_analytics.journal.wish_store import WishStore
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.pipeline import Pipeline
-from cloud_analytics.results.cache import Recent
+from cloud_analytics.results.cache import ResultCache
 from cloud_analytics.results.local import LocalBus
 from cloud_analytics.settings import LOCAL_BUS, CloudSettings
 from cloud_analytics.subscribers.subscription import Outlets
@@ -48,10 +48,10 @@ def catalogue_of(models: Path, of: CloudMetrics, most_batch: int = 4) -> Catalog
 class CloudParts:
     """See the service for how they hang together."""
 
-    backing: Backing
+    backing: Storage
     catalogue: Catalogue
     analysis: Analysis
-    recent: Recent
+    recent: ResultCache
     bus: LocalBus
     wishes: Wishes
     uplinks: Uplinks
@@ -70,7 +70,7 @@ class CloudParts:
     @property
     def journal(self) -> Journal:
         """Of a cloud that is alone."""
-        assert isinstance(self.backing, LocalBacking)
+        assert isinstance(self.backing, LocalStorage)
         return self.backing.journal
 
     async def send(self, packets: list[Packet], digest: bytes) -> None:
@@ -104,11 +104,11 @@ async def cloud_parts(
     catalogue = catalogue_of(models, counted)
     catalogue.scan()
     given = settings(data=data, bus=bus, journal_bytes=journal_bytes, journal_age_seconds=age_seconds)
-    backing: Backing = LocalBacking(given, counted) if bus == LOCAL_BUS else StreamBacking(given, counted)
+    backing: Storage = LocalStorage(given, counted) if bus == LOCAL_BUS else StreamStorage(given, counted)
     await backing.open()
     rendering = ThreadPoolExecutor(2)
     analysis = Analysis(catalogue, 2, 4, 0.002, counted)
-    recent = Recent(analysis, catalogue, rendering, recent_bytes, counted)
+    recent = ResultCache(analysis, catalogue, rendering, recent_bytes, counted)
     local = LocalBus(backing.frames, recent, queue_frames, counted)
     wishes = Wishes(backing.wish_store, most_subscribers, counted)
     uplinks = Uplinks(4, counted, elsewhere=backing.elsewhere)

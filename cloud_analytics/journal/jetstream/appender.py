@@ -26,7 +26,7 @@ from cloud_analytics.journal.jetstream.reader import Message
 from cloud_analytics.metrics.service import CloudMetrics
 from shared.contract.packets import MICROSECONDS, Packet
 from shared.errors import LogUnavailable
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 
 AGAIN_SECONDS = 0.2
 CAMERAS_AT_ONCE = 128
@@ -83,7 +83,7 @@ class Appender:
         self._clock = clock
         self._last: dict[str, _Last] = {}
         self._slots = asyncio.Semaphore(CAMERAS_AT_ONCE)
-        self._says = OncePer(10.0)
+        self._says = Throttle(10.0)
 
     async def append(self, camera: str, new: Sequence[New]) -> Outcome:
         """One camera's packets, in their order; waits until JetStream answers. Raises LogUnavailable for what it never takes."""

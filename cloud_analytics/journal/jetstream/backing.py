@@ -28,7 +28,7 @@ from cloud_analytics.journal.wish_store import WishStore
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import MEBIBYTE, CloudSettings
 from cloud_analytics.subscribers.subscriptions import Subscriptions
-from cloud_analytics.uplink.edges import Elsewhere, Uplinks
+from cloud_analytics.uplink.edges import Replicas, Uplinks
 from cloud_analytics.wishes import Wishes
 from shared.errors import BusUnusable
 from shared.telemetry.logs import logger
@@ -40,8 +40,8 @@ AGAIN_SECONDS = 1.0
 log = logger("cloud.bus")
 
 
-class StreamBacking:
-    """See `Backing`."""
+class StreamStorage:
+    """See `Storage`."""
 
     def __init__(self, settings: CloudSettings, metrics: CloudMetrics) -> None:
         self._settings = settings
@@ -51,26 +51,26 @@ class StreamBacking:
 
     @property
     def frames(self) -> FrameLog:
-        """See `Backing`."""
+        """See `Storage`."""
         return self._frames
 
     @property
     def wish_store(self) -> WishStore:
-        """See `Backing`."""
+        """See `Storage`."""
         return self._wishes
 
     @property
-    def elsewhere(self) -> Elsewhere:
-        """See `Backing`."""
+    def elsewhere(self) -> Replicas:
+        """See `Storage`."""
         return self._book
 
     @property
     def away_seconds(self) -> float:
-        """See `Backing`."""
+        """See `Storage`."""
         return self._link.away_seconds
 
     async def open(self) -> None:
-        """See `Backing`. Raises BusUnusable."""
+        """See `Storage`. Raises BusUnusable."""
         await self._link.open()
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -88,13 +88,13 @@ class StreamBacking:
     def join(
         self, wishes: Wishes, uplinks: Uplinks, subscriptions: Subscriptions, published: Callable[[], int]
     ) -> None:
-        """See `Backing`."""
+        """See `Storage`."""
         self._members.start(published)
         self._book.start(lambda: uplinks.own_senders)
         self._wishes.start(wishes.put_others, subscriptions.taken)
 
     async def failed(self) -> BaseException:
-        """See `Backing`."""
+        """See `Storage`."""
         waits = [asyncio.create_task(one) for one in (self._book.failed(), self._wishes.failed())]
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -104,7 +104,7 @@ class StreamBacking:
                 one.cancel()
 
     async def leave(self) -> None:
-        """See `Backing`."""
+        """See `Storage`."""
         steps: tuple[Coroutine[Any, Any, None], ...] = (
             self._wishes.close(), self._book.close(), self._frames.close(), self._members.close()
         )  # fmt: skip
@@ -112,7 +112,7 @@ class StreamBacking:
             await step
 
     async def close(self) -> None:
-        """See `Backing`."""
+        """See `Storage`."""
         await self._link.close()
 
     async def _open(self) -> None:

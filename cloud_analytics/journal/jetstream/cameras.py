@@ -24,7 +24,7 @@ from cloud_analytics.journal.jetstream.reader import Message
 from cloud_analytics.journal.jetstream.tail import Tail
 from cloud_analytics.uplink.edges import QUIET_SECONDS
 from shared.server.cancellation import ended
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 
 LOOK_SECONDS = 0.5
 SEQUENCES_SECONDS = 10.0
@@ -35,7 +35,7 @@ log = logger("cloud.bus")
 
 
 class CameraBook:
-    """See `Elsewhere`. clock: seconds, monotonic."""
+    """See `Replicas`. clock: seconds, monotonic."""
 
     def __init__(
         self, bucket: KeyValue, tail: Tail, members: Members, clock: Callable[[], float] = time.monotonic
@@ -52,7 +52,7 @@ class CameraBook:
         self._came: dict[str, tuple[str, float]] = {}
         self._sequences_at = clock()
         self._tasks: list[asyncio.Task[None]] = []
-        self._says = OncePer(10.0)
+        self._says = Throttle(10.0)
 
     @property
     def known(self) -> Mapping[str, KnownCamera]:
@@ -61,17 +61,17 @@ class CameraBook:
 
     @property
     def senders(self) -> Mapping[str, str]:
-        """See `Elsewhere`."""
+        """See `Replicas`."""
         return {name: entry.edge_id for name, entry in self._entries.items() if self._is_elsewhere(entry)}
 
     def connected(self, edge_id: str) -> bool:
-        """See `Elsewhere`."""
+        """See `Replicas`."""
         if self._edges is None:
             self._edges = frozenset(self.senders.values())
         return edge_id in self._edges
 
     def sending(self, camera_id: str) -> str | None:
-        """See `Elsewhere`."""
+        """See `Replicas`."""
         edge_id, at = self._came.get(camera_id, ("", float("-inf")))
         return edge_id if self._clock() - at < QUIET_SECONDS else None
 

@@ -23,7 +23,7 @@ from nats.js.errors import APIError, KeyWrongLastSequenceError
 
 from cloud_analytics.metrics.service import CloudMetrics
 from shared.errors import BusUnusable
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 
 OPEN_SECONDS = 30.0
 CONNECT_SECONDS = 2
@@ -110,7 +110,7 @@ class Link:
         self._clock = clock
         self._client = Client()
         self._away_since: float | None = clock()
-        self._says = OncePer(10.0)
+        self._says = Throttle(10.0)
         self._inboxes: WeakSet[Inbox] = WeakSet()
         self.generation = 0
         """How many connections there have been."""

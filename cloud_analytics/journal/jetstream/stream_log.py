@@ -30,7 +30,7 @@ from cloud_analytics.journal.jetstream.reader import Gone, Message, Reader
 from cloud_analytics.journal.jetstream.tail import Tail
 from cloud_analytics.metrics.service import CloudMetrics
 from shared.errors import BadRequest, LogUnavailable
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 
 APPEND_SECONDS = 10.0
 MOST_SINGLE_CAMERAS = 8
@@ -74,7 +74,7 @@ class StreamLog:
         self._first = 1
         self._appender = Appender(link, names, members.replica_id, book, metrics, clock)
         self._tail = Tail(link, names.frames, 0)
-        self._says = OncePer(10.0)
+        self._says = Throttle(10.0)
 
     @property
     def head(self) -> int:

@@ -14,7 +14,7 @@ from nats.js.errors import NotFoundError
 from cloud_analytics.journal.jetstream.link import Link, NatsTrouble
 from cloud_analytics.journal.jetstream.reader import Gone, Message, Reader
 from shared.errors import BusUnusable
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 
 MOST_MESSAGES = 256
 """Asked for at once; so many wait in memory at most."""
@@ -31,7 +31,7 @@ class Tail:
         self._link = link
         self._stream = stream
         self._reader: Reader | None = None
-        self._says = OncePer(10.0)
+        self._says = Throttle(10.0)
         self.position = after
         """Of the last message that came."""
 

@@ -24,7 +24,7 @@ from cloud_analytics.journal.jetstream.tail import Tail
 from cloud_analytics.journal.wish_store import StoredWish
 from shared.errors import WishesNotKept
 from shared.server.cancellation import ended
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 
 LOOK_SECONDS = 0.25
 WRITE_SECONDS = 3.0
@@ -56,7 +56,7 @@ class SharedWishStore:
         self._orphaned_at: dict[str, float] = {}
         self._again_at = clock() + AGAIN_SECONDS
         self._tasks: list[asyncio.Task[None]] = []
-        self._says = OncePer(10.0)
+        self._says = Throttle(10.0)
 
     def keeps(self, wish: Wish) -> bool:
         """See `WishStore`: all, since the other replicas' edges serve them too."""

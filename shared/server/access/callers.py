@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from shared.errors import NotAllowed, RequestError, Unauthenticated
 from shared.server.access.scopes import ANYBODY, Action, Grant
 from shared.server.access.token_file import LONGEST_TOKEN, Entry, Tokens, digest_of
-from shared.telemetry.logs import OncePer, logger
+from shared.telemetry.logs import Throttle, logger
 from shared.telemetry.metrics import Meters
 from shared.transport.status_codes import status_of
 
@@ -44,7 +44,7 @@ class Access:
 
     def __init__(self, tokens: Tokens | None = None, meters: Meters | None = None) -> None:
         self._tokens = tokens
-        self._tells: dict[tuple[str, str], OncePer] = {}
+        self._tells: dict[tuple[str, str], Throttle] = {}
         counted = meters or Meters("taxon", CollectorRegistry())
         self._refused = counted.counter("access_refused", "Calls refused for who called", "door", "reason")
         for door in DOORS:
@@ -84,7 +84,7 @@ class Access:
         """Counts and tells; gives the error back, to be raised."""
         reason = status_of(error).reason
         self._refused.labels(call.door, reason).inc()
-        times = self._tells.setdefault((call.door, reason), OncePer(TOLD_SECONDS)).held_back()
+        times = self._tells.setdefault((call.door, reason), Throttle(TOLD_SECONDS)).held_back()
         if times is not None:
             log.warning(
                 "call refused",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from shared.server.access.callers import Caller
 
 
-class Places:
+class IdOwners:
     """what: the kind of the ids, for refusals. Of one service's process; where nobody asks for tokens, everybody is the same caller."""
 
     def __init__(self, what: str) -> None:

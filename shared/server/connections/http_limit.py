@@ -2,7 +2,7 @@
 
     accepted --Doorkeeper--> GuardedHttp (uvicorn's h11 protocol) --> the app     dropped: too_many, slow_head, slow_reader, each counted
 
-(With TLS a `Handshake` stands before it, a WebSocket is a `GuardedSocket` after it, and each has its place.) Laws: there are never more
+(With TLS a `Handshake` stands before it, a WebSocket is a `LimitedWebSocket` after it, and each has its place.) Laws: there are never more
 than `most` connections; where one too many comes, the one that has been idle longest makes room, so that somebody who only opens them,
 or asks and never reads, keeps nobody out; and who is refused in the middle of a body can read why (the connection is half-closed, which
 TLS cannot do, and what still comes is thrown away, since closing it at once would make the kernel throw away the answer).
@@ -26,7 +26,7 @@ READ_SECONDS = 30.0
 TOO_MANY, SLOW_HEAD, SLOW_READER = "too_many", "slow_head", "slow_reader"
 
 
-class Guest(Protocol):
+class LimitedConnection(Protocol):
     """A connection, as the door sees it. busy: whether a request is being worked on."""
 
     @property
@@ -37,42 +37,42 @@ class Guest(Protocol):
 
 
 @dataclass(eq=False)
-class Doorkeeper:
+class HttpConnectionLimit:
     """most: connections at once. dropped: told the reason of each that is ended from here."""
 
     most: int
     dropped: Callable[[str], None] = lambda reason: None
     head_seconds: float = HEAD_SECONDS
     read_seconds: float = READ_SECONDS
-    _open: dict[Guest, None] = field(default_factory=dict, repr=False)
+    _open: dict[LimitedConnection, None] = field(default_factory=dict, repr=False)
 
     def protocol(self, **given: Any) -> GuardedHttp:
         """What uvicorn makes for each connection."""
         return GuardedHttp(self, **given)
 
-    def enter(self, connection: Guest) -> None:
+    def enter(self, connection: LimitedConnection) -> None:
         """Lets it in; who has been idle longest goes where there is no room, or where nobody is idle this one."""
         self._open[connection] = None
         if len(self._open) > self.most:
             # The newcomer is idle itself, so that there always is one.
             self.drop(next(one for one in self._open if not one.busy), TOO_MANY)
 
-    def idle(self, connection: Guest) -> None:
+    def idle(self, connection: LimitedConnection) -> None:
         """It has had its answer: from now on it is the one that has been idle for the shortest time."""
         if self._open.pop(connection, self) is None:
             self._open[connection] = None
 
-    def leave(self, connection: Guest) -> None:
+    def leave(self, connection: LimitedConnection) -> None:
         """It has ended, or another takes its place."""
         self._open.pop(connection, None)
 
-    def drop(self, connection: Guest, reason: str) -> None:
+    def drop(self, connection: LimitedConnection, reason: str) -> None:
         """Ends it at once."""
         self.leave(connection)
         self.dropped(reason)
         connection.abort()
 
-    def stalled(self, connection: Guest, loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
+    def stalled(self, connection: LimitedConnection, loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
         """It does not read what is sent: it is dropped, unless the timer that is given back is cancelled before."""
         return loop.call_later(self.read_seconds, self.drop, connection, SLOW_READER)
 
@@ -98,9 +98,9 @@ class _Lingering:
 
 
 class GuardedHttp(H11Protocol):
-    """One connection. See `Doorkeeper`."""
+    """One connection. See `HttpConnectionLimit`."""
 
-    def __init__(self, door: Doorkeeper, **given: Any) -> None:
+    def __init__(self, door: HttpConnectionLimit, **given: Any) -> None:
         super().__init__(**given)
         self._door = door
         self._deadline: asyncio.TimerHandle | None = None
@@ -172,7 +172,7 @@ class GuardedHttp(H11Protocol):
             self.abort()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """See uvicorn: from here on it is a `GuardedSocket`."""
+        """See uvicorn: from here on it is a `LimitedWebSocket`."""
         self._upgraded = True
         self._forget_deadline()
         self._reads_again()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from shared.server.connections.http_limit import Doorkeeper, GuardedHttp
+from shared.server.connections.http_limit import GuardedHttp, HttpConnectionLimit
 
 SLOW_HANDSHAKE, FAILED_HANDSHAKE = "slow_handshake", "failed_handshake"
 GOODBYE_SECONDS = 5.0
@@ -24,7 +24,7 @@ class Handshake(asyncio.Protocol):
 
     busy = False
 
-    def __init__(self, door: Doorkeeper, http: GuardedHttp, context: ssl.SSLContext) -> None:
+    def __init__(self, door: HttpConnectionLimit, http: GuardedHttp, context: ssl.SSLContext) -> None:
         self._door = door
         self._http = http
         self._context = context

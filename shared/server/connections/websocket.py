@@ -1,6 +1,6 @@
 """WebSockets at the door: what was an HTTP connection keeps its place among them, so that no number of refused ones takes all files.
 
-    GuardedHttp --upgrade--> GuardedSocket (uvicorn's) --> the app        dropped: too_many (once it was refused), slow_reader
+    GuardedHttp --upgrade--> LimitedWebSocket (uvicorn's) --> the app        dropped: too_many (once it was refused), slow_reader
 
 Laws: one that was sent away makes room for others, whether it says goodbye or not; who does not read gets no answers to its pings,
 each of which would stay in memory.
@@ -15,13 +15,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode
 from websockets.protocol import State
 
-from shared.server.connections.http_limit import Doorkeeper
+from shared.server.connections.http_limit import HttpConnectionLimit
 
 
-class GuardedSocket(WebSocketsSansIOProtocol):
-    """One WebSocket. See `Doorkeeper`."""
+class LimitedWebSocket(WebSocketsSansIOProtocol):
+    """One WebSocket. See `HttpConnectionLimit`."""
 
-    def __init__(self, door: Doorkeeper, **given: Any) -> None:
+    def __init__(self, door: HttpConnectionLimit, **given: Any) -> None:
         super().__init__(**given)
         self._door = door
         self._stalled: asyncio.TimerHandle | None = None

@@ -14,7 +14,7 @@ from shared.telemetry.metrics import Meters
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedFile:
     """what: their name in metrics and logs: `certificates` (the ports'), `tokens`, `client` (what the service shows to others).
 
     reload: reads them where they have changed, and says whether it did; raises OSError or ValueError. exposed: see `files.exposed`.
@@ -31,7 +31,7 @@ class Watched:
 class SecurityMeters:
     """A service's. watched: all that it looks after."""
 
-    def __init__(self, meters: Meters, watched: Sequence[Watched]) -> None:
+    def __init__(self, meters: Meters, watched: Sequence[WatchedFile]) -> None:
         self._read = meters.counter(
             "security_files_read", "Times that changed certificates or tokens were read, by outcome", "what", "outcome"
         )

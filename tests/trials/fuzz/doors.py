@@ -26,7 +26,7 @@ from uvicorn.server import ServerState
 from cloud_analytics.wall import WALL_OPEN_PATHS, add_wall
 from shared.server.access.callers import Access
 from shared.server.access.token_file import Tokens
-from shared.server.connections.http_limit import Doorkeeper
+from shared.server.connections.http_limit import HttpConnectionLimit
 from shared.server.http_server import WebServer, web_app
 from tests.support.cloud_parts import cloud_parts
 from tests.support.tiny_bundle import write_tiny_bundle
@@ -76,7 +76,7 @@ class DoorTarget(Target):
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._config: uvicorn.Config | None = None
-        self._door = Doorkeeper(8)
+        self._door = HttpConnectionLimit(8)
         self._told: list[str] = []
         wall = b"Sec-WebSocket-Protocol: taxon.wall, taxon.token." + token("wall").encode()
         asked = _said(b"GET /wall/socket HTTP/1.1", *_UPGRADE, wall)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cloud_analytics.frames import Received
-from cloud_analytics.journal.backing import Backing, LocalBacking
+from cloud_analytics.journal.backing import LocalStorage, Storage
 from cloud_analytics.journal.frame_log import Appended, Arrival, FrameLog
-from cloud_analytics.journal.jetstream.backing import StreamBacking
+from cloud_analytics.journal.jetstream.backing import StreamStorage
 from cloud_analytics.settings import LOCAL_BUS
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
@@ -66,7 +66,7 @@ class Log:
 @asynccontextmanager
 async def opened(bus: str, folder: Path, age_seconds: float = 1e6) -> AsyncIterator[Log]:
     given = settings(data=folder / "data", bus=bus, journal_bytes=1 << 26, journal_age_seconds=age_seconds)
-    backing: Backing = LocalBacking(given, metrics()) if bus == LOCAL_BUS else StreamBacking(given, metrics())
+    backing: Storage = LocalStorage(given, metrics()) if bus == LOCAL_BUS else StreamStorage(given, metrics())
     await backing.open()
     log = Log(backing.frames)
     try:

@@ -23,7 +23,7 @@ from cloud_analytics.wall import WallLimits, WallMetrics, add_wall
 from shared.contract.results import Encoding
 from shared.errors import Busy, Draining
 from shared.model.bundle import Bundle
-from shared.server.connections.http_limit import TOO_MANY, Doorkeeper
+from shared.server.connections.http_limit import TOO_MANY, HttpConnectionLimit
 from shared.server.http_server import WebServer, web_app
 from shared.telemetry.metrics import Meters
 from tests.support.wall_feeder import Feeder
@@ -57,7 +57,9 @@ def feeder(tiny_bundle: Bundle, tmp_path: Path) -> Feeder:
 
 
 @asynccontextmanager
-async def serving(feeder: Feeder, limits: WallLimits = LIMITS, door: Doorkeeper | None = None) -> AsyncIterator[Wall]:
+async def serving(
+    feeder: Feeder, limits: WallLimits = LIMITS, door: HttpConnectionLimit | None = None
+) -> AsyncIterator[Wall]:
     registry = CollectorRegistry()
     app = web_app("taxon cloud", "", lambda: None, registry)
     add_wall(app, feeder, limits, WallMetrics(Meters("taxon_cloud", registry)))
@@ -233,7 +235,7 @@ async def test_walls_are_bounded_and_a_closed_one_makes_room(feeder: Feeder) -> 
 async def test_a_flood_of_walls_that_say_no_goodbye_is_bounded_and_counted(feeder: Feeder) -> None:
     dropped: list[str] = []
     async with (
-        serving(feeder, replace(LIMITS, most_walls=2), Doorkeeper(16, dropped.append)) as wall,
+        serving(feeder, replace(LIMITS, most_walls=2), HttpConnectionLimit(16, dropped.append)) as wall,
         wall.socket() as page,
     ):
         await page.send(ALL_ON)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_encoder.control.bit_budget import Budget, Choice, RateControl
+from edge_encoder.control.bit_budget import BitBudget, Budget, Choice
 
 GROUPS = ("semantic",)
 SIZES = {0: 800, 1: 1200, 2: 1800, 3: 2600}
@@ -13,7 +13,7 @@ SIZES = {0: 800, 1: 1200, 2: 1800, 3: 2600}
 
 def played(budget: Budget, fps: float, seconds: float, sizes: dict[int, int] = SIZES) -> list[tuple[float, int, int]]:
     """(time, rate, bits) of every frame that was sent."""
-    control, sent = RateControl(list(sizes)), []
+    control, sent = BitBudget(list(sizes)), []
     for number in range(round(fps * seconds)):
         now = number / fps
         choice = control.choose("a", GROUPS, budget, now)
@@ -43,7 +43,7 @@ def test_below_the_lowest_point_frames_are_left_out_evenly() -> None:
 
 
 def test_frames_on_their_way_are_counted() -> None:
-    control, budget = RateControl([0]), Budget(1000, 8192)
+    control, budget = BitBudget([0]), Budget(1000, 8192)
     first = control.choose("a", GROUPS, budget, 0)
     assert first is not None
     assert control.settle(first, 5000, 0)
@@ -53,7 +53,7 @@ def test_frames_on_their_way_are_counted() -> None:
 
 
 def test_a_frame_that_comes_out_too_large_is_not_sent_and_given_back_bits_are_free_again() -> None:
-    control, budget = RateControl([0]), Budget(1000, 8192)
+    control, budget = BitBudget([0]), Budget(1000, 8192)
     choice = control.choose("a", GROUPS, budget, 0)
     assert choice is not None
     assert not control.settle(choice, 9000, 0)
@@ -72,7 +72,7 @@ def test_no_window_ever_holds_more_than_its_budget_and_the_burst(
     frames: list[tuple[float, int, int]], kbps: float, burst_seconds: float
 ) -> None:
     budget = Budget.of(kbps, burst_seconds)
-    control = RateControl([0, 1, 2])
+    control = BitBudget([0, 1, 2])
     now, latest = 0.0, 0.0
     spent: list[tuple[float, int]] = []
     open_choices: list[Choice] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from edge_encoder.control.backpressure import Flow
+from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.spool.spool import Coded, Spool
 from edge_encoder.uplink.link import Uplink
@@ -30,7 +30,7 @@ class Edge:
     def __init__(self, folder: Path, *ports: int) -> None:
         self.spool = Spool(folder, 1 << 20, 3600.0, "normal")
         self.metrics = EdgeMetrics()
-        self.flow = Flow(is_live=True)
+        self.flow = Backpressure(is_live=True)
         self.wishes: list[uplink_pb2.Wanted] = []
         self.attempts: list[float] = []
         target = ",".join(f"127.0.0.1:{port}" for port in ports)
@@ -134,10 +134,10 @@ async def test_frames_of_an_outage_hold_nothing_back_while_they_are_sent(tmp_pat
 
 @pytest.mark.asyncio
 async def test_policy_all_and_a_drain_hold_nothing_back() -> None:
-    kept = Flow(is_live=False)
+    kept = Backpressure(is_live=False)
     kept.behind(True)
     assert not kept.is_behind
-    live = Flow(is_live=True)
+    live = Backpressure(is_live=True)
     live.behind(True)
     waits = asyncio.create_task(live.kept_up())
     await asyncio.sleep(0)
@@ -243,7 +243,15 @@ def test_waits_grow_to_ten_seconds_and_a_refusal_waits_that_long_at_once(tmp_pat
     async def waits(reason: str) -> list[float]:
         spool = Spool(tmp_path, 1 << 20, 3600.0)
         uplink = Uplink(
-            "", "e", DIGEST, spool, EdgeMetrics(), 0.1, _ignore, Flow(is_live=True), jitter=lambda low, high: high
+            "",
+            "e",
+            DIGEST,
+            spool,
+            EdgeMetrics(),
+            0.1,
+            _ignore,
+            Backpressure(is_live=True),
+            jitter=lambda low, high: high,
         )
         found = [uplink._back_off(reason) for _ in range(8)]
         spool.close()

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from edge_encoder.control.backpressure import Flow
+from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.spool.spool import Coded, Spool
 from edge_encoder.uplink import stream as uplink_stream
@@ -44,7 +44,7 @@ def uplink_of(cloud: RecordingCloud, spool: Spool, waits: list[float] | None = N
     async def heard(_: uplink_pb2.Wanted) -> None:
         """Nobody minds."""
 
-    target, flow = f"127.0.0.1:{cloud.port}", Flow(is_live=True)
+    target, flow = f"127.0.0.1:{cloud.port}", Backpressure(is_live=True)
     uplink = Uplink(target, "edge-1", DIGEST, spool, EdgeMetrics(), 0.0, heard, flow, lambda *_: 0.05)
     if waits is not None:
         back_off = uplink._back_off

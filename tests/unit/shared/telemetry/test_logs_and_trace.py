@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract.trace_context import packed, traceparent
-from shared.telemetry.logs import OncePer, configure_logs, logger
+from shared.telemetry.logs import Throttle, configure_logs, logger
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_text_is_for_terminals(stream: io.StringIO) -> None:
 
 def test_once_per_minute_says_how_often_it_held_back() -> None:
     now = [0.0]
-    once = OncePer(60, lambda: now[0])
+    once = Throttle(60, lambda: now[0])
     assert [once.held_back(), once.held_back(), once.held_back()] == [1, None, None]
     now[0] = 60
     assert once.held_back() == 3

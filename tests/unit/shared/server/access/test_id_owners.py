@@ -10,7 +10,7 @@ import pytest
 from shared.errors import NotAllowed, Unauthenticated
 from shared.server.access import callers as module
 from shared.server.access.callers import Access, Call
-from shared.server.access.id_owners import Places
+from shared.server.access.id_owners import IdOwners
 from shared.server.access.scopes import Action
 from shared.server.access.token_file import Tokens
 from tests.support.authority import TokenFolder, header
@@ -27,7 +27,7 @@ def callers(folder: TokenFolder, *names: str) -> tuple[Tokens, list[module.Calle
 
 def test_nobody_takes_the_place_of_another_token(tmp_path: Path) -> None:
     _, (ours, other) = callers(TokenFolder(tmp_path), "ours", "other")
-    places = Places("edge")
+    places = IdOwners("edge")
     with places.held("shop7", ours):
         with pytest.raises(NotAllowed, match="the edge shop7, which is another token's now"):
             places.held("shop7", other).__enter__()
@@ -41,7 +41,7 @@ def test_nobody_takes_the_place_of_another_token(tmp_path: Path) -> None:
 
 
 def test_without_tokens_an_id_is_everybody_s() -> None:
-    places, asked = Places("edge"), Access()
+    places, asked = IdOwners("edge"), Access()
     with places.held("shop7", asked.caller(None, CALL)), places.held("shop7", asked.caller(None, CALL)):
         pass
 

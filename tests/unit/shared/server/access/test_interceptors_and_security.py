@@ -23,7 +23,7 @@ from shared.server.access.token_file import Tokens
 from shared.server.grpc_server import RpcServer
 from shared.server.http_server import WebServer, web_app
 from shared.server.probe import is_ready
-from shared.server.security import Guard, guard_of
+from shared.server.security import ServerSecurity, server_security
 from shared.telemetry.metrics import Meters
 from shared.transport.loopback import is_loopback
 from taxon.client import Credentials
@@ -167,10 +167,12 @@ def test_an_open_door_needs_tls_and_tokens_or_the_flag(tmp_path: Path) -> None:
         ({"tokens": folder.path}, "--tls-certificate"),
     ):
         with pytest.raises(SettingsRefused, match=f"--rpc 0.0.0.0:0 lets other machines in: give {lacks}, or"):
-            guard_of(settings_with(CloudSettings, **given), doors)
-        assert isinstance(guard_of(settings_with(CloudSettings, **given, insecure=True), doors), Guard)
-        assert isinstance(guard_of(settings_with(CloudSettings, **given), {"rpc": "127.0.0.1:0"}), Guard)
-    guarded = guard_of(settings_with(CloudSettings, **pair, tokens=folder.path), doors)
+            server_security(settings_with(CloudSettings, **given), doors)
+        assert isinstance(server_security(settings_with(CloudSettings, **given, insecure=True), doors), ServerSecurity)
+        assert isinstance(
+            server_security(settings_with(CloudSettings, **given), {"rpc": "127.0.0.1:0"}), ServerSecurity
+        )
+    guarded = server_security(settings_with(CloudSettings, **pair, tokens=folder.path), doors)
     assert guarded.tls is not None
     assert guarded.access.asks
 
@@ -182,12 +184,12 @@ def test_half_of_the_settings_is_refused_not_passed_over(given: dict[str, str], 
     ours = authority(tmp_path)
     files = {name: ours.file(file) for name, file in given.items()}
     with pytest.raises(SettingsRefused):
-        guard_of(settings_with(EdgeSettings, **files), {"rpc": "127.0.0.1:0"})
+        server_security(settings_with(EdgeSettings, **files), {"rpc": "127.0.0.1:0"})
 
 
 def test_a_guard_counts_what_it_reads_again(tmp_path: Path) -> None:
     folder, registry = TokenFolder(tmp_path), CollectorRegistry()
-    guard = guard_of(settings_with(CloudSettings, tokens=folder.path), {}, Meters("t", registry))
+    guard = server_security(settings_with(CloudSettings, tokens=folder.path), {}, Meters("t", registry))
 
     def counted(outcome: str) -> float | None:
         return registry.get_sample_value("t_security_files_read_total", {"what": "tokens", "outcome": outcome})
@@ -220,7 +222,7 @@ def test_a_token_does_not_go_to_another_machine_in_plain_text(tmp_path: Path) ->
 @pytest.mark.asyncio
 async def test_the_probe_sees_a_service_with_and_without_tls(tmp_path: Path) -> None:
     waits: list[str | None] = [None]
-    guard = guard_of(settings_with(EdgeSettings, **_pair(tmp_path)), {})
+    guard = server_security(settings_with(EdgeSettings, **_pair(tmp_path)), {})
     for tls in (None, guard.tls):
         web = WebServer(web_app("t", "", lambda: waits[0], CollectorRegistry()), "127.0.0.1:0", tls=tls)
         await web.start()

@@ -15,7 +15,7 @@ from fastapi import Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
-from shared.server.connections.http_limit import SLOW_HEAD, SLOW_READER, TOO_MANY, Doorkeeper
+from shared.server.connections.http_limit import SLOW_HEAD, SLOW_READER, TOO_MANY, HttpConnectionLimit
 from shared.server.http_server import WebServer, web_app
 
 
@@ -51,7 +51,7 @@ async def served(
     def drop(reason: str) -> None:
         dropped[reason] += 1
 
-    web = WebServer(app, "127.0.0.1:0", doorkeeper=Doorkeeper(most, drop, head_seconds, read_seconds))
+    web = WebServer(app, "127.0.0.1:0", doorkeeper=HttpConnectionLimit(most, drop, head_seconds, read_seconds))
     await web.start()
     try:
         yield web, dropped

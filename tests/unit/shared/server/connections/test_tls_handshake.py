@@ -15,7 +15,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
-from shared.server.connections.http_limit import TOO_MANY, Doorkeeper
+from shared.server.connections.http_limit import TOO_MANY, HttpConnectionLimit
 from shared.server.connections.tls_handshake import FAILED_HANDSHAKE, SLOW_HANDSHAKE
 from shared.server.http_server import WebServer, web_app
 from shared.server.tls.certificates import ServerTls
@@ -48,7 +48,7 @@ async def served(
         dropped[reason] += 1
 
     tls = ServerTls(ours.service("edge", asks_clients))
-    web = WebServer(app, "127.0.0.1:0", tls=tls, doorkeeper=Doorkeeper(MOST, drop, head_seconds))
+    web = WebServer(app, "127.0.0.1:0", tls=tls, doorkeeper=HttpConnectionLimit(MOST, drop, head_seconds))
     await web.start()
     try:
         yield web, dropped

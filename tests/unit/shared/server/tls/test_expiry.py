@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from cloud_analytics.settings import CloudSettings
 from edge_encoder.settings import EdgeSettings
-from shared.server.security import guard_of
+from shared.server.security import server_security
 from shared.server.tls.expiry import ShownFiles, ends_at
 from shared.telemetry.metrics import Meters
 from shared.transport.secret_files import exposed
@@ -57,7 +57,7 @@ def test_a_service_tells_when_what_it_serves_and_shows_ends(tmp_path: Path) -> N
     ours, registry = authority(tmp_path), CollectorRegistry()
     pair = {"tls_certificate": ours.file("edge.crt"), "tls_key": ours.file("edge.key")}
     shown = Credentials(ours.ca, ours.file("client.crt"), ours.file("client.key"))
-    guard = guard_of(settings_with(EdgeSettings, **pair), {}, Meters("t", registry), shown)
+    guard = server_security(settings_with(EdgeSettings, **pair), {}, Meters("t", registry), shown)
     for certificate, file in (("server", "edge.crt"), ("client", "client.crt")):
         assert not_after(registry, certificate) == of_openssl(ours.file(file))
     renewed(ours, days=3)
@@ -68,14 +68,14 @@ def test_a_service_tells_when_what_it_serves_and_shows_ends(tmp_path: Path) -> N
 
 def test_without_certificates_none_is_told(tmp_path: Path) -> None:
     registry = CollectorRegistry()
-    guard_of(settings_with(CloudSettings, tokens=TokenFolder(tmp_path).path), {}, Meters("t", registry))
+    server_security(settings_with(CloudSettings, tokens=TokenFolder(tmp_path).path), {}, Meters("t", registry))
     assert registry.get_sample_value("t_certificate_not_after_timestamp_seconds", {"certificate": "server"}) is None
     assert unusable(registry, "certificates") == 0
 
 
 def test_what_cannot_be_used_shows_until_it_can(tmp_path: Path) -> None:
     folder, registry = TokenFolder(tmp_path), CollectorRegistry()
-    guard = guard_of(settings_with(CloudSettings, tokens=folder.path), {}, Meters("t", registry))
+    guard = server_security(settings_with(CloudSettings, tokens=folder.path), {}, Meters("t", registry))
     folder.add("a", "post")
     good = folder.path.read_text()
     folder.path.write_text("damaged")
@@ -90,7 +90,7 @@ def test_what_cannot_be_used_shows_until_it_can(tmp_path: Path) -> None:
 def test_a_token_file_whose_mode_alone_is_put_right_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The inode, the size and the time of change stay the same then."""
     folder, registry = TokenFolder(tmp_path), CollectorRegistry()
-    guard = guard_of(settings_with(CloudSettings, tokens=folder.path), {}, Meters("t", registry))
+    guard = server_security(settings_with(CloudSettings, tokens=folder.path), {}, Meters("t", registry))
     folder.add("a", "post")
     # Root reads what it likes, so the refusal is the file's own call here.
     with monkeypatch.context() as closed:
@@ -138,7 +138,7 @@ def test_a_service_warns_of_secrets_that_are_open(tmp_path: Path, capfd: pytest.
     ours.file("edge.key").chmod(0o644)
     folder.path.chmod(0o640)
     pair = {"tls_certificate": ours.file("edge.crt"), "tls_key": ours.file("edge.key"), "tokens": folder.path}
-    guard = guard_of(settings_with(EdgeSettings, **pair), {})
+    guard = server_security(settings_with(EdgeSettings, **pair), {})
     guard.look()
     told = "".join(capfd.readouterr())
     assert told.count("edge.key: everybody on this machine can read it") == 1
