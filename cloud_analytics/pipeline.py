@@ -72,10 +72,10 @@ class Pipeline:
         self._awaited: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
-        self._complaints = Throttle(_COMPLAIN_EVERY_SECONDS)
-        self._complaints_of_late = Throttle(_COMPLAIN_EVERY_SECONDS)
-        self._complaints_of_journal = Throttle(_COMPLAIN_EVERY_SECONDS)
-        self._complaints_of_pruning = Throttle(_COMPLAIN_EVERY_SECONDS)
+        self._throttle = Throttle(_COMPLAIN_EVERY_SECONDS)
+        self._late_throttle = Throttle(_COMPLAIN_EVERY_SECONDS)
+        self._journal_throttle = Throttle(_COMPLAIN_EVERY_SECONDS)
+        self._pruning_throttle = Throttle(_COMPLAIN_EVERY_SECONDS)
         metrics.watch_receive_queue(self._under_way.qsize, queue_frames)
 
     def start(self) -> None:
@@ -146,8 +146,8 @@ class Pipeline:
             except LogUnavailable as error:
                 # A full disk, or a bus that is away: it may pass, and the edges keep their frames.
                 # Every edge sends again within seconds: told now and then, with how often.
-                if (times := self._complaints_of_journal.held_back()) is not None:
-                    log.error("journal cannot be written", reason=str(error), times=times)
+                if self._journal_throttle.due():
+                    log.error("journal cannot be written", reason=str(error), times=self._journal_throttle.times)
                 failure = JournalFailed(f"the cloud's journal cannot be written ({error}); send again later")
                 _settle(batch, failure)
                 continue
@@ -165,8 +165,12 @@ class Pipeline:
             self._metrics.cameras.duplicate(camera)
         for camera in appended.late:
             self._metrics.cameras.late(camera)
-            if (times := self._complaints_of_late.held_back()) is not None:
-                log.error("frames lost: later ones of the camera had come by another edge", camera=camera, times=times)
+            if self._late_throttle.due():
+                log.error(
+                    "frames lost: later ones of the camera had come by another edge",
+                    camera=camera,
+                    times=self._late_throttle.times,
+                )
         for received in appended.received:
             self._metrics.cameras.received(received)
 
@@ -205,8 +209,8 @@ class Pipeline:
                 await self._keep()
             except LogUnavailable as error:
                 # A full disk stops the edges, which keep their frames; it must not stop this service.
-                if (times := self._complaints_of_pruning.held_back()) is not None:
-                    log.error("journal cannot be pruned", reason=str(error), times=times)
+                if self._pruning_throttle.due():
+                    log.error("journal cannot be pruned", reason=str(error), times=self._pruning_throttle.times)
             await asyncio.sleep(PRUNE_SECONDS)
 
     async def _keep(self) -> None:
@@ -221,12 +225,12 @@ class Pipeline:
 
     def _complain(self, analysed: Analysed) -> None:
         packet = analysed.received.packet
-        if (times := self._complaints.held_back()) is not None:
+        if self._throttle.due():
             log.warning(
                 "frame not decoded",
                 camera=packet.camera_id,
                 sequence=packet.sequence,
-                times=times,
+                times=self._throttle.times,
                 reason=analysed.error,
             )
 

@@ -52,7 +52,7 @@ class Analysis:
             self._networks, most_batch, queue_delay_seconds, metrics
         )
         self._batchers: dict[bytes, Batcher] = {}
-        self._complaints = Throttle(_COMPLAIN_EVERY_SECONDS)
+        self._throttle = Throttle(_COMPLAIN_EVERY_SECONDS)
         metrics.watch_batchers(lambda: sum(batcher.waiting_frames for batcher in self._batchers.values()))
 
     def framed(self, received: Received) -> Analysed:
@@ -111,9 +111,15 @@ class Analysis:
         return latents
 
     def _complain(self, received: Received, error: Exception) -> None:
-        if (count := self._complaints.held_back()) is not None:
+        if self._throttle.due():
             packet = received.packet
-            log.error("networks failed", camera=packet.camera_id, sequence=packet.sequence, times=count, exc_info=error)
+            log.error(
+                "networks failed",
+                camera=packet.camera_id,
+                sequence=packet.sequence,
+                times=self._throttle.times,
+                exc_info=error,
+            )
 
 
 def _groups(served: ServedBundle, data: bytes) -> tuple[GroupBytes, ...]:

@@ -53,7 +53,7 @@ class ResultsService:
         self._gate = gate
         self._largest = largest_message_bytes
         self._places = IdOwners("subscription")
-        self._tells: dict[type[TaxonError], Throttle] = {}
+        self._throttles: dict[type[TaxonError], Throttle] = {}
 
     async def Subscribe(self, request_iterator: AsyncIterator[results_pb2.SubscribeRequest], context: Context) -> None:
         """One subscriber, until it or this service ends it."""
@@ -76,9 +76,9 @@ class ResultsService:
 
     def _tell(self, peer: str, error: TaxonError) -> None:
         """A line now and then for each kind of refusal: clients that wait for a camera ask every few seconds."""
-        times = self._tells.setdefault(type(error), Throttle(REFUSALS_TOLD_SECONDS)).held_back()
-        if times is not None:
-            log.info("subscriber refused", peer=peer, reason=str(error), times=times)
+        throttle = self._throttles.setdefault(type(error), Throttle(REFUSALS_TOLD_SECONDS))
+        if throttle.due():
+            log.info("subscriber refused", peer=peer, reason=str(error), times=throttle.times)
 
     async def ListCameras(
         self, request: results_pb2.ListCamerasRequest, context: ListContext

@@ -70,7 +70,7 @@ def add_wall(
     files, chosen = wall_files(), limits or WallLimits()
     counted = metrics or WallMetrics(Meters("taxon_cloud", CollectorRegistry()))
     sessions: set[Session] = set()
-    strangers = Throttle(TOLD_SECONDS)
+    throttle = Throttle(TOLD_SECONDS)
     counted.pages.set_function(lambda: len(sessions))
 
     @app.get("/", include_in_schema=False)
@@ -85,9 +85,9 @@ def add_wall(
     @app.websocket("/wall/socket")
     async def socket(websocket: WebSocket) -> None:
         if not _same_origin(websocket):
-            if (times := strangers.held_back()) is not None:
+            if throttle.due():
                 origin = websocket.headers.get("origin", "")[:128]
-                log.warning("a page of another origin was refused", origin=origin, times=times)
+                log.warning("a page of another origin was refused", origin=origin, times=throttle.times)
             counted.refused.labels("ORIGIN").inc()
             await websocket.close(POLICY_VIOLATION)
             return

@@ -50,7 +50,7 @@ class Admission:
         self._wishes = wishes
         self._repeats = repeats
         self._metrics = metrics
-        self._tells: dict[str, Throttle] = {}
+        self._throttles: dict[str, Throttle] = {}
         self._refusing: type[Draining | NotReady] | None = NotReady
         self.closing = asyncio.Event()
         """Set when frames are no longer taken, for doors that keep streams open."""
@@ -99,8 +99,9 @@ class Admission:
             self._metrics.cameras.refused(camera_id, reason)
         if isinstance(error, Draining | NotReady):
             return
-        if (times := self._tells.setdefault(reason, Throttle(REFUSALS_TOLD_SECONDS)).held_back()) is not None:
-            log.warning("frames refused", reason=reason, camera=camera_id[:64], error=str(error), frames=times)
+        throttle = self._throttles.setdefault(reason, Throttle(REFUSALS_TOLD_SECONDS))
+        if throttle.due():
+            log.warning("frames refused", reason=reason, camera=camera_id[:64], error=str(error), frames=throttle.times)
 
     def post(self, posted: Posted) -> asyncio.Task[Receipt]:
         """Takes a frame at once, so that frames keep the order of these calls; the task is its answer.

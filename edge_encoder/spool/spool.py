@@ -93,7 +93,7 @@ class Spool:
         self._most_bytes = most_bytes
         self._most_age_us = round(most_age_seconds * MICROSECONDS)
         self._clock = clock
-        self._warns = Throttle(_SECONDS_BETWEEN_WARNINGS)
+        self._throttle = Throttle(_SECONDS_BETWEEN_WARNINGS)
         self._dropped_for_bytes = self._dropped_for_age = self._unlogged = 0
         self._untold: Counter[tuple[str, Bound]] = Counter()
         query = "SELECT count(*), coalesce(sum(length(bitstream)), 0) FROM frames"
@@ -243,7 +243,7 @@ class Spool:
         self._dropped_for_bytes += bounds["bytes"]
         self._untold.update((one.camera_id, one.bound) for one in dropped)
         self._unlogged += len(dropped)
-        if self._warns.held_back() is not None:
+        if self._throttle.due():
             log.warning("frames dropped: the spool is full", frames=self._unlogged, spool_bytes=self._bytes)
             self._unlogged = 0
 

@@ -80,7 +80,7 @@ class Uplink:
         self._stream: UplinkStream | None = None
         self._failures = 0
         self._fruitless = 0
-        self._says = Throttle(60.0)
+        self._throttle = Throttle(60.0)
         metrics.connected.set(0)
 
     def notify(self) -> None:
@@ -202,7 +202,7 @@ class Uplink:
                 bundle=digest.hex(),
                 detail=detail,
             )
-        elif self._failures == 0 or (self._says.held_back()) is not None:
+        elif self._failures == 0 or self._throttle.due():
             log.warning("no link to the cloud", reason=reason, cloud=self._targets.current, detail=detail)
         self._targets.next()
         return reason

@@ -78,7 +78,7 @@ class UplinkStream:
         self._finishing = False
         self.has_acks = False
         """Whether the cloud has acknowledged anything, and the spool has forgotten it."""
-        self._warns = Throttle(60.0)
+        self._throttle = Throttle(60.0)
 
     def finish(self) -> None:
         """Ends the stream once everything spooled is sent, with the cloud's last acknowledgements."""
@@ -182,8 +182,8 @@ class UplinkStream:
             waits_seconds = await asyncio.to_thread(self._spool.delete_acked, acks)
         except DiskFull as error:
             # A later ack of the camera deletes these too; until then they count as under way.
-            if (times := self._warns.held_back()) is not None:
-                log.error("acknowledged frames cannot be deleted", error=str(error), times=times)
+            if self._throttle.due():
+                log.error("acknowledged frames cannot be deleted", error=str(error), times=self._throttle.times)
             return
         self.has_acks = True
         self._metrics.acked_frames.inc(len(waits_seconds))

@@ -55,7 +55,7 @@ class ServerSecurity:
             files = ShownFiles(shown)
             own = None if shown.certificate is None else (lambda: files.not_after)
             self._watched.append(WatchedFile("client", files.reload, shown.exposed, "client", own))
-        self._tells = {one.what: Throttle(TOLD_SECONDS) for one in self._watched}
+        self._throttles = {one.what: Throttle(TOLD_SECONDS) for one in self._watched}
         self._told: frozenset[str] = frozenset()
         self._measured = SecurityMeters(meters or Meters("taxon", CollectorRegistry()), self._watched)
         if shown.paths:
@@ -81,8 +81,10 @@ class ServerSecurity:
                 self._measured.usable(one.what, True)
             except (OSError, ValueError) as error:
                 self._measured.usable(one.what, False)
-                if (times := self._tells[one.what].held_back()) is not None:
-                    log.error("cannot be used, the earlier ones hold", what=one.what, error=str(error), times=times)
+                if (throttle := self._throttles[one.what]).due():
+                    log.error(
+                        "cannot be used, the earlier ones hold", what=one.what, error=str(error), times=throttle.times
+                    )
 
     def _warn(self) -> None:
         """A line for each file that others can read, once."""

@@ -65,26 +65,28 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 class Throttle:
-    """Says yes at most once in so many seconds, and how often it said no in between.
+    """Lets one log line through in a while, and counts what it stood for.
 
-    clock: seconds, monotonic.
+    seconds: at least so long passes between two lines. clock: seconds, monotonic.
+    times: how often `due` was asked for the line that was let through last, that one included.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
         self._last = float("-inf")
-        self._held_back = 0
+        self._asked = 0
+        self.times = 0
 
-    def held_back(self) -> int | None:
-        """None for no; else the number of times since the last yes that it was asked, this one included."""
-        self._held_back += 1
+    def due(self) -> bool:
+        """Return True where a line should be written now; `times` then counts this call and all since the last line."""
+        self._asked += 1
         now = self._clock()
         if now - self._last < self._seconds:
-            return None
+            return False
         self._last = now
-        count, self._held_back = self._held_back, 0
-        return count
+        self.times, self._asked = self._asked, 0
+        return True
 
 
 def _named(service: str) -> structlog.types.Processor:

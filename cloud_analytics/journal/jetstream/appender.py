@@ -83,7 +83,7 @@ class Appender:
         self._clock = clock
         self._last: dict[str, _Last] = {}
         self._slots = asyncio.Semaphore(CAMERAS_AT_ONCE)
-        self._says = Throttle(10.0)
+        self._throttle = Throttle(10.0)
 
     async def append(self, camera: str, new: Sequence[New]) -> Outcome:
         """One camera's packets, in their order; waits until JetStream answers. Raises LogUnavailable for what it never takes."""
@@ -133,8 +133,8 @@ class Appender:
         if is_conflict(error):
             self._metrics.bus_conflicts.inc()
             return await self._found(camera)
-        if (times := self._says.held_back()) is not None:
-            log.warning("frame not confirmed", camera=camera, reason=repr(error), times=times)
+        if self._throttle.due():
+            log.warning("frame not confirmed", camera=camera, reason=repr(error), times=self._throttle.times)
         if isinstance(error, APIError) and error.code == 400:
             raise LogUnavailable(repr(error)) from error
         await asyncio.sleep(AGAIN_SECONDS)

@@ -52,7 +52,7 @@ class CameraBook:
         self._came: dict[str, tuple[str, float]] = {}
         self._sequences_at = clock()
         self._tasks: list[asyncio.Task[None]] = []
-        self._says = Throttle(10.0)
+        self._throttle = Throttle(10.0)
 
     @property
     def known(self) -> Mapping[str, KnownCamera]:
@@ -192,8 +192,8 @@ class CameraBook:
                 await asyncio.gather(*(self._write_one(name, due[name]) for name in some))
             except NatsTrouble as error:
                 # What differs is looked for again.
-                if (times := self._says.held_back()) is not None:
-                    log.warning("cameras not shared", reason=repr(error), times=times)
+                if self._throttle.due():
+                    log.warning("cameras not shared", reason=repr(error), times=self._throttle.times)
                 return
 
     async def _write_one(self, name: str, entry: SharedCamera) -> None:

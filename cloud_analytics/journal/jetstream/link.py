@@ -110,7 +110,7 @@ class Link:
         self._clock = clock
         self._client = Client()
         self._away_since: float | None = clock()
-        self._says = Throttle(10.0)
+        self._throttle = Throttle(10.0)
         self._inboxes: WeakSet[Inbox] = WeakSet()
         self.generation = 0
         """How many connections there have been."""
@@ -195,5 +195,5 @@ class Link:
             log.error("bus lost")
 
     async def _failed(self, error: Exception) -> None:
-        if (times := self._says.held_back()) is not None:
-            log.warning("bus", reason=repr(error), times=times)
+        if self._throttle.due():
+            log.warning("bus", reason=repr(error), times=self._throttle.times)

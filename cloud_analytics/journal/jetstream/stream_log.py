@@ -74,7 +74,7 @@ class StreamLog:
         self._first = 1
         self._appender = Appender(link, names, members.replica_id, book, metrics, clock)
         self._tail = Tail(link, names.frames, 0)
-        self._says = Throttle(10.0)
+        self._throttle = Throttle(10.0)
 
     @property
     def head(self) -> int:
@@ -250,8 +250,8 @@ class StreamLog:
 
     def _read(self, message: Message) -> Journalled | None:
         found = frame_of(message)
-        if found is None and (times := self._says.held_back()) is not None:
-            log.error("a message of the stream is no frame", position=message.position, times=times)
+        if found is None and self._throttle.due():
+            log.error("a message of the stream is no frame", position=message.position, times=self._throttle.times)
         return found
 
     def _note(self, state: StreamState) -> None:

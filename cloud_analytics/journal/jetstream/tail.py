@@ -31,7 +31,7 @@ class Tail:
         self._link = link
         self._stream = stream
         self._reader: Reader | None = None
-        self._says = Throttle(10.0)
+        self._throttle = Throttle(10.0)
         self.position = after
         """Of the last message that came."""
 
@@ -88,5 +88,7 @@ class Tail:
         return self._reader
 
     def _tell(self, error: BaseException) -> None:
-        if self._link.is_up and (times := self._says.held_back()) is not None:
-            log.warning("stream read anew", stream=self._stream, reason=str(error) or repr(error), times=times)
+        if self._link.is_up and self._throttle.due():
+            log.warning(
+                "stream read anew", stream=self._stream, reason=str(error) or repr(error), times=self._throttle.times
+            )

@@ -56,7 +56,7 @@ class SharedWishStore:
         self._orphaned_at: dict[str, float] = {}
         self._again_at = clock() + AGAIN_SECONDS
         self._tasks: list[asyncio.Task[None]] = []
-        self._says = Throttle(10.0)
+        self._throttle = Throttle(10.0)
 
     def keeps(self, wish: Wish) -> bool:
         """See `WishStore`: all, since the other replicas' edges serve them too."""
@@ -167,8 +167,8 @@ class SharedWishStore:
                 await self._forget(others)
                 await self._write_all()
             except NatsTrouble as error:
-                if (times := self._says.held_back()) is not None:
-                    log.warning("wishes not shared", reason=repr(error), times=times)
+                if self._throttle.due():
+                    log.warning("wishes not shared", reason=repr(error), times=self._throttle.times)
 
     async def _forget(self, others: Mapping[str, Wish]) -> None:
         """Deletes those of dead replicas whose time is over, unless they have changed."""

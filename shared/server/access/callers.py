@@ -44,7 +44,7 @@ class Access:
 
     def __init__(self, tokens: Tokens | None = None, meters: Meters | None = None) -> None:
         self._tokens = tokens
-        self._tells: dict[tuple[str, str], Throttle] = {}
+        self._throttles: dict[tuple[str, str], Throttle] = {}
         counted = meters or Meters("taxon", CollectorRegistry())
         self._refused = counted.counter("access_refused", "Calls refused for who called", "door", "reason")
         for door in DOORS:
@@ -84,8 +84,8 @@ class Access:
         """Counts and tells; gives the error back, to be raised."""
         reason = status_of(error).reason
         self._refused.labels(call.door, reason).inc()
-        times = self._tells.setdefault((call.door, reason), Throttle(TOLD_SECONDS)).held_back()
-        if times is not None:
+        throttle = self._throttles.setdefault((call.door, reason), Throttle(TOLD_SECONDS))
+        if throttle.due():
             log.warning(
                 "call refused",
                 door=call.door,
@@ -94,7 +94,7 @@ class Access:
                 reason=reason,
                 token_name=name,
                 detail=str(error),
-                times=times,
+                times=throttle.times,
             )
         return error
 

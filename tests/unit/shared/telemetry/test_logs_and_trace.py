@@ -68,12 +68,14 @@ def test_text_is_for_terminals(stream: io.StringIO) -> None:
     assert "camera=hall" in stream.getvalue()
 
 
-def test_once_per_minute_says_how_often_it_held_back() -> None:
+def test_a_throttle_lets_one_line_a_minute_through_and_counts_what_it_stood_for() -> None:
     now = [0.0]
-    once = Throttle(60, lambda: now[0])
-    assert [once.held_back(), once.held_back(), once.held_back()] == [1, None, None]
+    throttle = Throttle(60, lambda: now[0])
+    assert [throttle.due(), throttle.due(), throttle.due()] == [True, False, False]
+    assert throttle.times == 1
     now[0] = 60
-    assert once.held_back() == 3
+    assert throttle.due()
+    assert throttle.times == 3
 
 
 @given(st.integers(1, (1 << 128) - 1), st.integers(1, (1 << 64) - 1), st.sampled_from([0, 1]))
