@@ -24,7 +24,6 @@ DEFINED_TWICE = {
     "Pace",
     "Picture",
     "Pipeline",
-    "Places",
     "Point",
     "Reading",
     "Receipt",
