@@ -16,8 +16,8 @@ from google.protobuf.message import Message
 
 from edge_encoder.frames import Outcome, Posted, Receipt
 from edge_encoder.ingest.admission import Admission, posted_now
-from shared.contract.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS
-from shared.contract.trace_context import HEADER, packed
+from shared.contract.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS, TRACE_HEADER
+from shared.contract.trace_context import packed
 from shared.errors import BadRequest, Draining, ImageError, NotReady, TaxonError
 from shared.server.access.callers import Access, Caller
 from shared.server.access.interceptors import caller_of_call
@@ -157,6 +157,6 @@ def _time_us(request: FrameRequest) -> int:
 
 def _traceparent(context: Context) -> str:
     for key, value in context.invocation_metadata() or ():
-        if key == HEADER and isinstance(value, str):
+        if key == TRACE_HEADER and isinstance(value, str):
             return value
     return ""

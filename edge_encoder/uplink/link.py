@@ -24,10 +24,10 @@ from edge_encoder.spool.spool import Spool
 from edge_encoder.uplink.stream import Call, UplinkStream, Wanted
 from shared.contract.uplink_stream import PROTOCOL_VERSION
 from shared.errors import BundleMismatch, ProtocolMismatch, RequestError, SettingsRefused
-from shared.server.grpc_server import channel_options
 from shared.telemetry.logs import Throttle, logger
 from shared.transport.addresses import Targets
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
+from shared.transport.grpc_channels import channel_options
 from shared.transport.status_codes import reason_of, status_of
 from shared.wire import uplink_pb2, uplink_pb2_grpc
 

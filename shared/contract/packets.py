@@ -16,6 +16,8 @@ MICROSECONDS = 1_000_000
 LATEST_CAPTURE_TIME_US = 253_402_300_800 * MICROSECONDS
 """The end of the year 9999: the last that the wire's timestamps can say."""
 TRACE_CONTEXT_BYTES = 26
+TRACE_HEADER = "traceparent"
+"""The name of W3C's trace context in HTTP headers and in gRPC metadata."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 

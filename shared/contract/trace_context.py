@@ -10,9 +10,9 @@ from __future__ import annotations
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-HEADER = "traceparent"
+from shared.contract.packets import TRACE_CONTEXT_BYTES, TRACE_HEADER
+
 _VERSION = b"\0"
-_PACKED_BYTES = 26
 _LONGEST_HEADER = 512
 
 
@@ -21,7 +21,7 @@ def packed(header: str | None) -> bytes:
     # OpenTelemetry refuses a longer one too, with a line in the log for each that anybody outside cares to send.
     if not header or len(header) > _LONGEST_HEADER:
         return b""
-    context = get_current_span(TraceContextTextMapPropagator().extract({HEADER: header})).get_span_context()
+    context = get_current_span(TraceContextTextMapPropagator().extract({TRACE_HEADER: header})).get_span_context()
     if not context.is_valid:
         return b""
     flags = int(context.trace_flags).to_bytes(1, "big")
@@ -30,7 +30,7 @@ def packed(header: str | None) -> bytes:
 
 def traceparent(context: bytes) -> str:
     """The header again; empty where the bytes are none."""
-    if len(context) != _PACKED_BYTES:
+    if len(context) != TRACE_CONTEXT_BYTES:
         return ""
     trace, span = int.from_bytes(context[1:17], "big"), int.from_bytes(context[17:25], "big")
     if not SpanContext(trace, span, is_remote=True).is_valid:

@@ -1,11 +1,10 @@
-"""gRPC servers and channels, tuned alike on both ends.
+"""One port's gRPC services, with health and reflection.
 
-    RpcServer --add--> its services --start--> listening, but not ready --set_ready--> serving
+    made --add--> its services --start--> listening, but not ready --set_ready--> serving --stop--> closed
 
-Keepalive: either side pings an idle connection and closes a dead one within KEEPALIVE_SECONDS +
-KEEPALIVE_TIMEOUT_SECONDS, so that a cut cable is noticed; a server takes pings twice as often as that. The bandwidth probe is off:
-its pings would cost as much as the frames. Messages have a largest size. What gRPC refuses below Python (a connection too many, one
-that stays silent, a message too large) it counts nowhere: it shows in the client's status alone.
+A server takes pings twice as often as clients send them (shared/transport/grpc_channels.py). Messages have a largest size.
+gRPC refuses some things below Python: a connection too many, one that stays silent, a message too large. It counts them
+nowhere, so that they show in the client's status alone.
 """
 
 from __future__ import annotations
@@ -20,47 +19,18 @@ from grpc_reflection.v1alpha import reflection
 
 from shared.errors import AddressInUse
 from shared.server.tls.certificates import ServerTls
+from shared.transport.grpc_channels import KEEPALIVE_SECONDS, connection_options
 
-KEEPALIVE_SECONDS = 20.0
-KEEPALIVE_TIMEOUT_SECONDS = 5.0
 HANDSHAKE_SECONDS = 10.0
 """Until a connection has said that it speaks HTTP/2."""
 IDLE_CONNECTION_SECONDS = 300.0
 """Without a call; a client that comes back connects anew, by itself."""
-CONNECT_SECONDS = 5.0
-"""Of one attempt to connect: TCP, TLS and HTTP/2 are up to five round trips, and a lost packet costs a second."""
 MOST_CONNECTIONS = 4000
 MOST_WATCHERS = 64
 """Of the health, which is open to everybody: so many strangers at most take a call's place."""
 
-ChannelOptions = Sequence[tuple[str, Any]]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-def _common(largest_message_bytes: int) -> list[tuple[str, Any]]:
-    return [
-        ("grpc.max_receive_message_length", largest_message_bytes),
-        ("grpc.max_send_message_length", largest_message_bytes),
-        ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
-        ("grpc.keepalive_timeout_ms", round(KEEPALIVE_TIMEOUT_SECONDS * 1000)),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.http2.bdp_probe", 0),
-    ]
-
-
-def channel_options(largest_message_bytes: int) -> ChannelOptions:
-    """Options of a client's channel."""
-    return [
-        *_common(largest_message_bytes),
-        ("grpc.initial_reconnect_backoff_ms", 200),
-        # Despite its name the time that one attempt is given: with 200 ms a cloud at 100 ms' distance is never reached.
-        ("grpc.min_reconnect_backoff_ms", round(CONNECT_SECONDS * 1000)),
-        ("grpc.max_reconnect_backoff_ms", 5000),
-        # A channel of its own for each client: connections are not shared behind its back.
-        ("grpc.use_local_subchannel_pool", 1),
-    ]
 
 
 class RpcServer:
@@ -76,7 +46,7 @@ class RpcServer:
         most_connections: int = MOST_CONNECTIONS,
     ) -> None:
         options = [
-            *_common(largest_message_bytes),
+            *connection_options(largest_message_bytes),
             # The name is the string's, not the C constant's (..._MIN_RECV_PING_...): an unknown option is ignored in silence, and then
             # gRPC's own five minutes hold, by which every idle client is cut off for pinging.
             ("grpc.http2.min_ping_interval_without_data_ms", round(KEEPALIVE_SECONDS * 500)),

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
+from shared.contract.pictures import SourceFrame
 from shared.sources.opening import open_source
 from shared.sources.playing import play
-from shared.sources.types import Source, SourceFrame
+from shared.sources.types import Source
 
 __all__ = ["Source", "SourceFrame", "open_source", "play"]

@@ -14,8 +14,9 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 
+from shared.contract.pictures import SourceFrame
 from shared.sources.thread_queue import HandOver
-from shared.sources.types import Source, SourceFrame
+from shared.sources.types import Source
 
 READ_AHEAD_FRAMES = 3
 CATCH_UP_SECONDS = 0.25

@@ -11,19 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 
-import numpy as np
-from numpy.typing import NDArray
-
-Picture = bytes | NDArray[np.uint8]
-"""A picture file's bytes (JPEG, PNG or WebP), or upright RGB as uint8 [H, W, 3]."""
-
-
-@dataclass(frozen=True, eq=False)
-class SourceFrame:
-    """One frame when it is due. capture_time_us: microseconds since 1970 (UTC); rises within one playing."""
-
-    picture: Picture = field(repr=False)
-    capture_time_us: int
+from shared.contract.pictures import Picture
 
 
 @dataclass(frozen=True, eq=False)

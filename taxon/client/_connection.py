@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import grpc
 
 from shared.errors import DeadlinePassed, Refused, SettingsRefused, Unreachable
-from shared.server.grpc_server import KEEPALIVE_SECONDS, channel_options
 from shared.transport.credentials import NO_CREDENTIALS, Credentials, Metadata
+from shared.transport.grpc_channels import KEEPALIVE_SECONDS, channel_options
 from shared.transport.status_codes import STATUSES, reason_of
 
 log = logging.getLogger("taxon.client")

@@ -24,16 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.contract.packets import checked_name
-from shared.contract.trace_context import HEADER
+from shared.contract.packets import TRACE_HEADER, checked_name
+from shared.contract.pictures import Picture, SourceFrame
 from shared.errors import Refused
-from shared.sources.types import SourceFrame
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
 from shared.wire import ingest_pb2, ingest_pb2_grpc
 from taxon.client._connection import Broken, Patience, Timeouts, failure, open_channel, reopened, shown
 from taxon.client._messages import receipt_of, refusal_of, timestamp
 from taxon.client._window import Window
-from taxon.client.types import CameraFrame, Outcome, Picture, Receipt
+from taxon.client.types import CameraFrame, Outcome, Receipt
 
 log = logging.getLogger("taxon.client.camera")
 
@@ -86,7 +85,7 @@ class CameraClient:
             picture=await _picture_file(picture),
             capture_time=timestamp(self._time_of(capture_time_us)),
         )
-        traced = ((HEADER, traceparent),) if traceparent else ()
+        traced = ((TRACE_HEADER, traceparent),) if traceparent else ()
         patience = Patience(self._target, self._timeouts.give_up)
         while True:
             try:

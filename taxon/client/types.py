@@ -11,20 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shared.contract.geometry import Geometry
+from shared.contract.pictures import Picture
 from shared.contract.results import ClassesResult, Encoding, GroupBytes, PictureResult, TensorResult
 from shared.errors import Refused
-
-Picture = bytes | NDArray[np.uint8]
-"""A picture file's bytes (JPEG, PNG or WebP), or upright RGB as uint8 [H, W, 3], which is sent as JPEG."""
 
 
 @dataclass(frozen=True, eq=False)
 class CameraFrame:
-    """A frame to post. capture_time_us: None takes the time of posting. traceparent: W3C's, or empty."""
+    """A frame to post; pixels are sent as JPEG. capture_time_us: None takes the time of posting. traceparent: W3C's, or empty."""
 
     picture: Picture = field(repr=False)
     capture_time_us: int | None = None

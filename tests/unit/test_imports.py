@@ -24,27 +24,23 @@ try:
 except SystemExit:
     pass
 """
-MOST_MODULES = {"import taxon": 5, "import taxon.client": 560, HELP: 115}
-"""So many modules at most. With Python 3.11 and every extra they were 1, 542 and 106; another Python's own library differs by a few.
+MOST_MODULES = {"import taxon": 5, "import taxon.client": 365, HELP: 115}
+"""So many modules at most. With Python 3.11 and every extra they were 1, 347 and 106; another Python's own library differs by a few.
 
 A lighter import lowers its number here; none is raised without a reason beside it.
 """
-OPTIONAL = {"attr", "cython_runtime", "greenlet", "grpc_tools", "pygments", "typing_extensions"}
-"""What those libraries load where it is installed."""
-CLIENT_LIBRARIES = {
-    "PIL",
-    "cryptography",
-    "google",
-    "grpc",
+OPTIONAL = {
+    "attr",
+    "cython_runtime",
+    "greenlet",
     "grpc_health",
     "grpc_reflection",
-    "grpc_status",
-    "numpy",
-    "opentelemetry",
-    "rich",
-    "structlog",
+    "grpc_tools",
+    "pygments",
+    "typing_extensions",
 }
-"""A client needs google, grpc, grpc_status and numpy; the others come along with what it shares with the services."""
+"""What those libraries load where it is installed; gRPC looks for its own additions."""
+CLIENT_LIBRARIES = {"PIL", "google", "grpc", "grpc_status", "numpy"}
 TRAINING_ONLY = {"torch", "torchvision", "compressai", "matplotlib", "scipy", "onnx", "mitsuba"}
 SERVICES = ("shared", "edge_encoder", "cloud_analytics")
 

@@ -12,9 +12,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from shared.server import grpc_server as rpc
+from shared.server import grpc_server
 from shared.server.connections.file_limit import OTHER_FILES, make_room
-from shared.server.grpc_server import RpcServer, channel_options
+from shared.server.grpc_server import RpcServer
+from shared.transport.grpc_channels import channel_options
 from shared.wire import results_pb2, results_pb2_grpc
 from tests.support.untyped_stubs import health_stub
 
@@ -85,7 +86,7 @@ async def test_more_connections_than_there_may_be_are_closed_and_those_that_are_
 
 @pytest.mark.asyncio
 async def test_who_connects_and_stays_silent_is_ended_and_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc, "HANDSHAKE_SECONDS", 1.5)
+    monkeypatch.setattr(grpc_server, "HANDSHAKE_SECONDS", 1.5)
     async with served() as server:
         silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2 * MOST)]
         await assert_served(server, 20)
@@ -98,7 +99,7 @@ async def test_who_connects_and_stays_silent_is_ended_and_makes_room(monkeypatch
 
 @pytest.mark.asyncio
 async def test_who_asks_nothing_for_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc, "IDLE_CONNECTION_SECONDS", 1.0)
+    monkeypatch.setattr(grpc_server, "IDLE_CONNECTION_SECONDS", 1.0)
     async with served() as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         # HTTP/2's preface and empty settings; then not a word.
@@ -130,7 +131,7 @@ async def test_a_message_over_the_limit_is_refused_in_clear_words(size: int) -> 
 
 @pytest.mark.asyncio
 async def test_watchers_of_the_health_leave_others_their_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc, "MOST_WATCHERS", 3)
+    monkeypatch.setattr(grpc_server, "MOST_WATCHERS", 3)
     async with served(calls=6) as server, AsyncExitStack() as stack:
         connected = await stack.enter_async_context(channel(server))
         health = health_stub(connected)

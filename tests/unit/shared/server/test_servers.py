@@ -15,9 +15,11 @@ from grpc_reflection.v1alpha import reflection_pb2
 from prometheus_client import CollectorRegistry, Counter
 
 from shared.errors import AddressInUse, Busy
-from shared.server import grpc_server as rpc
-from shared.server.grpc_server import RpcServer, channel_options
+from shared.server import grpc_server
+from shared.server.grpc_server import RpcServer
 from shared.server.http_server import WebServer, web_app
+from shared.transport import grpc_channels
+from shared.transport.grpc_channels import channel_options
 from shared.wire import results_pb2_grpc
 from tests.support.untyped_stubs import health_stub, reflection_stub
 
@@ -102,7 +104,8 @@ async def test_reflection_lists_the_services() -> None:
 
 @pytest.mark.asyncio
 async def test_an_idle_stream_is_not_cut_off_for_its_keepalive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc, "KEEPALIVE_SECONDS", 1.0)  # gRPC pings no more often
+    for module in (grpc_channels, grpc_server):
+        monkeypatch.setattr(module, "KEEPALIVE_SECONDS", 1.0)  # gRPC pings no more often
     pings = 7  # it would end with the fifth
     server = rpc_server()
     await server.start()

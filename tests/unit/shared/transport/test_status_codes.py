@@ -10,7 +10,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from shared import errors
-from shared.server.grpc_server import RpcServer, channel_options
+from shared.server.grpc_server import RpcServer
+from shared.transport.grpc_channels import channel_options
 from shared.transport.status_codes import INTERNAL, STATUSES, abort, problem, reason_of, rpc_message, status_of
 from shared.wire import results_pb2, results_pb2_grpc
 
