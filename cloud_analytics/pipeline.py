@@ -20,7 +20,7 @@ from cloud_analytics.analysis.analysis import Analysis
 from cloud_analytics.frames import Analysed, Received
 from cloud_analytics.journal.frame_log import Appended, Arrival, FrameLog
 from cloud_analytics.metrics.service import CloudMetrics
-from cloud_analytics.results.local import LocalBus
+from cloud_analytics.results.bus import ResultBus
 from cloud_analytics.wishes import Wishes
 from shared.contract.packets import Packet
 from shared.contract.trace_context import traceparent
@@ -55,7 +55,7 @@ class Pipeline:
         self,
         frames: FrameLog,
         analysis: Analysis,
-        bus: LocalBus,
+        bus: ResultBus,
         wishes: Wishes,
         queue_frames: int,
         metrics: CloudMetrics,

@@ -1,6 +1,6 @@
 """The cloud service: its parts tied together, started and stopped.
 
-    edges --UplinkService--> Pipeline --> LocalBus --> Subscriptions --> ResultsService, wall
+    edges --UplinkService--> Pipeline --> ResultBus --> Subscriptions --> ResultsService, wall
 
 Laws: alive from the first moment, ready when the networks are warm; a drain refuses what is new, acknowledges what was
 received, gives subscribers what is queued, and ends within `drain_seconds`.
@@ -21,12 +21,13 @@ from cloud_analytics.analysis.analysis import Analysis
 from cloud_analytics.analysis.catalogue import Catalogue
 from cloud_analytics.bus_watch import BusWatch
 from cloud_analytics.decoding.decoder import Decoder
-from cloud_analytics.journal.backing import LocalStorage, Storage
+from cloud_analytics.journal.backing import Neighbours, Storage
+from cloud_analytics.journal.local.backing import LocalStorage
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.pipeline import Pipeline
 from cloud_analytics.readiness import Readiness
+from cloud_analytics.results.bus import ResultBus
 from cloud_analytics.results.cache import ResultCache
-from cloud_analytics.results.local import LocalBus
 from cloud_analytics.settings import LOCAL_BUS, CloudSettings
 from cloud_analytics.subscribers.server import NAME as RESULTS
 from cloud_analytics.subscribers.server import ResultsService
@@ -98,7 +99,14 @@ class CloudService:
             )
         await parts.wishes.start()
         parts.pipeline.start()
-        backing.join(parts.wishes, parts.uplinks, parts.subscriptions, lambda: parts.bus.published)
+        backing.join(
+            Neighbours(
+                parts.wishes.put_others,
+                lambda: parts.uplinks.own_senders,
+                parts.subscriptions.taken,
+                lambda: parts.bus.published,
+            )
+        )
         watch = BusWatch(backing, self._gate, parts.rpc, parts.pipeline, parts.uplinks, parts.subscriptions)
         works = {"bundles": self._scan(parts.wishes), "bus": watch.run(), "certificates, tokens": self._guard.run()}
         self._beside = [asyncio.create_task(work, name=name) for name, work in works.items()]
@@ -186,9 +194,9 @@ class _Parts:
             catalogue, settings.decode_threads, settings.most_batch, settings.queue_delay_seconds, metrics
         )
         recent = ResultCache(self.analysis, catalogue, shared.rendering, settings.recent_bytes, metrics)
-        bus = self.bus = LocalBus(backing.frames, recent, settings.subscriber_queue_frames, metrics)
+        bus = self.bus = ResultBus(backing.frames, recent, settings.subscriber_queue_frames, metrics)
         self.wishes = Wishes(backing.wish_store, settings.most_subscribers, metrics)
-        self.uplinks = Uplinks(settings.most_uplinks, metrics, elsewhere=backing.elsewhere)
+        self.uplinks = Uplinks(settings.most_uplinks, metrics, replicas=backing.replicas)
         queue_frames = settings.receive_queue_frames
         self.pipeline = Pipeline(backing.frames, self.analysis, bus, self.wishes, queue_frames, metrics)
         outlets = Outlets(bus, recent, self.wishes, metrics)

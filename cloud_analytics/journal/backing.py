@@ -1,99 +1,67 @@
-"""What a cloud stands on: where frames and wishes are kept, and what it shares with other replicas.
+"""Where a cloud keeps its frames and wishes, and what it shares with its other replicas.
 
-    LocalBacking: a journal in the data folder, nobody else        jetstream.backing.StreamBacking: streams and buckets that replicas share
+    local.backing.LocalStorage         a journal in the data folder; there are no other replicas
+    jetstream.backing.StreamStorage    streams and buckets of NATS that all replicas share
 
-Order of a start: `open`, then the service's parts are made, then `join`; of a stop: `leave` when nothing is published any more, `close`.
+A start calls `open`, makes the parts of the service, and then calls `join`. A stop calls `leave` once nothing is
+published any more, and then `close`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
+from cloud_analytics.frames import Wish
 from cloud_analytics.journal.frame_log import FrameLog
-from cloud_analytics.journal.local.database import Database, open_database
-from cloud_analytics.journal.local.frame_log import JournalLog
-from cloud_analytics.journal.local.sqlite_journal import Journal
-from cloud_analytics.journal.wish_store import DiskWishStore, WishStore
-from cloud_analytics.metrics.service import CloudMetrics
-from cloud_analytics.settings import CloudSettings
-from cloud_analytics.subscribers.subscriptions import Subscriptions
-from cloud_analytics.uplink.edges import Replicas, SingleReplica, Uplinks
-from cloud_analytics.wishes import Wishes
+from cloud_analytics.journal.replicas import Replicas
+from cloud_analytics.journal.wish_store import WishStore
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """How this replica and the others tell each other what they have.
+
+    put_others: is given the wishes of the other replicas' subscribers, by subscription id.
+    own_senders: returns the edge of each camera that this replica's edges offer.
+    taken: is given the id of a subscription that has moved to another replica.
+    published: returns the last position that this replica's subscribers have.
+    """
+
+    put_others: Callable[[Mapping[str, Wish]], None]
+    own_senders: Callable[[], Mapping[str, str]]
+    taken: Callable[[str], None]
+    published: Callable[[], int]
 
 
 class Storage(Protocol):
-    """One cloud's."""
+    """The storage of one cloud process.
 
-    @property
-    def frames(self) -> FrameLog:
-        """Once it is open."""
+    frames: the log of all received frames, once the storage is open.
+    wish_store: the place where wishes are kept, once the storage is open.
+    replicas: the other replicas of this cloud, once the storage is open.
+    """
 
-    @property
-    def wish_store(self) -> WishStore:
-        """Once it is open."""
-
-    @property
-    def elsewhere(self) -> Replicas:
-        """Once it is open."""
+    frames: FrameLog
+    wish_store: WishStore
+    replicas: Replicas
 
     @property
     def away_seconds(self) -> float:
-        """For how long it has not been reached; 0 while all is well."""
+        """For how long the storage has not been reached, in seconds; 0 while all is well."""
 
     async def open(self) -> None:
-        """Raises TaxonError where it cannot be used."""
+        """Open the storage. Raises TaxonError where it cannot be used."""
 
-    def join(
-        self, wishes: Wishes, uplinks: Uplinks, subscriptions: Subscriptions, published: Callable[[], int]
-    ) -> None:
-        """Begins to share what these parts have. published: the last position that this replica's subscribers have."""
+    def join(self, neighbours: Neighbours) -> None:
+        """Begin to share with the other replicas."""
 
     async def failed(self) -> BaseException:
-        """Waits until something has ended that must not, and says why."""
+        """Wait until work has ended that must go on, and return the reason."""
 
     async def leave(self) -> None:
-        """Shares nothing more."""
+        """Stop sharing with the other replicas."""
 
     async def close(self) -> None:
-        """For good."""
-
-
-class LocalStorage:
-    """See `Storage`."""
-
-    def __init__(self, settings: CloudSettings, metrics: CloudMetrics) -> None:
-        self._settings = settings
-        self._metrics = metrics
-        self._database: Database | None = None
-        self.elsewhere: Replicas = SingleReplica()
-        self.away_seconds = 0.0
-
-    async def open(self) -> None:
-        """See `Storage`. Raises FolderError."""
-        settings = self._settings
-        database = self._database = await asyncio.to_thread(open_database, settings.data.expanduser())
-        if database.file.set_aside is not None:
-            self._metrics.journal_damaged.inc()
-        self.journal = await asyncio.to_thread(Journal, database, settings.journal_bytes, settings.journal_age_seconds)
-        self.frames: FrameLog = JournalLog(self.journal)
-        self.wish_store: WishStore = DiskWishStore(database)
-
-    def join(
-        self, wishes: Wishes, uplinks: Uplinks, subscriptions: Subscriptions, published: Callable[[], int]
-    ) -> None:
-        """See `Storage`: there is nobody."""
-
-    async def failed(self) -> BaseException:
-        """See `Storage`: nothing runs here."""
-        await asyncio.Event().wait()
-        raise AssertionError("nobody sets it")
-
-    async def leave(self) -> None:
-        """See `Storage`."""
-
-    async def close(self) -> None:
-        """See `Storage`."""
-        if self._database is not None:
-            await asyncio.to_thread(self._database.close)
+        """Close the storage for good."""

@@ -1,49 +1,187 @@
-"""The way of results from the analysis to subscriptions: what any bus does.
+"""The bus that carries results to the subscribers of this process: live queues in memory, replays from the frame log.
 
-    Analysed --publish--> bus --open(cursor, cameras)--> Feed --take--> the frames in the journal's order, each once
+The log is this process's own journal, or a stream that all replicas append to.
 
-`cloud_analytics.results.local` is it, over the log of one process or of many (`cloud_analytics.journal.frame_log`).
-Law: what `publish` has returned for is kept for subscribers that come back, as long as the bus keeps anything.
+    publish --> a bounded queue for each live Feed        Feed behind --frames.replay--> caught up --in one tick--> live
+
+Laws: a feed gives each frame after its cursor once and in order, or counts it as lost; a feed that is too slow loses its
+own oldest frames and slows nobody. Queues hold bitstreams; the numbers are in `ResultCache`.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+import time
+from collections import deque
 
 from cloud_analytics.frames import Analysed, Lost, Received
+from cloud_analytics.journal.frame_log import FrameLog
+from cloud_analytics.metrics.service import CloudMetrics
+from cloud_analytics.results.cache import ResultCache
+from shared.errors import LogUnavailable
+
+REPLAY_FRAMES = 64
+"""Read from the log at once."""
+LOG_AWAY_SECONDS = 0.5
+"""How long to wait before a log that could not be read is asked again."""
 
 
-class Feed(Protocol):
-    """One subscriber's frames."""
+class ResultBus:
+    """queue_frames: of one live feed."""
+
+    def __init__(self, frames: FrameLog, recent: ResultCache, queue_frames: int, metrics: CloudMetrics) -> None:
+        self.frames = frames
+        self._recent = recent
+        self.queue_frames = queue_frames
+        self.metrics = metrics
+        self.live: dict[Feed, None] = {}
+        # What was in the log before counts as published: it is replayed for who asks.
+        self._published = frames.head
+        metrics.watch_subscribers(lambda: sum(feed.waiting_frames for feed in self.live))
+
+    @property
+    def published(self) -> int:
+        """The position of the last frame that was published."""
+        return self._published
+
+    async def publish(self, analysed: Analysed) -> None:
+        """Give the next frame, in the log's order, to all live feeds. This never waits for a subscriber."""
+        self._recent.put(analysed)
+        self._published = analysed.received.position
+        self.metrics.results_published.inc()
+        for feed in self.live:
+            feed.offer(analysed.received)
+
+    def open(self, cursor: str, cameras: tuple[str, ...]) -> Feed:
+        """Return a feed of what comes after the cursor, or from now on if it is empty. Raises BadRequest for no cursor."""
+        if not cursor:
+            return Feed(self, self._published, cameras, foreign=False)
+        position = self.frames.position(cursor)
+        # Of a cursor of another log only this is certain: all that this log holds came later.
+        return Feed(self, position or 0, cameras, foreign=position is None)
+
+    async def reach(self, cursor: str) -> None:
+        """Catch up with the log as far as the cursor, which may be of a frame that only another replica knows yet.
+
+        This is to be awaited before `open`. Raises LogUnavailable.
+        """
+        if cursor:
+            await self.frames.reach(cursor)
+
+    def cursor_of(self, received: Received) -> str:
+        """Return the cursor of a frame."""
+        return self.frames.cursor(received.position)
+
+
+class Feed:
+    """Behind until its position is the bus's, then live. foreign: its client's cursor is of another log."""
+
+    def __init__(self, bus: ResultBus, position: int, cameras: tuple[str, ...], foreign: bool) -> None:
+        self._bus = bus
+        self._position = position
+        self._cameras = frozenset(cameras)
+        self._queue: deque[Received] = deque()
+        self._lost: deque[int] = deque([0] if foreign else [])
+        self._live = False
+        self._error: Exception | None = None
+        self._something = asyncio.Event()
+        if not foreign:
+            self._join_if_level()
 
     @property
     def cursor(self) -> str:
-        """Where it is: what a client gives to go on from here."""
+        """The place of the feed in the log: a client gives it to go on from here."""
+        return self._bus.frames.cursor(self._position)
+
+    @property
+    def waiting_frames(self) -> int:
+        """How many it holds for its subscriber."""
+        return len(self._queue)
+
+    def offer(self, received: Received) -> None:
+        """From the bus: one more live frame."""
+        if received.position <= self._position:
+            # Its client had this one from another replica, which was ahead of this one.
+            return
+        if self._cameras and received.packet.camera_id not in self._cameras:
+            return
+        if len(self._queue) >= self._bus.queue_frames:
+            self._queue.popleft()
+            self._lose(1, "slow_subscriber")
+        self._queue.append(received)
+        self._something.set()
 
     def take(self) -> Received | Lost | None:
-        """What comes next, None if that is not there yet."""
+        """Return what comes next; None if that is not there yet."""
+        if self._lost:
+            return Lost(self._lost.popleft())
+        while self._queue:
+            received = self._queue.popleft()
+            self._position = received.position
+            if not self._cameras or received.packet.camera_id in self._cameras:
+                return received
+        return None
 
     async def wait(self) -> None:
-        """Returns when `take` has something; raises what `end` was given."""
+        """Return when `take` has something; raise what `end` was given. A wait that is cancelled has taken nothing."""
+        while not self._queue and not self._lost:
+            if self._error is not None:
+                raise self._error
+            if self._live:
+                self._something.clear()
+                await self._something.wait()
+            elif not self._join_if_level():
+                await self._read_on()
 
     def choose(self, cameras: tuple[str, ...]) -> None:
-        """Other cameras from the next frame on; none named means all."""
+        """Give frames of these cameras from the next frame on; none named means all."""
+        self._cameras = frozenset(cameras)
 
     def end(self, error: Exception, *, drop: bool) -> None:
-        """Nothing more is added, and `wait` raises the error once all that is queued has been taken or, where it is told to, dropped."""
+        """Add nothing more, and let `wait` raise the error.
 
+        drop: what is queued is thrown away; else it is given first.
+        """
+        self._error = error
+        self._bus.live.pop(self, None)
+        if drop:
+            self._queue.clear()
+            self._lost.clear()
+        self._something.set()
 
-class ResultBus(Protocol):
-    """A bus."""
+    def _join_if_level(self) -> bool:
+        """Goes live where nothing is left to replay. Nothing is awaited in between, so no frame falls into a gap."""
+        if self._position < self._bus.published or self._error is not None:
+            return False
+        self._live = True
+        self._bus.live[self] = None
+        return True
 
-    async def publish(self, analysed: Analysed) -> None:
-        """The next frame, in the journal's order."""
+    async def _read_on(self) -> None:
+        """The next frames from the log."""
+        began, up_to, after, cameras = time.monotonic(), self._bus.published, self._position, self._cameras
+        try:
+            replay = await self._bus.frames.replay(after, up_to, sorted(cameras), REPLAY_FRAMES)
+        except LogUnavailable:
+            # It may pass; where it does not, the service ends this feed.
+            await asyncio.sleep(LOG_AWAY_SECONDS)
+            return
+        self._bus.metrics.stage_seconds.labels("replay").observe(time.monotonic() - began)
+        if self._error is not None or cameras != self._cameras:
+            # The wish changed meanwhile: what was read is not what is wanted; nothing was taken, so it is read again.
+            return
+        if replay.uncounted:
+            self._lost.append(0)
+        if replay.lost:
+            self._lose(replay.lost, "journal_bound")
+        self._queue.extend(replay.received)
+        if not replay.received:
+            self._position = up_to
 
-    async def reach(self, cursor: str) -> None:
-        """To be awaited before `open`: the cursor may be of a frame that only another replica knows yet. Raises LogUnavailable."""
-
-    def open(self, cursor: str, cameras: tuple[str, ...]) -> Feed:
-        """What comes after the cursor, or from now on if it is empty; raises BadRequest for what is no cursor."""
-
-    def cursor_of(self, received: Received) -> str:
-        """The cursor of a frame."""
+    def _lose(self, frames: int, reason: str) -> None:
+        self._bus.metrics.results_dropped.labels(reason).inc(frames)
+        if self._lost and self._lost[-1]:
+            self._lost[-1] += frames
+        else:
+            self._lost.append(frames)
+        self._something.set()

@@ -13,18 +13,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Protocol
 
+from cloud_analytics.journal.replicas import QUIET_SECONDS, Replicas, SingleReplica
 from cloud_analytics.metrics.service import CloudMetrics
 from shared.errors import Busy, CameraTaken, Superseded, TaxonError
 from shared.telemetry.logs import logger
 
 MOST_CAMERAS = 100_000
 """Of all edges; bounds what announcements make the cloud remember."""
-
-QUIET_SECONDS = 10.0
-"""A camera of which its edge has sent no frame for so long may be another edge's: it was moved."""
 
 log = logger("cloud.uplink")
 
@@ -51,34 +47,6 @@ class _Camera:
     next: Uplink | None = None
 
 
-class Replicas(Protocol):
-    """What edges give to the other replicas of this cloud."""
-
-    @property
-    def senders(self) -> Mapping[str, str]:
-        """The edge of each camera that can be had of another living replica."""
-
-    def connected(self, edge_id: str) -> bool:
-        """Whether this edge is, to another living replica."""
-
-    def sending(self, camera_id: str) -> str | None:
-        """The edge whose frames of a camera came by another replica in the last `QUIET_SECONDS`."""
-
-
-class SingleReplica:
-    """See `Replicas`: there are no other replicas."""
-
-    senders: Mapping[str, str] = MappingProxyType({})
-
-    def connected(self, edge_id: str) -> bool:
-        """See `Replicas`."""
-        return False
-
-    def sending(self, camera_id: str) -> str | None:
-        """See `Replicas`."""
-        return None
-
-
 class Uplinks:
     """most: connections at once. clock: seconds, monotonic."""
 
@@ -87,10 +55,10 @@ class Uplinks:
         most: int,
         metrics: CloudMetrics,
         clock: Callable[[], float] = time.monotonic,
-        elsewhere: Replicas | None = None,
+        replicas: Replicas | None = None,
     ) -> None:
         self._most = most
-        self._elsewhere = elsewhere or SingleReplica()
+        self._replicas = replicas or SingleReplica()
         self._metrics = metrics
         self._clock = clock
         self._of_edges: dict[str, Uplink] = {}
@@ -103,7 +71,7 @@ class Uplinks:
 
     def connected(self, edge_id: str) -> bool:
         """Whether this edge is, here or elsewhere."""
-        return edge_id in self._of_edges or self._elsewhere.connected(edge_id)
+        return edge_id in self._of_edges or self._replicas.connected(edge_id)
 
     def join(self, edge_id: str) -> Uplink:
         """A new connection; an older one of the same edge is ended. Raises Busy, or the reason of `stop`."""
@@ -127,7 +95,7 @@ class Uplinks:
     @property
     def senders(self) -> Mapping[str, str]:
         """The edge of each camera that a connected edge has announced or sent frames of, here or elsewhere."""
-        return {**self._elsewhere.senders, **self.own_senders}
+        return {**self._replicas.senders, **self.own_senders}
 
     @property
     def own_senders(self) -> Mapping[str, str]:
@@ -147,7 +115,7 @@ class Uplinks:
         """These cameras' frames are this connection's; raises CameraTaken, Superseded for one whose place was taken, or Busy."""
         now = self._clock()
         for name in self._of_living(uplink, cameras):
-            other = self._elsewhere.sending(name)
+            other = self._replicas.sending(name)
             if other is not None and other != uplink.edge_id:
                 raise CameraTaken(name, other)
             camera = self._camera(name, uplink)

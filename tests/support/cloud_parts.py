@@ -14,15 +14,16 @@ from prometheus_client import CollectorRegistry
 from cloud_analytics.analysis.analysis import Analysis
 from cloud_analytics.analysis.catalogue import Catalogue
 from cloud_analytics.decoding.decoder import Decoder
-from cloud_analytics.journal.backing import LocalStorage, Storage
+from cloud_analytics.journal.backing import Neighbours, Storage
 from cloud_analytics.journal.frame_log import Arrival, FrameLog
 from cloud_analytics.journal.jetstream.backing import StreamStorage
+from cloud_analytics.journal.local.backing import LocalStorage
 from cloud_analytics.journal.local.sqlite_journal import Journal
 from cloud_analytics.journal.wish_store import WishStore
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.pipeline import Pipeline
+from cloud_analytics.results.bus import ResultBus
 from cloud_analytics.results.cache import ResultCache
-from cloud_analytics.results.local import LocalBus
 from cloud_analytics.settings import LOCAL_BUS, CloudSettings
 from cloud_analytics.subscribers.subscription import Outlets
 from cloud_analytics.subscribers.subscriptions import Subscriptions
@@ -52,7 +53,7 @@ class CloudParts:
     catalogue: Catalogue
     analysis: Analysis
     recent: ResultCache
-    bus: LocalBus
+    bus: ResultBus
     wishes: Wishes
     uplinks: Uplinks
     pipeline: Pipeline
@@ -109,15 +110,17 @@ async def cloud_parts(
     rendering = ThreadPoolExecutor(2)
     analysis = Analysis(catalogue, 2, 4, 0.002, counted)
     recent = ResultCache(analysis, catalogue, rendering, recent_bytes, counted)
-    local = LocalBus(backing.frames, recent, queue_frames, counted)
+    local = ResultBus(backing.frames, recent, queue_frames, counted)
     wishes = Wishes(backing.wish_store, most_subscribers, counted)
-    uplinks = Uplinks(4, counted, elsewhere=backing.elsewhere)
+    uplinks = Uplinks(4, counted, replicas=backing.replicas)
     pipeline = Pipeline(backing.frames, analysis, local, wishes, 16, counted)
     outlets = Outlets(local, recent, wishes, counted)
     subscriptions = Subscriptions(catalogue, backing.frames, uplinks, outlets, most_subscribers)
     await wishes.start()
     pipeline.start()
-    backing.join(wishes, uplinks, subscriptions, lambda: local.published)
+    backing.join(
+        Neighbours(wishes.put_others, lambda: uplinks.own_senders, subscriptions.taken, lambda: local.published)
+    )
     try:
         yield CloudParts(backing, catalogue, analysis, recent, local, wishes, uplinks, pipeline, subscriptions, counted)
     finally:

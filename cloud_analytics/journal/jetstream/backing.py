@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from nats.js.api import StorageType
 from nats.js.errors import BadRequestError, BucketNotFoundError
 from nats.js.kv import KeyValue
+from typing_extensions import override
 
-from cloud_analytics.journal.frame_log import FrameLog
+from cloud_analytics.journal.backing import Neighbours, Storage
 from cloud_analytics.journal.jetstream.cameras import CameraBook
 from cloud_analytics.journal.jetstream.link import Link, NatsTrouble
 from cloud_analytics.journal.jetstream.members import Members
@@ -24,12 +25,8 @@ from cloud_analytics.journal.jetstream.reader import Gone
 from cloud_analytics.journal.jetstream.stream_log import Bounds, StreamLog
 from cloud_analytics.journal.jetstream.tail import Tail
 from cloud_analytics.journal.jetstream.wish_store import TTL_SECONDS, SharedWishStore
-from cloud_analytics.journal.wish_store import WishStore
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import MEBIBYTE, CloudSettings
-from cloud_analytics.subscribers.subscriptions import Subscriptions
-from cloud_analytics.uplink.edges import Replicas, Uplinks
-from cloud_analytics.wishes import Wishes
 from shared.errors import BusUnusable
 from shared.telemetry.logs import logger
 
@@ -40,8 +37,8 @@ AGAIN_SECONDS = 1.0
 log = logger("cloud.bus")
 
 
-class StreamStorage:
-    """See `Storage`."""
+class StreamStorage(Storage):
+    """Streams and buckets of a NATS with JetStream, which all replicas share."""
 
     def __init__(self, settings: CloudSettings, metrics: CloudMetrics) -> None:
         self._settings = settings
@@ -50,27 +47,13 @@ class StreamStorage:
         self._link = Link(settings.bus.split(","), f"taxon cloud {self._replica_id}", metrics)
 
     @property
-    def frames(self) -> FrameLog:
-        """See `Storage`."""
-        return self._frames
-
-    @property
-    def wish_store(self) -> WishStore:
-        """See `Storage`."""
-        return self._wishes
-
-    @property
-    def elsewhere(self) -> Replicas:
-        """See `Storage`."""
-        return self._book
-
-    @property
+    @override
     def away_seconds(self) -> float:
-        """See `Storage`."""
         return self._link.away_seconds
 
+    @override
     async def open(self) -> None:
-        """See `Storage`. Raises BusUnusable."""
+        """Connect, and make the streams and buckets that are missing. Raises BusUnusable."""
         await self._link.open()
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -85,16 +68,14 @@ class StreamStorage:
                     ) from error
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    def join(
-        self, wishes: Wishes, uplinks: Uplinks, subscriptions: Subscriptions, published: Callable[[], int]
-    ) -> None:
-        """See `Storage`."""
-        self._members.start(published)
-        self._book.start(lambda: uplinks.own_senders)
-        self._wishes.start(wishes.put_others, subscriptions.taken)
+    @override
+    def join(self, neighbours: Neighbours) -> None:
+        self._members.start(neighbours.published)
+        self._book.start(neighbours.own_senders)
+        self._wishes.start(neighbours.put_others, neighbours.taken)
 
+    @override
     async def failed(self) -> BaseException:
-        """See `Storage`."""
         waits = [asyncio.create_task(one) for one in (self._book.failed(), self._wishes.failed())]
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -103,16 +84,16 @@ class StreamStorage:
             for one in waits:
                 one.cancel()
 
+    @override
     async def leave(self) -> None:
-        """See `Storage`."""
         steps: tuple[Coroutine[Any, Any, None], ...] = (
             self._wishes.close(), self._book.close(), self._frames.close(), self._members.close()
         )  # fmt: skip
         for step in steps:
             await step
 
+    @override
     async def close(self) -> None:
-        """See `Storage`."""
         await self._link.close()
 
     async def _open(self) -> None:
@@ -127,6 +108,7 @@ class StreamStorage:
         self._frames = StreamLog(link, names, bounds, self._members, self._book, self._metrics)
         for part in (self._book, self._wishes, self._frames):
             await part.open()
+        self.frames, self.wish_store, self.replicas = self._frames, self._wishes, self._book
 
     async def _bucket(self, name: str, ttl_seconds: float | None) -> KeyValue:
         js = self._link.js

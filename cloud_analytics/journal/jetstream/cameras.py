@@ -22,7 +22,7 @@ from cloud_analytics.journal.jetstream.messages import Journalled, SharedCamera,
 from cloud_analytics.journal.jetstream.names import as_key, name_in
 from cloud_analytics.journal.jetstream.reader import Message
 from cloud_analytics.journal.jetstream.tail import Tail
-from cloud_analytics.uplink.edges import QUIET_SECONDS
+from cloud_analytics.journal.replicas import QUIET_SECONDS
 from shared.server.cancellation import ended
 from shared.telemetry.logs import Throttle, logger
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from cloud_analytics.analysis.catalogue import ServedBundle
 from cloud_analytics.frames import Wish
 from cloud_analytics.journal.local.database import Database, open_database
-from cloud_analytics.journal.wish_store import DiskWishStore, StoredWish
+from cloud_analytics.journal.local.wish_store import DiskWishStore
+from cloud_analytics.journal.wish_store import StoredWish
 from cloud_analytics.wishes import WantedGroups, Wishes
 from shared.contract.results import Encoding
 from tests.support.cloud_parts import catalogue_of, metrics

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from cloud_analytics.frames import Received
-from cloud_analytics.journal.backing import LocalStorage, Storage
+from cloud_analytics.journal.backing import Storage
 from cloud_analytics.journal.frame_log import Appended, Arrival, FrameLog
 from cloud_analytics.journal.jetstream.backing import StreamStorage
+from cloud_analytics.journal.local.backing import LocalStorage
 from cloud_analytics.settings import LOCAL_BUS
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet

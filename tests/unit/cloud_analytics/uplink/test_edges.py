@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_analytics.uplink.edges import QUIET_SECONDS, Uplinks
+from cloud_analytics.journal.replicas import QUIET_SECONDS
+from cloud_analytics.uplink.edges import Uplinks
 from cloud_analytics.uplink.outbox import Outbox
 from cloud_analytics.wishes import WantedGroups
 from shared.contract.geometry import Geometry
