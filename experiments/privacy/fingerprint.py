@@ -32,11 +32,6 @@ class Found:
     among_ten: float
     gallery: int
 
-    @property
-    def chance(self) -> float:
-        """The share that guessing finds."""
-        return 1 / self.gallery
-
 
 def saved_again(picture: UInt8Array) -> UInt8Array:
     """The picture out of a JPEG file of quality 50."""

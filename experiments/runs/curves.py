@@ -50,12 +50,6 @@ class Curve:
             return None
         return float(np.exp(np.interp(score, self.score, np.log(self.bpp))))
 
-    def score_at(self, bpp: float) -> float | None:
-        """The score at a rate; None below the cheapest operating point. Above the dearest, that point's."""
-        if bpp < self.bpp[0]:
-            return None
-        return float(np.interp(np.log(bpp), np.log(self.bpp), self.score))
-
 
 def mean_rate_ratio(ours: Curve, other: Curve) -> float | None:
     """Geometric mean of ours / other over the scores that both reach (Bjontegaard 2001, with monotone cubic interpolation).

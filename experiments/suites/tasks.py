@@ -44,11 +44,6 @@ class Task:
     values_of: Callable[[Tensor], Tensor] | None = None
     class_weights: tuple[float, ...] = ()
 
-    @property
-    def label_channels(self) -> int:
-        """Channels of the label where it has any, else 0."""
-        return {"normal": 3, "values": self.outputs}.get(self.kind, 0)
-
     def better(self, a: float, b: float) -> bool:
         """Whether the figure `a` is better than `b`."""
         return a > b if self.higher_is_better else a < b

@@ -18,13 +18,6 @@ from experiments.runs.measure import Point
 from experiments.summary import geometric_mean
 from experiments.table1.results import NAME, Results
 
-LINE_NAMES = {
-    "scale": "scale only",
-    "hyperprior": "mean and scale",
-    "codebook": "codebook",
-    "context": "codebook + context",
-    "linear": "linear path",
-}
 FIGURES = ("cross_entropy", "pixel_accuracy", "non_background_accuracy", "miou")
 HEADER = (
     "scheme", "bytes a frame ↓", "coded bpp ↓", "cross-entropy ↓", "accuracy ↑", "non-background accuracy ↑", "mIoU ↑",

@@ -17,7 +17,6 @@ LABELS = (
 )  # fmt: skip
 """Classes of `segment_semantic`; the index is the id."""
 
-WALLS = ("north", "south", "west", "east")
 Triple = tuple[float, float, float]
 
 

@@ -70,13 +70,6 @@ def striped_paper(seed: int, color: Color, other: Color, stripes: int = 8, size:
     return _texture(result + _noise(rng, (size, size), (2, 0.7))[..., None] * 2.5 + np.zeros((size, 1, 1)))
 
 
-def carpet(seed: int, color: Color, size: int = 384) -> Texture:
-    """Short pile: fine speckle on soft blotches."""
-    rng = np.random.default_rng(seed)
-    field = _noise(rng, (size, size), (0.8, 0.8)) * 9 + _noise(rng, (size, size), (12, 12)) * 3
-    return _texture(np.array(color) + field[..., None])
-
-
 def rug(seed: int, colors: tuple[Color, Color, Color], size: int = 512) -> Texture:
     """A woven rug: border, field and rows of diamonds."""
     rng = np.random.default_rng(seed)
@@ -87,15 +80,6 @@ def rug(seed: int, colors: tuple[Color, Color, Color], size: int = 512) -> Textu
     index = np.where((edge > 0.06) & (diamond > 0.28) & (diamond < 0.36), 2, index)
     weave = _noise(rng, (size, size), (0.7, 0.7)) * 7
     return _texture(np.array(colors, dtype=float)[index] + weave[..., None])
-
-
-def fabric(seed: int, color: Color, folds: int = 9, size: int = 256) -> Texture:
-    """A hanging curtain: upright folds with soft shade."""
-    rng = np.random.default_rng(seed)
-    column = np.arange(size) / size
-    shade = 0.86 + 0.14 * np.sin(2 * np.pi * folds * column + 0.7 * np.sin(2 * np.pi * 3 * column))
-    result = np.array(color)[None, None] * shade[None, :, None]
-    return _texture(result + _noise(rng, (size, size), (0.7, 0.7))[..., None] * 3)
 
 
 def painting(seed: int, height: int = 240, width: int = 320) -> Texture:

@@ -34,9 +34,9 @@ from training.networks.backbone import (
     pretrained_lite0,
     pretrained_lite2,
 )
+from training.networks.task import MOSAIC_CLASSES
 
 INPUT_PX, LABEL_PX, MOSAIC_PX = 256, 128, 32
-MOSAIC_CLASSES = 32
 GEOMETRY_CHANNELS = 6
 BATCH = 16
 TEACHER_VIEWS = 2

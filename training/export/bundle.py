@@ -28,8 +28,8 @@ from training.export.half_precision import store_weights_in_half
 from training.export.quantise import save_entropy_model
 from training.networks.backbone import ImageNetBranch, Trunk, pretrained_lite0
 from training.networks.codec_spec import SPECS
+from training.networks.coded import CodedNetworks
 from training.networks.task_networks import GROUPS, TaskNetworks
-from training.stages.codec import CodedNetworks
 
 RATE_NAMES = ("lowest", "low", "middle", "high")
 MODEL_CARD = "MODEL_CARD.md"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from shared.codec.cdf_tables import FRACTIONS
+from training.networks.scale_grid import gaussian_scales
 
 _TOTAL = 1 << 16
 _TAIL = 2.0**-14
@@ -34,15 +35,6 @@ class CdfArrays:
     offset: NDArray[np.int32]
     cdf: NDArray[np.uint32]
     scale: NDArray[np.float64]
-
-
-def gaussian_scales(count: int = 64, lowest: float = 0.11, highest: float = 32.0) -> NDArray[np.float64]:
-    """The standard deviation behind each scale index: `lowest * (highest/lowest)^(i / (count - 1))`, float64 [count].
-
-    Index 0 is coded as certain. At 0.11 a symbol differs from its rounded mean once in 180 000 if the mean is a whole
-    number; training has to see that index 0 is final (the encoder sets z to the rounded mean there).
-    """
-    return lowest * (highest / lowest) ** (np.arange(count, dtype=np.float64) / (count - 1))
 
 
 def gaussian_cdf_tables(scales: NDArray[np.float64]) -> CdfArrays:

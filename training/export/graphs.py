@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.networks.backbone import F8_CHANNELS, F16_CHANNELS, F32_CHANNELS, Branch, ImageNetBranch, Trunk
+from training.networks.coded import CodedNetworks
 from training.networks.task import DENSE_CHANNELS, DENSE_OUTPUTS, OBJECT_FEATURES, SCENE_FEATURES, dense_result
 from training.networks.task_networks import GROUPS, TaskNetworks
-from training.stages.codec import CodedNetworks
 
 INPUT_PX = 256
 OPSET = 18

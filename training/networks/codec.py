@@ -22,10 +22,10 @@ from compressai.entropy_models import GaussianConditional
 from compressai.ops import LowerBound, quantize_ste
 from torch import Tensor, nn
 
-from training.export.cdf_tables import gaussian_scales
 from training.networks.codec_spec import CodecSpec
 from training.networks.hyperprior import INDEX_UNIT, SCALES, START_INDEX, HyperAnalysis, HyperSynthesis
 from training.networks.layers import at_rate
+from training.networks.scale_grid import gaussian_scales
 from training.networks.transform import GroupDecoder, GroupEncoder, set_to_principal_components
 
 # quantisation gains at the start, coarsest and finest operating point: of the transform's outputs, and of the object feature, which codes

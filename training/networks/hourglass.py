@@ -178,25 +178,10 @@ class HourglassClassDecoder(Frozen):
         return self.fc2(F.relu(self.bn0(self.fc0(rows_columns_channels))))
 
 
-@dataclass(frozen=True)
-class Hourglass:
-    """A task's published network: picture -> h_t -> raw result (`published_result` makes labels of it)."""
-
-    task: str
-    encoder: HourglassEncoder
-    decoder: HourglassDecoder | HourglassClassDecoder
-
-
 def network_files(directory: Path, task: str) -> tuple[Path, Path]:
     """Encoder's and decoder's file in a folder of published files. Raises DataError unless there is exactly one of each."""
     stem = PUBLISHED[task].stem
     return _weight_file(directory, f"{stem}_encoder"), _weight_file(directory, f"{stem}_decoder")
-
-
-def load_hourglass(directory: Path, task: str) -> Hourglass:
-    """Both halves of a task's network from a folder of published files. Raises DataError, naming the file that is missing or refused."""
-    encoder, decoder = network_files(directory, task)
-    return Hourglass(task, load_encoder(encoder), load_task_decoder(decoder, task))
 
 
 def load_task_decoder(path: Path, task: str) -> HourglassDecoder | HourglassClassDecoder:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.export.cdf_tables import gaussian_scales
 from training.networks.codec_spec import CodecSpec
 from training.networks.layers import at_rate, conv
+from training.networks.scale_grid import gaussian_scales
 from training.networks.transform import WIDTH
 
 SCALES = len(gaussian_scales())

@@ -15,6 +15,7 @@ from training.networks.backbone import F8_CHANNELS, F16_CHANNELS, F32_CHANNELS, 
 from training.networks.layers import SeparableResidual, conv, upsample
 
 NECK_CHANNELS = 96
+MOSAIC_CLASSES = 32
 DENSE_CHANNELS = 8
 SCENE_FEATURES = 32
 OBJECT_FEATURES = 48

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
-from training.data.views import MOSAIC_CLASSES
 from training.networks.backbone import Branch
 from training.networks.task import (
     DENSE_OUTPUTS,
+    MOSAIC_CLASSES,
     NECK_CHANNELS,
     SCENE_CLASSES,
     SCENE_FEATURES,

@@ -12,7 +12,7 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,8 @@ from training.data.batches import Batch, Share, stream
 from training.loop import STEP_SEEDS, LoopSettings, train
 from training.losses import WEIGHTS, soft_loss
 from training.networks.backbone import ImageNetBranch, pretrained_lite0
-from training.networks.codec import GroupCodec
 from training.networks.codec_spec import SPECS
+from training.networks.coded import CodedNetworks
 from training.networks.task import dense_result
 from training.networks.task_networks import GROUPS, TaskNetworks
 from training.stages.tasks import task_losses
@@ -50,19 +50,6 @@ class CodecTraining(LoopSettings):
     photos_per_batch: int = 6
     learning_rate: float = 1.5e-3
     task_learning_rate: float = 3e-4
-
-
-class CodedNetworks(nn.Module):
-    """Task networks and one codec per group."""
-
-    def __init__(self, tasks: TaskNetworks) -> None:
-        super().__init__()
-        self.tasks = tasks
-        self.codecs = nn.ModuleDict({group: GroupCodec(SPECS[group]) for group in GROUPS})
-
-    def codec(self, group: str) -> GroupCodec:
-        """The codec of `group`."""
-        return cast(GroupCodec, self.codecs[group])
 
 
 class Reference(nn.Module):

@@ -22,9 +22,9 @@ from shared.model.task_metrics import (
 )
 from training.data.batches import Batch, load
 from training.data.views import LABEL_PX, ViewSet
+from training.networks.coded import CodedNetworks
 from training.networks.task import DENSE_OUTPUTS, OBJECT_CLASSES, SCENE_CLASSES, SEGMENT_CLASSES, dense_result
 from training.networks.task_networks import GROUPS, TaskNetworks
-from training.stages.codec import CodedNetworks
 
 BATCH = 16
 BACKGROUND = (2, 4, 11)

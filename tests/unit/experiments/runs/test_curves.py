@@ -25,7 +25,6 @@ def test_what_is_never_reached_has_no_rate_and_what_is_cheap_has_the_cheapest_po
     curve = Curve.of(POINTS, higher_is_better=True)
     assert curve.rate_at(0.47) is None
     assert curve.rate_at(0.10) == pytest.approx(0.01)
-    assert curve.score_at(0.009) is None
 
 
 def test_where_lower_is_better_the_score_is_the_negative_figure() -> None:

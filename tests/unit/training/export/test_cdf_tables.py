@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import norm
 
 from shared.codec.cdf_tables import CdfTables
-from training.export.cdf_tables import gaussian_cdf_tables, gaussian_scales, save_cdf_tables
+from training.export.cdf_tables import gaussian_cdf_tables, save_cdf_tables
+from training.networks.scale_grid import gaussian_scales
 
 
 def test_the_standard_tables_are_accepted_by_the_codec(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import torch
 
 from training.export.graphs import FEATURES, DecoderGraph, EncoderGraph, export_graphs
 from training.networks.backbone import ImageNetBranch, Trunk, pretrained_lite0
+from training.networks.coded import CodedNetworks
 from training.networks.task_networks import GROUPS, TaskNetworks
-from training.stages.codec import CodedNetworks
 
 COUNTS = (1, 3)
 

@@ -35,7 +35,6 @@ from training.networks.hourglass import (
     load_class_decoder,
     load_decoder,
     load_encoder,
-    load_hourglass,
     load_task_decoder,
     network_files,
 )
@@ -148,11 +147,11 @@ def test_training_leaves_published_networks_as_they_are(class_decoder: Hourglass
 
 
 def test_a_task_is_loaded_from_a_folder_by_the_published_names(weights: Path) -> None:
-    hourglass = load_hourglass(weights, "normal")
-    assert hourglass.task == "normal"
-    assert hourglass.decoder(feature(4)).shape == (1, 3, 64, 64)
+    encoder, decoder = network_files(weights, "normal")
+    load_encoder(encoder)
+    assert load_task_decoder(decoder, "normal")(feature(4)).shape == (1, 3, 64, 64)
     with pytest.raises(DataError, match=r"exactly one file curvature_encoder-DIGEST\.pth, found none"):
-        load_hourglass(weights, "principal_curvature")
+        network_files(weights, "principal_curvature")
     with pytest.raises(DataError, match=r"exactly one file depth_zbuffer_encoder-DIGEST\.pth, found none"):
         network_files(weights, "depth")
 
@@ -168,7 +167,7 @@ def test_two_files_of_one_network_are_refused(weights: Path, tmp_path: Path) -> 
     for name in ("normal_encoder-00000000.pth", "normal_encoder-11111111.pth"):
         os.link(only(weights, "normal_encoder"), tmp_path / name)
     with pytest.raises(DataError, match=r"normal_encoder-00000000\.pth, normal_encoder-11111111\.pth"):
-        load_hourglass(tmp_path, "normal")
+        network_files(tmp_path, "normal")
 
 
 def test_a_file_that_is_not_what_its_name_says_is_refused(weights: Path, tmp_path: Path) -> None:
