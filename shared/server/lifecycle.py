@@ -1,8 +1,9 @@
-"""Start, serve, drain, stop: the same for both services.
+"""The life of a service, the same for both: it starts, serves until a signal comes, drains and stops.
 
-    status = run_service(lambda: EdgeService(settings))     start() -> wait for SIGTERM or SIGINT -> stop()
+    start --ready--> serving --SIGTERM or SIGINT--> stop (drains first) --> exit status 0
+                             --failed-------------> stop -----------------> exit status 1
 
-Law: a first signal drains, a second one stops at once; an error at the start is one line and a non-zero status.
+Law: a first signal drains, a second one stops at once. An error at the start is one line and a non-zero status.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ log = logger("service")
 
 
 class Service(Protocol):
-    """What can be run."""
+    """A service that can be run."""
 
     async def start(self) -> None:
-        """Returns when it is ready; raises TaxonError."""
+        """Return when the service is ready; raises TaxonError."""
 
     async def failed(self) -> BaseException:
-        """Waits until something that must not end has ended, and says why."""
+        """Wait for the first failure and return its reason, as `Supervisor.failed` does."""
 
     async def stop(self) -> None:
-        """Drains within its deadline, then stops."""
+        """Drain within the deadline of the settings, then stop."""
 
 
 def run_service(make: Callable[[], Service]) -> int:
-    """Runs one service until a signal comes; the exit status."""
+    """Run one service until a signal comes; return the exit status."""
     return asyncio.run(_run(make()))
 
 
