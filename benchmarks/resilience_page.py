@@ -21,9 +21,9 @@ def chaos(path: Path) -> str:
     """A row for each kind of fault."""
     found = json.loads(path.read_text())
     rows = [
-        f"{found['seconds']} s of faults with seed {found['seed']}: {found['accepted']} frames accepted, every one delivered once and in "
-        f"order to both subscribers; {sum(found['refused'].values())} refused while the disk was full; the second subscriber came "
-        f"{found['returns']} times."
+        f"{found['seconds']} s of faults with seed {found['seed']}: {found['accepted']} frames were accepted.\n"
+        f"Every one was delivered once and in order to both subscribers.\n"
+        f"{sum(found['refused'].values())} were refused while the disk was full; the second subscriber came {found['returns']} times."
         if not found["broken"]
         else f"**Broken**: {'; '.join(found['broken'])}",
         "",
@@ -49,7 +49,7 @@ def soak(path: Path) -> str:
     last = found["points"][-1]
     rows = [
         f"{last['seconds'] / 60:.0f} minutes at {found['fps']:g} frames a second with seed {found['seed']}: {last['coded']} frames coded, "
-        f"{found['without_result']} without a result, {found['visits']} visits. {'; '.join(found['broken']) or 'Every law was kept.'}",
+        f"{found['without_result']} without a result, {found['visits']} visits.\n{'; '.join(found['broken']) or 'Every law was kept.'}",
         "",
         "| | memory after the warm-up, MB | rise to the end, MB | an hour, MB | descriptors | threads |",
         "|---|---:|---:|---:|---:|---:|",

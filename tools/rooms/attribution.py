@@ -22,9 +22,10 @@ _LICENCE_TEXTS = {
 }
 _HEAD = """# Sample rooms: credits
 
-The pictures show three furnished rooms, rendered by `tools/rooms`. Walls, floors, windows, curtains, rugs, paintings
-and loose books are drawn by that package itself. The furniture is from Debian's package `sweethome3d-furniture` 1.8; the
-models were scaled, placed and given physical materials for rendering; their authors do not endorse this project.
+The pictures show three furnished rooms, rendered by `tools/rooms`.
+Walls, floors, windows, curtains, rugs, paintings and loose books are drawn by that package itself.
+The furniture is from Debian's package `sweethome3d-furniture` 1.8.
+Its models were scaled, placed and given physical materials for rendering; their authors do not endorse this project.
 
 Regenerate the pictures with (mitsuba, mitsuba-oidn and sweethome3d-furniture installed; files that exist are kept):
 
