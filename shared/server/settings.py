@@ -3,47 +3,49 @@
     class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"): ...
     settings = load_settings(EdgeSettings, "taxon edge", argv)
 
-The file is TOML, named with --config or <PREFIX>CONFIG. A field `queue_depth` is the flag --queue-depth, the variable
-TAXON_EDGE_QUEUE_DEPTH and the file's queue_depth. Law: an unknown or impossible setting stops the start, in one line; an unknown
-variable, which may be another program's, is only told (`unknown_variables`).
+The file is TOML, named by --config or <PREFIX>CONFIG.
+A field `queue_depth` is the flag --queue-depth, the variable TAXON_EDGE_QUEUE_DEPTH and the file's line queue_depth.
+Law: an unknown or impossible setting stops the start, in one line. An unknown variable may be another program's, so
+that the service only warns of it (`unknown_variables`).
 """
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    CliSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, CliApp, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
 
 from shared.errors import SettingsRefused
-from shared.server.settings_help import SettingsParser, Variables
+from shared.server.settings_sources import NO_FILE, File, Flags, Variables
 from shared.telemetry.logs import LogFormat, logger
 
 log = logger("service")
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):(?P<port>[0-9]{1,5})", re.ASCII)
 _OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT.*|PORT(_.*)?)")
-"""What it sets for a service that happens to be called after ours."""
-_FROM_PARSING = re.compile(r"Parsing error encountered for (?P<name>\w+): .*", re.DOTALL)
-_NUMBERS = {
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
+"""Kubernetes sets such variables for a service that happens to be called after ours."""
+_COMPLAINTS = {
+    "extra_forbidden": "is no setting, see {program} --help",
+    "value_error": "{error}",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "must match pattern '{pattern}'",
+    "greater_than": "must be greater than {gt:.15g}",
+    "greater_than_equal": "must be greater than or equal to {ge:.15g}",
+    "less_than_equal": "must be less than or equal to {le:.15g}",
+    "bool_parsing": "must be a valid boolean, unable to interpret input",
+    "list_type": "must be a valid list",
+    "dict_type": "must be a valid dictionary",
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "must be a number"),
 }
+"""These words stand for pydantic's own, by the kind of its error."""
 
 
 def checked_address(text: str) -> str:
@@ -66,8 +68,11 @@ Addresses = Annotated[str, AfterValidator(checked_addresses)]
 class ServiceSettings(BaseSettings):
     """What both services can be told. Durations are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, cli_kebab_case=True, cli_implicit_flags=True)
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, cli_kebab_case=True, cli_implicit_flags=True, enable_decoding=False
+    )
 
+    config: Path | None = Field(None, description="TOML file with settings")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged at least")
     http_connections: int = Field(
         800,
@@ -101,93 +106,47 @@ class ServiceSettings(BaseSettings):
     insecure: bool = Field(False, description="go on without TLS or tokens where other machines are reached; warns")
     drain_seconds: float = Field(10.0, gt=0, le=600, description="how long a stopping service finishes its work")
 
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, Variables(settings_cls), File(settings_cls, {})
+
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
 def load_settings(kind: type[Settings], program: str, argv: Sequence[str]) -> Settings:
-    """The settings from `argv`, the environment and the file; raises SettingsRefused in one line; --help prints and exits."""
-    prefix = str(kind.model_config.get("env_prefix", ""))
-    arguments, file = _config_file(list(argv), os.environ.get(f"{prefix}CONFIG"))
-    parser = SettingsParser(program, (kind.__doc__ or "").strip(), prefix)
-
-    class Sourced(kind):  # type: ignore[valid-type,misc]
-        __doc__ = kind.__doc__
-
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            **_: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            flags: CliSettingsSource[Any] = CliSettingsSource(
-                settings_cls,
-                cli_parse_args=arguments,
-                root_parser=parser,
-                add_argument_method=SettingsParser.add_argument,
-                cli_hide_none_type=True,
-            )
-            found: tuple[PydanticBaseSettingsSource, ...] = (init_settings, flags, Variables(settings_cls))
-            return found if file is None else (*found, TomlConfigSettingsSource(settings_cls, file))
-
+    """Return the settings of flags, environment and file; --help exits. Raises SettingsRefused, in one line."""
+    if "--config" in argv[-1:]:
+        raise SettingsRefused(NO_FILE)
     try:
-        sourced = Sourced()
+        return CliApp.run(kind, list(argv), cli_settings_source=Flags(kind, program))
     except ValidationError as error:
-        raise SettingsRefused(_in_one_line(error, program)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsRefused(f"{file}: is no TOML: {error}") from error
-    except (SettingsError, ValueError, OSError) as error:
-        raise SettingsRefused(_of_parsing(kind, " ".join(str(error).split()))) from error
-    return kind.model_construct(**{name: getattr(sourced, name) for name in kind.model_fields})
+        raise SettingsRefused("; ".join(_complaint(problem, program) for problem in error.errors())) from error
 
 
 def unknown_variables(kind: type[ServiceSettings]) -> tuple[str, ...]:
-    """The environment's variables that begin as this service's do and are none of its settings."""
+    """Return the environment's variables that begin as this service's do and are none of its settings."""
     prefix = str(kind.model_config.get("env_prefix", ""))
-    known = {prefix + name.upper() for name in (*kind.model_fields, "config")}
+    known = {prefix + name.upper() for name in kind.model_fields}
     found = [name for name in os.environ if name.startswith(prefix) and name not in known]
     return tuple(sorted(name for name in found if not _OF_KUBERNETES.fullmatch(name.removeprefix(prefix))))
 
 
 def warn_of_unknown_variables(kind: type[ServiceSettings], program: str) -> None:
-    """A line for each, once the logs are set up."""
+    """Log a line for each, once the logs are set up."""
     for name in unknown_variables(kind):
         log.warning("a variable is no setting", variable=name, see=f"{program} --help")
 
 
-def _config_file(argv: list[str], named: str | None) -> tuple[list[str], Path | None]:
-    """Takes --config FILE, or --config=FILE, out of the arguments."""
-    at = next((at for at, word in enumerate(argv) if word == "--config" or word.startswith("--config=")), None)
-    if at is not None:
-        flag, given, value = argv[at].partition("=")
-        if not given and at + 1 < len(argv):
-            value = argv[at + 1]
-        if not value:
-            raise SettingsRefused(f"{flag} needs the name of a TOML file")
-        named, argv = value, argv[:at] + argv[at + (1 if given else 2) :]
-    if named is None:
-        return argv, None
-    if not Path(named).is_file():
-        raise SettingsRefused(f"there is no settings file {named}")
-    return argv, Path(named)
-
-
-def _in_one_line(error: ValidationError, program: str) -> str:
-    told: list[str] = []
-    for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"]) or "settings"
-        said = problem["msg"].removeprefix("Value error, ")
-        said = re.sub(r"^(Input|String) should ", "must ", said)
-        if problem["type"] == "extra_forbidden":
-            said = f"is no setting, see {program} --help"
-        told.append(f"{name}: {_NUMBERS.get(problem['type'], said)} (given: {problem['input']!r})")
-    return "; ".join(told)
-
-
-def _of_parsing(kind: type[ServiceSettings], text: str) -> str:
-    """What a flag should have been, by its description; where the fault is another one, the text itself."""
-    match = _FROM_PARSING.fullmatch(text)
-    field = None if match is None else kind.model_fields.get(match["name"])
-    return text if match is None or field is None else f"{match['name']}: cannot be read ({field.description})"
+def _complaint(problem: ErrorDetails, program: str) -> str:
+    name = ".".join(str(part) for part in problem["loc"]) or "settings"
+    told = _COMPLAINTS.get(problem["type"], problem["msg"].replace("{", "{{").replace("}", "}}"))
+    return f"{name}: {told.format(program=program, **problem.get('ctx', {}))} (given: {problem['input']!r})"

@@ -61,6 +61,10 @@ def test_a_flag_may_be_given_several_times() -> None:
         (("--at", "nowhere"), "at: must be an address, HOST:PORT"),
         (("--at", "127.0.0.1:65536"), "at: must be an address, HOST:PORT"),
         (("--brightness", "lamp"), "brightness: .*how bright each: NAME=NUMBER"),
+        (("--brightness", "lamp=dim"), "brightness.lamp: must be a number"),
+        (("--brightness", "{lamp"), "brightness: is no JSON"),
+        (("--cameras", ""), "cameras: has an empty part"),
+        (("--cameras", "a,"), "cameras: has an empty part"),
         (("--config",), "needs the name"),
         (("--config=",), "needs the name"),
         (("--config", "missing.toml"), "no settings file missing.toml"),
@@ -77,9 +81,43 @@ def test_an_unknown_setting_of_the_file_is_refused(tmp_path: Path) -> None:
     file.write_text("queue_dept = 5\n")
     with pytest.raises(SettingsRefused, match="queue_dept: is no setting, see taxon lamp --help"):
         load("--config", str(file))
+    file.write_text('config = "another.toml"\n')
+    with pytest.raises(SettingsRefused, match=r"lamp\.toml: config is no setting of a file"):
+        load("--config", str(file))
     file.write_text("queue_depth = = 5\n")
     with pytest.raises(SettingsRefused, match=r"lamp\.toml: is no TOML: .*line 1"):
         load(f"--config={file}")
+    file.write_bytes(b"\xff")
+    with pytest.raises(SettingsRefused, match=r"lamp\.toml: is no TOML: .*utf-8"):
+        load(f"--config={file}")
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("queue_depth = 2.5", "queue_depth: must be a whole number"),
+        ("drain_seconds = 1e6", "drain_seconds: must be less than or equal to 600 "),
+        ('drain_seconds = "long"', "drain_seconds: must be a number"),
+        ('cameras = "a"', "cameras: must be a valid list"),
+        ('brightness = ["a"]', "brightness: must be a valid dictionary"),
+        ('bright = "maybe"', "bright: must be a valid boolean"),
+        ("log_level = 3", "log_level: must be 'debug', 'info', 'warning' or 'error'"),
+    ],
+)
+def test_a_line_of_the_file_that_cannot_be_is_told_in_the_projects_words(
+    tmp_path: Path, line: str, complaint: str
+) -> None:
+    file = tmp_path / "lamp.toml"
+    file.write_text(line + "\n")
+    with pytest.raises(SettingsRefused, match=f"^{complaint}"):
+        load("--config", str(file))
+
+
+def test_tables_of_flags_variables_and_the_file_go_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "lamp.toml"
+    file.write_text("brightness = { a = 1, b = 1, c = 1 }\n")
+    monkeypatch.setenv("TAXON_LAMP_BRIGHTNESS", "b=2,c=2")
+    assert load("--config", str(file), "--brightness", "c=3").brightness == {"a": 1, "b": 2, "c": 3}
 
 
 def test_lists_and_tables_are_written_alike_in_flags_and_variables(monkeypatch: pytest.MonkeyPatch) -> None:
