@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
 LIGHT := .venv-cpu
 # The demo takes the full environment where there is one, and otherwise makes the light one.
@@ -11,6 +11,7 @@ DEMO := $(if $(wildcard $(VENV)/.complete),$(VENV),$(LIGHT))
 # One picture of each shipped room.
 PICTURES = $(foreach room,$(wildcard samples/*/),$(or $(word 30,$(sort $(wildcard $(room)*.jpg))),$(firstword $(wildcard $(room)*.jpg))))
 PACKAGES := shared edge_encoder cloud_analytics taxon training experiments tools
+# all.lock has settings of its own, for Python 3.11 and 3.12 alone.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
@@ -125,9 +126,9 @@ e2e-docker: setup ## Build the images, run the Compose stack on a real engine, k
 lock: setup ## Resolve the dependencies anew into requirements/*.lock
 	$(LOCK) $(UPGRADE) --extra cpu --extra video --extra nats pyproject.toml requirements/build.in -o requirements/cpu.lock
 	$(LOCK) $(UPGRADE) -c requirements/cpu.lock --extra cpu --extra nats pyproject.toml -o requirements/services-cpu.lock
-	$(LOCK) $(UPGRADE) -c requirements/cpu.lock --extra gpu --extra cuda --extra nats pyproject.toml -o requirements/services-gpu.lock
+	$(LOCK) $(UPGRADE) -c requirements/cpu.lock --extra cuda --extra nats pyproject.toml -o requirements/services-gpu.lock
 	$(LOCK) $(UPGRADE) -c requirements/cpu.lock requirements/video.in -o requirements/video.lock
-	$(LOCK) $(UPGRADE) --extra cpu --extra video --extra nats --extra train --extra dev pyproject.toml requirements/build.in -o requirements/all.lock
+	$(LOCK) $(UPGRADE) --project requirements/train --extra cpu --extra video --extra nats --extra train --extra dev pyproject.toml requirements/build.in -o requirements/all.lock
 
 .PHONY: clean
 clean: ## Remove what the commands wrote; the environments stay
@@ -135,10 +136,11 @@ clean: ## Remove what the commands wrote; the environments stay
 	find $(PACKAGES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # An environment is complete when its stamp is newer than what it was made from.
+# $(1): its lock file. $(2): the newest Python's minor version, and $(3) in words.
 define environment
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 is missing (Debian: apt-get install python3)" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
-	    || { echo "make: Python 3.11 or 3.12 is needed, $(PYTHON) is another; name one with make PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(2)))' \
+	    || { echo "make: Python $(3) is needed, $(PYTHON) is another; name one with make PYTHON=..." >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null \
 	    || { echo "make: Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@test -x $(@D)/bin/python || "$(PYTHON)" -m venv $(@D)
@@ -150,7 +152,7 @@ endef
 PROTOS := $(wildcard proto/taxon/v1/*.proto)
 
 $(VENV)/.complete: requirements/all.lock pyproject.toml setup.py $(PROTOS)
-	$(call environment,requirements/all.lock)
+	$(call environment,requirements/all.lock,12,3.11 or 3.12)
 
 $(LIGHT)/.complete: requirements/cpu.lock pyproject.toml setup.py $(PROTOS)
-	$(call environment,requirements/cpu.lock)
+	$(call environment,requirements/cpu.lock,13,3.11 to 3.13)

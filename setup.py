@@ -1,6 +1,7 @@
-"""Builds `shared/wire` from `proto/` (see pyproject.toml for everything else).
+"""Builds `shared/wire` from `proto/`, and packs the shipped bundle and clips into the wheel (pyproject.toml has everything else).
 
     proto/taxon/v1/*.proto --protoc, mypy-protobuf--> shared/wire/*_pb2.py, *_pb2_grpc.py, *.pyi
+    models/, samples/ --------copied, in a wheel----> taxon/shipped/models/, taxon/shipped/samples/
 
 The generated modules import one another by the proto package's path, which is this project's command; they are moved
 to `shared.wire` here. Generated code is built, never edited and never committed.
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parent
 WIRE = ROOT / "shared" / "wire"
 PLUGINS = ("mypy", "mypy_grpc")
 OWN_IMPORT = re.compile(r"^(from|import) taxon\.v1\b", re.MULTILINE)
+SHIPPED = ("models", "samples")
 
 
 def generate() -> None:
@@ -31,8 +33,8 @@ def generate() -> None:
     made = ROOT / "build" / "wire"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
-    # The plug-ins lie beside the interpreter, which need not be on PATH.
-    plugins = [f"--plugin=protoc-gen-{name}={Path(sys.executable).parent / f'protoc-gen-{name}'}" for name in PLUGINS]
+    # The plug-ins lie beside the interpreter, which need not be on PATH, or on PATH alone where pip isolates the build.
+    plugins = [f"--plugin=protoc-gen-{name}={_program(f'protoc-gen-{name}')}" for name in PLUGINS]
     outputs = [f"--{kind}_out={made}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     include = [f"-I{ROOT / 'proto'}", f"-I{Path(protoc.__file__).parent / '_proto'}", f"-I{_google_rpc()}"]
     if status := protoc.main(["protoc", *include, *plugins, *outputs, *protos]):
@@ -41,6 +43,15 @@ def generate() -> None:
         old.unlink()
     for path in sorted((made / "taxon" / "v1").iterdir()):
         (WIRE / path.name).write_text(OWN_IMPORT.sub(r"\1 shared.wire", path.read_text()))
+
+
+def _program(name: str) -> Path:
+    """Return where a build tool's program is."""
+    folder = str(Path(sys.executable).parent)
+    found = shutil.which(name, path=folder) or shutil.which(name)
+    if found is None:
+        raise SystemExit(f"{name} is missing: the build needs what requirements/build.in lists")
+    return Path(found)
 
 
 def _google_rpc() -> Path:
@@ -54,9 +65,20 @@ class BuildWire(build_py):
     """build_py, after the contracts have been compiled."""
 
     def run(self) -> None:
-        """Generates, then builds as always."""
+        """Generates, builds as always, and packs what is shipped beside the code."""
         generate()
         super().run()
+        # An editable install finds them in the tree.
+        if not self.editable_mode:
+            self._pack()
+
+    def _pack(self) -> None:
+        """Copies the folders that are there: the images are built without, since they have their bundle elsewhere."""
+        packed = Path(self.build_lib) / "taxon" / "shipped"
+        shutil.rmtree(packed, ignore_errors=True)
+        for folder in SHIPPED:
+            if (ROOT / folder).is_dir():
+                shutil.copytree(ROOT / folder, packed / folder)
 
 
 class EditableWire(editable_wheel):

@@ -12,11 +12,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
+from shared.model.shipped import SHIPPED_BUNDLES
 from shared.server.settings import Address, ServiceSettings
 
 MEBIBYTE = 1 << 20
-SHIPPED_BUNDLES = Path(__file__).resolve().parents[1] / "models"
-
 
 LOCAL_BUS = "local"
 _BUS_URL = re.compile(r"(nats|tls)://[^\s,]+")

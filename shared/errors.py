@@ -46,9 +46,10 @@
     |  |- DeadlinePassed              the answer took too long
     |- CommandError*                  what the command refuses by itself
     |  |- UsageError*                 the command line asks for what cannot be; exit status 2
+    |  |  |- MissingExtra*            the command needs packages that are not installed
+    |  |  |- NeedsCheckout*           the command's code is not in the wheel
     |  |- InputError*                 a file that cannot be read
     |  |- OutputError*                a file that cannot be written
-    |  |- MissingExtra*               the command needs packages that are not installed
     |  |- ChildDied*                  a process of the demo ended by itself
     |- DataError*                     a data set that is missing or incomplete
     |- ExportError*                   a bundle that cannot be written

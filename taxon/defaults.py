@@ -1,4 +1,4 @@
-"""Where things are when the command line does not say: the environment, then the source tree."""
+"""Where things are when the command line does not say: what the environment names, then what was shipped with this code."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 from pathlib import Path
 
 from shared.model.bundle import Bundle
+from shared.model.shipped import SHIPPED_BUNDLE
 from taxon.errors import InputError
-
-SHIPPED_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "indoor" / "2"
 
 
 def bundle_directory(given: Path | None) -> Path:
-    """`--bundle`, else TAXON_BUNDLE, else the bundle that the source tree ships."""
+    """Return `--bundle`, else TAXON_BUNDLE, else the bundle that was shipped with this code."""
     if given is not None:
         return given
     named = os.environ.get("TAXON_BUNDLE")

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from taxon.errors import MissingExtra
+from taxon.errors import MissingExtra, NeedsCheckout
 
-OWN_PACKAGES = ("shared", "edge_encoder", "cloud_analytics", "taxon")
+INSTALLED_PACKAGES = ("shared", "edge_encoder", "cloud_analytics", "taxon")
+CHECKOUT_PACKAGES = ("training", "experiments")
+"""Packages of this project that the wheel leaves out."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Command:
     takes_argv: bool = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Raises MissingExtra where a package of the extra is not installed."""
+        """Add the options; raises MissingExtra or NeedsCheckout where the code or its packages are not installed."""
         self._function(self.add_arguments_name)(parser)
 
     def run(self, arguments: argparse.Namespace | Sequence[str]) -> int:
@@ -46,17 +48,21 @@ class Command:
                 warnings.simplefilter("ignore", FutureWarning)
                 return getattr(import_module(self.module), name)
         except ModuleNotFoundError as error:
-            if (error.name or "").split(".")[0] in OWN_PACKAGES:
+            package = (error.name or "").split(".")[0]
+            # Only the package itself can be absent rightly; a module that is missing inside one is a fault of ours.
+            if error.name in CHECKOUT_PACKAGES:
+                raise NeedsCheckout(self.name) from error
+            if package in INSTALLED_PACKAGES + CHECKOUT_PACKAGES:
                 raise
             raise MissingExtra(self.name, self.extra, error.name) from error
 
 
 _COMMANDS = (
     Command("demo", "cameras, edge, cloud and a live table, all on this machine", "taxon.commands.demo"),
-    Command("edge", "run the edge service", "taxon.commands.edge", takes_argv=True),
-    Command("cloud", "run the cloud service", "taxon.commands.cloud", takes_argv=True),
-    Command("camera", "play a folder, video or webcam to an edge", "taxon.commands.camera"),
-    Command("watch", "subscribe to results: a live table, or files", "taxon.commands.watch"),
+    Command("edge", "run the edge service", "taxon.commands.edge", "edge", takes_argv=True),
+    Command("cloud", "run the cloud service", "taxon.commands.cloud", "cloud", takes_argv=True),
+    Command("camera", "play a folder, video or webcam to an edge", "taxon.commands.camera", "service"),
+    Command("watch", "subscribe to results: a live table, or files", "taxon.commands.watch", "service"),
     Command(
         "token", "make a token for a camera, subscriber or edge, and its line of a token file", "taxon.commands.token"
     ),

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from shared.shipped import SHIPPED_SAMPLES
 from shared.telemetry.logs import configure_logs
 from taxon.commands.common import add_bundle_option
 from taxon.defaults import bundle_directory, load_bundle
@@ -20,7 +21,6 @@ from taxon.live.options import positive
 from taxon.live.ports import free_places
 from taxon.live.stopping import Stop, run_live
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 ROOMS = ("kitchen", "living_room", "bedroom")
 DEFAULT_FPS = 2.0
 DEFAULT_FOLDER = Path("out/demo")
@@ -59,9 +59,9 @@ async def _demonstrated(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> DemoPlan:
     """What is played; raises BundleError or InputError before any process is started."""
     load_bundle(arguments.bundle)
-    rooms = tuple(SAMPLES / room for room in ROOMS)
+    rooms = tuple(SHIPPED_SAMPLES / room for room in ROOMS)
     missing = [str(room) for room in rooms if not room.is_dir()]
     if missing:
-        raise InputError(f"the demo's clips are missing: {', '.join(missing)}; take the whole checkout")
+        raise InputError(f"the demo's clips are missing: {', '.join(missing)}; install the whole wheel, or take the whole checkout")
     bundle = bundle_directory(arguments.bundle).resolve()
     return DemoPlan(rooms, arguments.fps, arguments.duration, bundle, arguments.folder, free_places())

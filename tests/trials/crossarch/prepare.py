@@ -22,7 +22,7 @@ LOCK = ROOT / "requirements" / "all.lock"
 OLDEST_NUMPY = "1.26.0"
 """The oldest that pyproject.toml allows; a test compares the two."""
 NEXT_NUMPY = "2.4.6"
-"""Newer than what pyproject.toml allows: what a later release may bring."""
+"""Of numpy 2, which Python 3.13 needs; the lock file has 1.26 for the older ones."""
 OLDEST_RUNTIME = "1.22.0"
 """The oldest ONNX Runtime that pyproject.toml allows; a test compares the two."""
 _AARCH64 = [f"--platform=manylinux{tag}_aarch64" for tag in ("_2_28", "_2_27", "2014", "_2_17")]
