@@ -62,6 +62,8 @@ def _plan(arguments: argparse.Namespace) -> DemoPlan:
     rooms = tuple(SHIPPED_SAMPLES / room for room in ROOMS)
     missing = [str(room) for room in rooms if not room.is_dir()]
     if missing:
-        raise InputError(f"the demo's clips are missing: {', '.join(missing)}; install the whole wheel, or take the whole checkout")
+        raise InputError(
+            f"the demo's clips are missing: {', '.join(missing)}; install the whole wheel, or take the whole checkout"
+        )
     bundle = bundle_directory(arguments.bundle).resolve()
     return DemoPlan(rooms, arguments.fps, arguments.duration, bundle, arguments.folder, free_places())

@@ -34,7 +34,7 @@ def free_port() -> int:
 class ServiceProcess:
     """`taxon edge` or `taxon cloud`. folder: for its data and log. options: further flags. host: where it listens.
 
-    before: what stands before the command, such as the network namespace that it runs in. environment: beside this process's own.
+    command: another installation's `taxon`. before: what stands before it, such as the network namespace that it runs in. environment: beside this process's own.
     ca: whom to trust where it speaks TLS; None for plain text. token: for its metrics.
     """
 
@@ -45,6 +45,7 @@ class ServiceProcess:
     rpc_port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
     host: str = "127.0.0.1"
+    command: Sequence[str] = (sys.executable, "-m", "taxon")
     before: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     ca: Path | None = None
@@ -65,7 +66,7 @@ class ServiceProcess:
     async def start(self) -> None:
         """Returns when it is ready; raises AssertionError with the log's end where it does not become so."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        argv = [*self.before, sys.executable, "-m", "taxon", self.kind, "--log-format", "json"]
+        argv = [*self.before, *self.command, self.kind, "--log-format", "json"]
         argv += ["--rpc", self.rpc, "--http", f"{self.host}:{self.http_port}", "--data", str(self.folder / "data")]
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
