@@ -3,7 +3,7 @@
     a checkout --------> models/, samples/ beside the packages
     an installed wheel -> taxon/shipped/models/, taxon/shipped/samples/ (setup.py packs them)
 
-Law: no look-up depends on the working directory. A folder that was not shipped is named all the same, so that the error can say where it is missing.
+Law: no look-up depends on the working directory. A folder that was not shipped has a name all the same, for the error that misses it.
 """
 
 from __future__ import annotations

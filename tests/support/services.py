@@ -34,7 +34,8 @@ def free_port() -> int:
 class ServiceProcess:
     """`taxon edge` or `taxon cloud`. folder: for its data and log. options: further flags. host: where it listens.
 
-    command: another installation's `taxon`. before: what stands before it, such as the network namespace that it runs in. environment: beside this process's own.
+    command: another installation's `taxon`. before: what stands before it, such as the network namespace that it runs in.
+    environment: beside this process's own.
     ca: whom to trust where it speaks TLS; None for plain text. token: for its metrics.
     """
 
