@@ -40,7 +40,17 @@ SCRIPTS = [
     )
     if path.is_file() and path.suffix not in {".json", ".pyc"}
 ]
-MADE = ("out/", "dist/", "build/", "work/", "certificates/", ".venv", "shared/wire/", "taxon/shipped/", "deploy/alertmanager/secrets/")
+MADE = (
+    "out/",
+    "dist/",
+    "build/",
+    "work/",
+    "certificates/",
+    ".venv",
+    "shared/wire/",
+    "taxon/shipped/",
+    "deploy/alertmanager/secrets/",
+)
 """What a command makes, or an operator."""
 WIRE_NAMES = ("taxon.v1", "taxon.alive", "taxon.token", "taxon.wall")
 """Names in protocols that look like modules of the command."""
