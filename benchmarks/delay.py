@@ -23,8 +23,8 @@ from cloud_analytics.decoding.heads import results
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
 from shared.model.bundle import Bundle
+from shared.model.shipped import SHIPPED_BUNDLE
 from taxon.client import CameraClient, Outcome, Subscriber, Wish
-from taxon.defaults import SHIPPED_BUNDLE
 from tests.support.services import ServiceProcess, running
 
 RATES_FPS = (1, 10, 30)

@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.sizing import usage
 from shared.contract.packets import Packet
 from shared.model.bundle import Bundle
-from taxon.defaults import SHIPPED_BUNDLE
+from shared.model.shipped import SHIPPED_BUNDLE
 from tests.support.nats_server import NatsServer
 from tests.support.services import ServiceProcess, running
 from tests.support.small_edge import SmallEdge, coded_packets

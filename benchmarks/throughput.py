@@ -25,8 +25,8 @@ from cloud_analytics.decoding.heads import results
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
 from shared.model.bundle import Bundle
+from shared.model.shipped import SHIPPED_BUNDLE
 from taxon.client import CameraClient, CameraFrame, Outcome, Subscriber, Wish
-from taxon.defaults import SHIPPED_BUNDLE
 from tests.support.services import ServiceProcess, running
 
 CAMERAS = 3

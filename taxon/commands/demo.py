@@ -11,7 +11,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from shared.shipped import SHIPPED_SAMPLES
+from shared.model.shipped import SHIPPED_SAMPLES
 from shared.telemetry.logs import configure_logs
 from taxon.commands.common import add_bundle_option
 from taxon.defaults import bundle_directory, load_bundle

@@ -18,8 +18,8 @@ from edge_encoder.encoding.preprocess import preprocess
 from shared.codec.bitstream import cut, parse, serialise
 from shared.codec.latents import Latent
 from shared.model.bundle import Bundle
+from shared.model.shipped import SHIPPED_BUNDLE
 from shared.model.tasks import TASKS
-from taxon.defaults import SHIPPED_BUNDLE
 
 ROOT = Path(__file__).parents[2]
 PICTURES = sorted((ROOT / "samples").glob("*/030.jpg"))

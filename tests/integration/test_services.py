@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from cloud_analytics.decoding.heads import results as results_of
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
 from shared.model.bundle import Bundle
+from shared.model.shipped import SHIPPED_BUNDLE
 from taxon.client import (
     CameraClient,
     CameraFrame,
@@ -32,7 +34,6 @@ from taxon.client import (
     TensorResult,
     Wish,
 )
-from taxon.defaults import SHIPPED_BUNDLE
 from tests.support.link import Link
 from tests.support.services import ServiceProcess, running
 
@@ -154,7 +155,7 @@ async def test_every_result_once_in_order_and_equal_to_the_commands(tmp_path: Pa
 def journalled(cloud: ServiceProcess) -> dict[tuple[str, int], bytes]:
     """The bitstreams that the cloud received, from its journal."""
     (path,) = [path for path in (cloud.folder / "data").iterdir() if path.suffix in (".sqlite", ".sqlite3", ".db")]
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         rows = database.execute(
             "SELECT cameras.name, sequence, bitstream FROM frames JOIN cameras ON cameras.number = frames.camera"
         ).fetchall()

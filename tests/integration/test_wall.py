@@ -15,11 +15,11 @@ from prometheus_client import CollectorRegistry
 
 from cloud_analytics.wall import WALL_OPEN_PATHS, add_wall
 from shared.model.bundle import Bundle
+from shared.model.shipped import SHIPPED_BUNDLE
 from shared.model.tasks import TASKS
 from shared.server.access.callers import Access
 from shared.server.access.token_file import Tokens
 from shared.server.http_server import WebServer, web_app
-from taxon.defaults import SHIPPED_BUNDLE
 from tests.support.authority import TokenFolder
 from tests.support.chromium import CHROMIUM, DESK, PHONE, OpenWall, chromium, wall_in
 from tests.support.wall_feeder import Feeder

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import Refused
+from shared.model.shipped import SHIPPED_BUNDLE
 from taxon.client import CameraClient
-from taxon.defaults import SHIPPED_BUNDLE
 from tests.support.dashboard_drawing import Answers, draw
 from tests.support.live_wall import ROOMS, CameraProcess
 from tests.support.measured_stack import THRIFTY, MeasuredStack, measured_stack

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.playing import TASK_NAMES, pictures
+from shared.model.shipped import SHIPPED_BUNDLE
 from taxon.client import CameraClient, Outcome, Subscriber, Wish
-from taxon.defaults import SHIPPED_BUNDLE
 from tests.support.services import ServiceProcess, running
 from tests.support.vital_signs import signs
 from tests.trials.soak.report import Point, Soak, line

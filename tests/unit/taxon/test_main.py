@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.model.shipped import SHIPPED_BUNDLE
 from taxon import commands
 from taxon.commands import COMMANDS
 from taxon.commands.common import for_each, names_of
-from taxon.defaults import SHIPPED_BUNDLE, bundle_directory, data_folder
+from taxon.defaults import bundle_directory, data_folder
 from taxon.errors import InputError, UsageError
 from taxon.main import build_parser, main
 

@@ -13,7 +13,7 @@ from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
 from shared.errors import CorruptBitstream
 from shared.model.bundle import Bundle
-from taxon.defaults import SHIPPED_BUNDLE
+from shared.model.shipped import SHIPPED_BUNDLE
 from tests.trials.crossarch.decode import latents_of
 from tests.trials.crossarch.encode import latents_of as analysed
 from tests.trials.crossarch.encode import moved
