@@ -162,7 +162,7 @@ def _opener(arguments: argparse.Namespace, with_unseen: bool) -> OpenSuite:
 
 
 def _taskonomy_folders(arguments: argparse.Namespace) -> tuple[Path, Path]:
-    """Of data (--data or TAXON_DATA) and published networks; raises DataError for what is not there."""
+    """Return the folders of data (--data or TAXON_DATA) and published networks; raises DataError for one that is not there."""
     if arguments.weights is None or not arguments.weights.is_dir():
         found = "--weights is missing" if arguments.weights is None else f"{arguments.weights} is no folder"
         raise DataError(

@@ -72,7 +72,7 @@ def table(found: Iterable[Claim]) -> str:
 
 
 def geometric_mean(values: Iterable[float | None]) -> float | None:
-    """Of the values that are there; None of none."""
+    """Return the geometric mean of the values that are there; None without any."""
     logs = [math.log(value) for value in values if value is not None]
     return math.exp(sum(logs) / len(logs)) if logs else None
 

@@ -20,7 +20,7 @@ def save(path: Path, **state: Any) -> None:
 
 
 def load(path: Path, device: str) -> dict[str, Any] | None:
-    """What `save` wrote, or None where there is nothing yet."""
+    """Return the checkpoint that `save` wrote, or None where there is nothing yet."""
     return torch.load(path, map_location=device, weights_only=True) if path.exists() else None
 
 

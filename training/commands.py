@@ -124,7 +124,7 @@ def device_of(name: str) -> str:
 
 
 def set_threads(threads: int) -> None:
-    """Of torch's operators; 0 leaves torch its own choice."""
+    """Set how many threads torch's operators use; 0 leaves the choice to torch."""
     # the smallest gradients of clipped activations are denormal numbers, which CPUs compute many times slower
     torch.set_flush_denormal(True)
     if threads:

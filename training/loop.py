@@ -35,7 +35,7 @@ AnyBatch = TypeVar("AnyBatch", bound=Movable)
 
 @dataclass(frozen=True, kw_only=True)
 class LoopSettings:
-    """What all stages have in common."""
+    """The settings that all stages have in common."""
 
     steps: int
     weight_decay: float

@@ -1,7 +1,7 @@
 """Task losses L_d (eq. 8), each the metric that the task is judged by or its differentiable stand-in.
 
-Every function takes raw head outputs [N, C, 64, 64] and compares them with a quarter of the labels' 128x128 pixels, one of each 2x2
-block, the same corner of all blocks, drawn anew each time: labels are not averaged across edges, and all are seen in time.
+Every function takes raw head outputs [N, C, 64, 64] and compares them with a quarter of the labels' 128x128 pixels.
+Of each 2x2 block it takes the same corner, drawn anew each time. So no label is averaged across an edge, and all are seen in time.
 Frames without the label count nothing.
 """
 

@@ -44,7 +44,7 @@ class PictureCodec(Protocol):
 
     @property
     def name(self) -> str:
-        """What tables and figures call it."""
+        """The codec's name in tables and figures."""
 
     @property
     def qualities(self) -> tuple[int, ...]:
@@ -134,7 +134,7 @@ def nal_units(stream: bytes) -> list[bytes]:
 
 
 def is_slice(unit: bytes) -> bool:
-    """Whether a NAL unit carries picture data (types 0..31) and not a parameter set or SEI (ITU-T H.265, table 7-1)."""
+    """Return True for a NAL unit with picture data (types 0..31): no parameter set, no SEI (ITU-T H.265, table 7-1)."""
     return (unit[0] >> 1) & 0x3F < 32
 
 

@@ -3,7 +3,7 @@
     y * gain --round--> z0 --v, mu, sigma--> each z_k moves one step towards mu_k where the bits saved outweigh the error added
 
 At high rate a uniform quantiser with entropy coding trades bits for squared error at 6 / ln 2 bits per squared step (dR = -dlnD / (2 ln 2),
-D = step^2 / 12): that is the exchange rate here, a constant, never tuned.
+D = step^2 / 12). That is the exchange rate here: a constant, never tuned.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a stolen bitstream reveals: the best pixel decoder that can be trained on it here, and what gives its figures a meaning.
+"""Measure what a stolen bitstream reveals: the best pixel decoder that can be trained on it here, beside its controls.
 
     pictures --bitstreams--> what the thief sees --attack--> pictures again --judge--> PSNR, SSIM
                     |                                            beside: no bits, another's bits, no rounding, JPEG of as many bytes

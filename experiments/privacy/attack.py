@@ -67,7 +67,7 @@ class Check:
 
     @property
     def score(self) -> float:
-        """What is chosen by: the mean over the operating points, the unrounded stage left out."""
+        """Return the figure that choices are made by: the mean over the operating points without the unrounded stage."""
         return sum(self.psnr_db[:-1]) / (len(self.psnr_db) - 1)
 
 
@@ -81,12 +81,12 @@ class Attack:
 
     @property
     def parameters(self) -> int:
-        """How many numbers were trained."""
+        """The number of trained parameters."""
         return sum(p.numel() for p in self.network.parameters())
 
 
 def told_of(seen: Seen, stage: int) -> Told:
-    """What the network reads, of bitstreams of one stage."""
+    """Return what the network reads of the bitstreams of one stage."""
     grid, latent, vector = (torch.from_numpy(np.ascontiguousarray(v)) for v in (seen.grid, seen.latent, seen.vector))
     return Told(grid, latent, vector, torch.full((len(grid),), stage))
 

@@ -33,7 +33,7 @@ _OUTPUT = "unrounded"
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What N bitstreams of one stage tell, as the attack takes it.
+    """The content of N bitstreams of one stage, as the attack takes it.
 
     grid [N, C, G, G]: the dense features h^_t of all groups. latent [N, c, g, g]: the spatial latents z. vector [N, V]: the vector latents
     and features. bytes_: int64 [N], whole bitstreams with headers and check sums; 0 where there is none.
@@ -71,7 +71,7 @@ class Thief:
         return (*(point.name for point in points), UNROUNDED)
 
     def steal(self, pictures: npt.NDArray[np.uint8]) -> list[Seen]:
-        """What the bitstreams of pictures uint8 [N, H, W, 3] tell, for every stage."""
+        """Return what the bitstreams of pictures uint8 [N, H, W, 3] tell, for every stage."""
         features = self.opened.graphs.run(self.bundle.manifest.backbone, {"image": pictures})
         rates = len(self.bundle.manifest.operating_points)
         return [

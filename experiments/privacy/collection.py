@@ -67,7 +67,7 @@ class Collection:
         return np.stack(found)
 
     def seen(self, stage: int, indices: Sequence[int] | npt.NDArray[np.int64]) -> Seen:
-        """What the bitstreams of one stage tell of some views."""
+        """Return what the bitstreams of one stage tell of some views."""
         grid, latent, vector = (self.take(f"{name}_{stage}", indices).astype(np.float32) for name in ARRAYS)
         return Seen(grid, latent, vector, self.take(f"bytes_{stage}", indices))
 

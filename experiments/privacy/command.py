@@ -1,4 +1,4 @@
-"""`taxon experiment privacy`: arguments to a setup, the results file, the report, and one line that says whether the law holds.
+"""`taxon experiment privacy`: its arguments, results file and report, and one line that says whether the law holds.
 
 --data, --bundle, --work --> PrivacySetup --collect--> privacy.json --report--> privacy.md, figures --broken_laws--> exit status
 """
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace, output: Path) -> int:
 
 
 def setup_of(arguments: argparse.Namespace, bundle: Bundle) -> PrivacySetup:
-    """What the arguments ask for; raises DataError for data or samples that are not there."""
+    """Return the setup that the arguments ask for; raises DataError for data or samples that are not there."""
     sources = sources_of(data_folder(arguments), arguments.samples)
     if not sources["samples"]:
         raise DataError(f"{arguments.samples} has no <room>/<number>.jpg: give the shipped samples with --samples")
@@ -75,7 +75,7 @@ def setup_of(arguments: argparse.Namespace, bundle: Bundle) -> PrivacySetup:
 
 
 def _command(arguments: argparse.Namespace) -> str:
-    """What makes the results file again, without what only says where things are."""
+    """Return the command that makes the results file again, without options that only name folders."""
     return f"taxon experiment {NAME}" + (f" --steps {arguments.steps}" if arguments.steps else "")
 
 

@@ -1,4 +1,4 @@
-"""What the attack's figures are compared with, all judged on the same pixels.
+"""The controls that the attack's figures are compared with, all judged on the same pixels.
 
 no bits          the mean of the attacker's whole pictures: the best that can be shown of nothing, by PSNR
 another's bits   the attack on the bitstream of another frame: what it merely assumes about rooms
@@ -46,12 +46,12 @@ def mean_picture(fit: Collection) -> Tensor:
 
 
 def others(count: int) -> npt.NDArray[np.int64]:
-    """For each frame another one, far from it in the split's order, where neighbours may show the same room."""
+    """Return for each frame another one, far from it in the split's order, where neighbours may show the same room."""
     return (np.arange(count) + max(1, count // 2)) % count
 
 
 def small_picture(fitted: Sequence[Fitted | None], wanted: Tensor, instead: Tensor) -> SmallPicture:
-    """What the chosen files show. wanted [N, 3, H, W]; instead [3, S, S]: shown where no file fits."""
+    """Return the pictures in the chosen files. wanted: [N, 3, H, W]. instead: [3, S, S], shown where no file fits."""
     sent = [one for one in fitted if one is not None]
     if not sent:
         return SmallPicture(0.0, None, None, None)

@@ -2,8 +2,10 @@
 
     picture --shrink to a side, colour or grey--> codec at a quality --file of at most so many bytes--> decode --enlarge--> PSNR
 
-Every side, colour and quality of a grid is tried, and the nearest picture by PSNR is taken, which only somebody who has the original
-can do: a bound on what such a file could show. The whole file counts, headers included. Law: no chosen file is longer than its budget.
+Every side, colour and quality of a grid is tried, and the nearest picture by PSNR is taken.
+Only somebody who has the original can do that, so it bounds what such a file could show.
+The whole file counts, headers included.
+Law: no chosen file is longer than its budget.
 """
 
 from __future__ import annotations
@@ -113,7 +115,7 @@ def _at_judged_size(picture: UInt8Array) -> NDArray[np.float32]:
 def fitted_files(
     folder: Path, pictures: Sequence[UInt8Array], budgets: Sequence[Sequence[int]], codec: PictureCodec, workers: int
 ) -> list[list[Fitted | None]]:
-    """For each picture, the best file within each of its budgets (bytes). What was searched is kept in `folder`, chunk by chunk."""
+    """Return for each picture the best file within each of its budgets (bytes). Results are kept in `folder`, chunk by chunk."""
     chunks = [
         Chunk(
             folder / f"{codec.name}-{first:05}.json",

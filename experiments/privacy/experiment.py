@@ -125,7 +125,7 @@ def _found(stolen: Stolen, stage: int, copies: Collection) -> Found:
 
 
 def broken_laws(found: Mapping[str, Any], bundle: Bundle) -> list[str]:
-    """What a results file breaks, in words: nothing, where its figures mean something.
+    """Say in words which laws a results file breaks; none where its figures mean something.
 
     On validation frames the attack must beat the constant picture and another frame's bitstream, in PSNR and in SSIM, at every operating
     point; and the file must be of this very bundle.

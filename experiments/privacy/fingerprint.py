@@ -1,4 +1,6 @@
-"""Whether a stolen bitstream tells which picture it is of: a gallery's pictures are encoded by the public bundle, and the nearest is taken.
+"""Test whether a stolen bitstream tells which picture it is of.
+
+A gallery's pictures are encoded by the public bundle, and the nearest is taken.
 
     stolen bitstream --z--> distance to every gallery picture's z at the same operating point --> rank of the true one
 
@@ -61,7 +63,7 @@ def copied(source: Source, kind: str) -> Image.Image:
 
 
 def found_in(stolen: Seen, copies: Seen, distractors: Seen) -> Found:
-    """How often the true picture (`copies`, in the order of `stolen`) is nearest among all copies and distractors."""
+    """Return how often the true picture (`copies`, in the order of `stolen`) is nearest among all copies and distractors."""
     gallery = np.concatenate([_flat(copies), _flat(distractors)])
     deviation = gallery.std(0)
     factor = np.where(deviation > 1e-3, 1 / np.maximum(deviation, 1e-3), 0.0)

@@ -1,4 +1,4 @@
-"""How near a picture is to the one that the camera saw: PSNR, SSIM and correlation, of every picture at the network's input size.
+"""Judge how near a picture is to the one that the camera saw: PSNR, SSIM and correlation at the network's input size.
 
     pictures [N, 3, h, w] --enlarge--> [N, 3, 256, 256] --compared with the camera's--> Likeness, means over frames
 
@@ -27,7 +27,7 @@ class Likeness:
     correlation: float
 
     def as_json(self) -> dict[str, float]:
-        """For a results file."""
+        """Return the figures as a results file keeps them."""
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 

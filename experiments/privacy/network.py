@@ -21,7 +21,7 @@ PLACES = 16
 
 @dataclass(frozen=True)
 class Told:
-    """What N bitstreams tell. grid [N, C, G, G], latent [N, c, g, g], vector [N, V], stage int64 [N]."""
+    """The content of N bitstreams. grid [N, C, G, G], latent [N, c, g, g], vector [N, V], stage int64 [N]."""
 
     grid: Tensor
     latent: Tensor

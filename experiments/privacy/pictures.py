@@ -39,7 +39,7 @@ class Source:
 
 
 Sources = Mapping[str, Sequence[Source]]
-"""By split: `fit` with its views, and each of JUDGED."""
+"""The sources by split: `fit` with its views, and each of JUDGED."""
 
 
 def sources_of(data: Path, samples: Path) -> dict[str, list[Source]]:

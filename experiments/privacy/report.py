@@ -1,4 +1,4 @@
-"""What a stolen bitstream reveals, for readers: tables and curves of the attack beside its controls.
+"""Report what a stolen bitstream reveals: tables and curves of the attack beside its controls.
 
 privacy.json --Results--> privacy.md, and privacy.png, privacy.svg: PSNR, SSIM and correlation over bytes
 """

@@ -40,7 +40,7 @@ class Stolen:
 
     @property
     def rates(self) -> int:
-        """How many operating points there are; the stage behind them is without rounding."""
+        """The number of operating points; the stage behind them is without rounding."""
         return len(self.stages) - 1
 
 

@@ -33,7 +33,7 @@ class TaskCurves:
 
     @property
     def shown(self) -> Quantity:
-        """How its figure is shown."""
+        """The form in which its figure is shown."""
         return quantity(self.name, self.figure)
 
     def value(self, point: Point) -> float:

@@ -1,7 +1,7 @@
 """Direct labels: the name of a curve beside the curve, where it hides nothing.
 
-Candidates lie around points of the curve; each is priced by what it would cover (other labels, any curve), by what it would leave of
-the panel, and by how near other curves are; the cheapest is taken, label by label, in the order given.
+Candidates lie around points of the curve. Each is priced by what it would cover (other labels, any curve), by what it would leave of
+the panel, and by how near other curves are. The cheapest is taken, label by label, in the order given.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ SUITES = {"nyuv2": "NYU Depth v2", "taskonomy": "Taskonomy"}
 
 @dataclass(frozen=True)
 class Quantity:
-    """How a figure is shown. factor: what a value is multiplied by. unit: put behind it, "" for a pure number."""
+    """The form in which a figure is shown. factor: multiplies the value. unit: stands behind it, "" for a pure number."""
 
     name: str
     unit: str = ""
@@ -99,7 +99,7 @@ METRES = Quantity("L1 error", " m", 1.0, 3)
 
 
 def quantity(task: str, figure: str) -> Quantity:
-    """How a task's figure is shown."""
+    """Return the form in which a task's figure is shown."""
     if task == "depth" and figure == "l1":
         return METRES
     return QUANTITIES.get(figure, Quantity(figure.replace("_", " ")))

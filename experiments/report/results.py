@@ -31,7 +31,7 @@ def reading(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Made:
-    """How a results file was made. frames: {split: count}; command: what makes it again."""
+    """The making of a results file. frames: {split: count}. command: makes the file again."""
 
     suite: str
     networks_sha256: str
@@ -89,7 +89,7 @@ def plateau_of(data: Mapping[str, Any]) -> Plateau:
 
 
 def tolerance_text(limit: float, control: float) -> str:
-    """How far from the control group's figure a plateau may begin, as the file has it; a share of nothing is nothing."""
+    """Say how far from the control group's figure a plateau may begin, by the results file."""
     return f"{100 * abs(1 - limit / control):.2g} %" if control else "0 %"
 
 

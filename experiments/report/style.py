@@ -1,4 +1,4 @@
-"""How figures look: fonts, lines, one colour for each scheme wherever it appears, and files that are the same bytes every time.
+"""The look of figures: fonts, lines, one colour for each scheme, and files that are the same bytes every time.
 
 with drawing(width, height) as figure: ... --save--> <name>.png (twice the pixels of a README's width) and <name>.svg
 """

@@ -1,4 +1,4 @@
-"""The baselines that need no training, measured once and kept: IDFC at a QP, and picture codecs analysed by the original networks.
+"""Measure the baselines that need no training once, and keep them: IDFC at a QP, and picture codecs.
 
 h_t --IDFC at a QP--> h^_t --frozen head--> figures of task t             paper 4.2, [4]
 picture --HEVC intra, AVIF, WebP, JPEG--> picture --original networks--> figures of every task     paper 4.5

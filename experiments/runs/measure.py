@@ -54,7 +54,7 @@ class Point:
     figures: Mapping[str, Mapping[str, float]]
 
     def as_json(self) -> dict[str, Any]:
-        """For a results file."""
+        """Return the figures as a results file keeps them."""
         return asdict(self)
 
     @property

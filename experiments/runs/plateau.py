@@ -1,10 +1,12 @@
-"""R_p (eq. 4): the least rate at which a task does as well as without compression, found on validation frames, reported on test frames.
+"""R_p (eq. 4): the least rate at which a task does as well as without compression.
+
+It is found on validation frames and reported on test frames.
 
     search         real operating points: bisection over what an encoder may choose (a rate between two trained ones, a QP)
     interpolated   between the trained operating points of a run, for schemes that have no others
 
-"As well" is within TOLERANCE of the figure without compression: one number for every task and scheme, the same
-3 % by which a release's tasks may fall behind their uncompressed networks.
+"As well" is within TOLERANCE of the figure without compression, one number for every task and scheme.
+It is the same 3 % by which a release's tasks may fall behind their uncompressed networks.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ SEARCH_STEPS = 6
 
 @dataclass(frozen=True)
 class Plateau:
-    """Where a task's plateau begins.
+    """The rate at which a task's plateau begins.
 
     reached: False where even the dearest operating point misses the threshold; then that point is given. setting: operating point or QP.
     """
@@ -41,7 +43,7 @@ def threshold(task: Task, original: float) -> float:
 
 
 def reaches(task: Task, figure: float, limit: float) -> bool:
-    """Whether a figure is at the plateau."""
+    """Return True for a figure at the plateau."""
     return not task.better(limit, figure)
 
 

@@ -53,7 +53,7 @@ class RunTraining(LoopSettings):
 
 @dataclass(frozen=True)
 class Run:
-    """What is trained.
+    """The codec that a run trains.
 
     scheme: a name of experiments.codecs.schemes. tasks: whose features go in. supervised: whose losses train it (others only ride along,
     the paper's Binary+). changes: fields of CodecSpec that differ from the usual size, in order. mimic: a task's loss is also the distance

@@ -1,4 +1,4 @@
-"""What every experiment is given, and how its training runs are made: several at a time where there are cores for it.
+"""The setup of every experiment and the making of its training runs, several at a time where there are cores for it.
 
 runs that are missing --worker processes--> results in the suite's folder --result_of--> RunResult
 """
@@ -45,7 +45,7 @@ class Setup:
         return [result_of(self.suite, run, self.device) for run in runs]
 
     def described(self) -> dict[str, Any]:
-        """What a results file says of how it was made."""
+        """Describe how a results file was made."""
         return {
             "suite": self.suite.name,
             "networks_sha256": self.suite.networks_sha256,

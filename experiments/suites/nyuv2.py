@@ -4,8 +4,8 @@
     NYUv2 frames ----------------> validation (95 frames of train, held out), test (327): labels at 256x256
 
 The object class of a room frame is what the teacher (EfficientNet-Lite2) sees in it, as Taskonomy's own labels were made. Depth and
-40-class segmentation are unseen tasks: no codec is trained for them; their original networks are trained here, on the necks, and so is
-a second network for the scene, whose feature has spatial dimensions.
+40-class segmentation are unseen tasks: no codec is trained for them. Their original networks are trained here, on the necks.
+So is a second network for the scene, whose feature has spatial dimensions.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ def _unseen_labels(frames: Nyuv2, rooms: ViewSet, index: int) -> tuple[npt.NDArr
 
 
 def _change(position: int, offset: int) -> Augmentation:
-    """What training.data.views.prepare_views did for view `offset` of the source at `position`."""
+    """Return the augmentation that training.data.views.prepare_views drew for view `offset` of the source at `position`."""
     rng = np.random.default_rng([VIEWS_SEED, position])
     return [WHOLE, *(random_augmentation(rng) for _ in range(VIEWS_EACH["nyuv2"] - 1))][offset]
 

@@ -43,7 +43,7 @@ class FeatureScale:
 
     @classmethod
     def of(cls, task: str, features: Tensor) -> FeatureScale:
-        """Of float32 [N, ...]; raises DataError unless they are finite and differ."""
+        """Return the moments of float32 [N, ...]; raises DataError unless they are finite and differ."""
         deviation, mean = (float(value) for value in torch.std_mean(features.double()))
         if not (np.isfinite(mean) and np.isfinite(deviation) and deviation > 0):
             raise DataError(
@@ -92,13 +92,13 @@ class PublishedNetworks:
         return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
     def encoder(self, task: str) -> HourglassEncoder:
-        """Of one task."""
+        """Return the published encoder of one task."""
         if task not in self._encoders:
             self._encoders[task] = self._ready(load_encoder(self.files[task][0]))
         return self._encoders[task]
 
     def decoder(self, task: str) -> HourglassDecoder | HourglassClassDecoder:
-        """Of one task."""
+        """Return the published decoder of one task."""
         if task not in self._decoders:
             self._decoders[task] = self._ready(load_task_decoder(self.files[task][1], task))
         return self._decoders[task]

@@ -1,4 +1,4 @@
-"""What an experiment is run on: frozen task networks, their features on every frame, and the labels.
+"""The ground of an experiment: frozen task networks, their features on every frame, and the labels.
 
     work folder (taxon train) --> Suite: tasks, heads, and per split a FeatureSet: h_t and label of every task, memory-mapped
 

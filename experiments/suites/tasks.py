@@ -1,4 +1,4 @@
-"""The tasks of the experiments: what each puts out, what trains it (L_d of eq. 8) and which figure judges it.
+"""The tasks of the experiments: the output of each, its training loss (L_d of eq. 8) and the figure that judges it.
 
 raw output of the head --result--> values --figures--> the task's figure
                        `--task_loss----------------> L_d
@@ -45,7 +45,7 @@ class Task:
     class_weights: tuple[float, ...] = ()
 
     def better(self, a: float, b: float) -> bool:
-        """Whether the figure `a` is better than `b`."""
+        """Return True where the figure `a` is better than `b`."""
         return a > b if self.higher_is_better else a < b
 
 
@@ -95,7 +95,7 @@ def _segmentation_loss(task: Task, raw: Tensor, target: Tensor) -> Tensor:
 
 
 def mimic_loss(task: Task, raw: Tensor, original: Tensor) -> Tensor:
-    """How far a raw result is from the original network's: KL divergence in nats of classes, mean absolute difference otherwise."""
+    """Return a raw result's distance from the original network's: KL divergence in nats for classes, else mean absolute difference."""
     if task.kind in ("class", "segmentation"):
         return soft_loss(raw, original.softmax(1))
     return (result(task, raw) - result(task, original)).abs().mean()

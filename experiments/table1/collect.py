@@ -80,7 +80,7 @@ def _scheme(result: RunResult, task: str, plateau: Plateau) -> dict[str, Any]:
 
 
 def plateau_json(plateau: Plateau) -> dict[str, Any]:
-    """For a results file."""
+    """Return the plateau as a results file keeps it."""
     return {
         "reached": plateau.reached,
         "setting": plateau.setting,

@@ -1,7 +1,7 @@
 """Table 2: the plateau bit-rate R_p (eq. 4) of every task, found by search, against IDFC's (paper 4.3).
 
-The threshold of a task is its control group's figure on validation frames (mean over seeds) less the tolerance, for both methods: the
-control is what the feature can do through this transform without any rate. Where one of the two does not get there at all, rates are
+For both methods, a task's threshold is its control group's figure on validation frames (mean over seeds) less the tolerance.
+The control is what the feature can do through this transform without any rate. Where one of the two does not get there at all, rates are
 compared at the best figure that both reach.
 """
 
@@ -42,14 +42,14 @@ def collect(setup: Setup) -> dict[str, Any]:
 
 
 def control_figure(setup: Setup, task: str, split: str = "validation") -> float:
-    """What the control group reaches: mean over the seeds that `runs` gives it."""
+    """Return the control group's figure: the mean over the seeds that `runs` gives it."""
     wanted = [run for run in runs(setup) if run.scheme == "control" and run.tasks == (task,)]
     points = [getattr(result, split)[0] for result in setup.results(wanted)]
     return mean_figure(points, task, setup.suite.tasks[task].figure)
 
 
 def plateau_search(setup: Setup, task: str, limit: float) -> tuple[Plateau, Plateau]:
-    """Where the codebook hyperprior and IDFC come to `limit`."""
+    """Find the rates at which the codebook hyperprior and IDFC come to `limit`."""
     suite, device = setup.suite, setup.device
     codec = trained_codec(suite, codec_run(setup, task), device)
 

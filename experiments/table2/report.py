@@ -47,12 +47,12 @@ class TaskPlateau:
 
     @property
     def shown(self) -> Quantity:
-        """How its figure is shown."""
+        """The form in which its figure is shown."""
         return quantity(self.name, self.figure)
 
     @property
     def both_reach(self) -> bool:
-        """Whether both methods come to the plateau."""
+        """True where both methods come to the plateau."""
         return all(plateau.reached for plateau in self.plateaus.values())
 
     @property

@@ -1,7 +1,7 @@
-"""Table 3: six tasks coded apart (Customized), in two groups (Trinity) and together (Hex), and which pairs help each other (paper 4.4).
+"""Table 3: six tasks coded apart (Customized), in two groups (Trinity) and together (Hex), and pairs that help (paper 4.4).
 
-All codecs share one table of prices of a bit, so that operating point r of each is the same trade: the curve of an aggregation is, for
-each r, the sum of its codecs' rates and the mean over the tasks of performance relative to the original networks.
+All codecs share one table of prices of a bit, so that operating point r of each is the same trade.
+The curve of an aggregation has, for each r, the sum of its codecs' rates and the mean performance relative to the original networks.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def collect(setup: Setup) -> dict[str, Any]:
 def curve_of(
     setup: Setup, parts: Sequence[RunResult], originals: Mapping[str, Mapping[str, float]], split: str
 ) -> list[dict[str, Any]]:
-    """For each operating point: total rate, every task's figure, and the mean relative performance."""
+    """Return for each operating point the total rate, every task's figure, and the mean relative performance."""
     curve = []
     for points in zip(*(getattr(part, split) for part in parts), strict=True):
         figures = {task: values for point in points for task, values in point.figures.items()}

@@ -28,7 +28,7 @@ class Total:
 
 @dataclass(frozen=True)
 class Reading:
-    """Where a curve reaches a performance. position: the operating point, between two where it is no whole number."""
+    """The point at which a curve reaches a performance. position: the operating point, between two where it is no whole number."""
 
     reached: bool
     position: float

@@ -39,7 +39,7 @@ PAPER_ROWS = {"binary": "Binary", "binary+": "Binary+", "bpg": "BPG picture"}
 
 @dataclass(frozen=True)
 class Representation:
-    """What one bitstream does for the unseen task. coded: tasks whose features are in it; supervised: those it was trained for."""
+    """The use of one bitstream for the unseen task. coded: tasks whose features are in it; supervised: those it was trained for."""
 
     coded: tuple[str, ...]
     supervised: tuple[str, ...]
@@ -61,7 +61,7 @@ class UnseenTask:
 
     @property
     def shown(self) -> Quantity:
-        """How its figure is shown."""
+        """The form in which its figure is shown."""
         return quantity(self.name, self.figure)
 
     def value(self, point: Point) -> float:

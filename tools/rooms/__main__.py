@@ -28,7 +28,7 @@ JPEG_QUALITY = 88
 
 @dataclass(frozen=True)
 class Job:
-    """What to write, where, and how finely."""
+    """The files to write, their folder, and how finely to render them."""
 
     out: Path | None
     labels: Path | None

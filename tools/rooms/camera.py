@@ -18,7 +18,7 @@ _SWAY_METRES = 0.012
 
 @dataclass(frozen=True)
 class CameraPose:
-    """Where the camera is and where it looks: two world points [3], metres."""
+    """The camera's position and the point that it looks at: two world points [3] in metres."""
 
     eye: Floats
     target: Floats

@@ -1,9 +1,8 @@
 """Principal curvature from noise-free positions and normals.
 
-For each pixel the symmetric shape operator S with dn = S dp is fitted by least
-squares over the neighbours in a 5x5 window that lie on the same smooth surface
-(tangent coordinates). Its eigenvalues are the principal curvatures: positive where
-the surface bulges towards the camera. A sphere of radius r seen from outside has
+For each pixel the symmetric shape operator S with dn = S dp is fitted by least squares in tangent coordinates.
+It takes the neighbours in a 5x5 window that lie on the same smooth surface. The eigenvalues of S are the principal
+curvatures, positive where the surface bulges towards the camera. A sphere of radius r seen from outside has
 k1 = k2 = 1/r; a plane has zero.
 """
 
@@ -44,7 +43,7 @@ def principal_curvature(point: Floats, normal: Floats, radius: int = WINDOW_RADI
 
 
 def _same_surface(step: Floats, turn: Floats, normal: Floats) -> NDArray[np.bool_]:
-    """Whether a step [3, H, W] in position stays on the pixel's own smooth surface, [H, W].
+    """Return True [H, W] where a step in position [3, H, W] stays on the pixel's own smooth surface.
 
     A step of zero, such as the pixel itself or one beyond the border, does not count.
     """

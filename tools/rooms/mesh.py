@@ -20,7 +20,7 @@ class Texture:
 
 @dataclass(frozen=True)
 class Material:
-    """What a surface is made of."""
+    """The material of a surface."""
 
     color: tuple[float, float, float] = (0.7, 0.7, 0.7)
     """Reflectance in linear RGB, used where there is no texture."""

@@ -109,7 +109,7 @@ def painting(seed: int, height: int = 240, width: int = 320) -> Texture:
 
 
 def outdoors(seed: int, height: int = 192, width: int = 256) -> Texture:
-    """What is seen through a window: a bright sky, clouds, trees and a lawn."""
+    """The view through a window: a bright sky, clouds, trees and a lawn."""
     rng = np.random.default_rng(seed)
     row = np.linspace(0, 1, height)[:, None]
     cloud = np.clip(_noise(rng, (height, width), (10, 26)), 0, 2)[..., None]

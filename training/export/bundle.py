@@ -64,7 +64,7 @@ def _stage(work: Path, name: str, stage: str) -> dict[str, Tensor]:
 
 
 def _prefixes(group: str) -> tuple[str, ...]:
-    """What belongs to a group, by the beginning of its parameters' names."""
+    """Return the beginnings of the parameters' names that belong to a group."""
     of_tasks = (f"tasks.{part}.{task}." for task in GROUPS[group] for part in ("feature_nets", "heads"))
     return (f"codecs.{group}.", f"tasks.necks.{group}.", *of_tasks)
 
@@ -114,7 +114,7 @@ def export_bundle(
 
 
 def _figures(report: Path | None) -> dict[str, object]:
-    """What the manifest keeps of a report: which frames, and each operating point's figures."""
+    """Return the part of a report that the manifest keeps: the frames, and each operating point's figures."""
     if report is None:
         return {}
     document = json.loads(report.read_text())

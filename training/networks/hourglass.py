@@ -179,13 +179,13 @@ class HourglassClassDecoder(Frozen):
 
 
 def network_files(directory: Path, task: str) -> tuple[Path, Path]:
-    """Encoder's and decoder's file in a folder of published files. Raises DataError unless there is exactly one of each."""
+    """Return encoder's and decoder's file in a folder of published files. Raises DataError unless there is exactly one of each."""
     stem = PUBLISHED[task].stem
     return _weight_file(directory, f"{stem}_encoder"), _weight_file(directory, f"{stem}_decoder")
 
 
 def load_task_decoder(path: Path, task: str) -> HourglassDecoder | HourglassClassDecoder:
-    """As `load_encoder`, of the kind and size that the task has."""
+    """Load a decoder of the task's kind and size, as `load_encoder` loads an encoder."""
     published = PUBLISHED[task]
     if published.dense:
         return load_decoder(path, published.outputs, published.tanh)
@@ -198,12 +198,12 @@ def load_encoder(path: Path) -> HourglassEncoder:
 
 
 def load_decoder(path: Path, channels: int, tanh: bool = True) -> HourglassDecoder:
-    """As `load_encoder`; segmentation is to be loaded without the tanh (alexsax/midlevel-reps issue 11)."""
+    """Load a dense task's decoder as `load_encoder` does; segmentation goes without the tanh (alexsax/midlevel-reps issue 11)."""
     return _loaded(lambda: HourglassDecoder(channels, tanh), path)
 
 
 def load_class_decoder(path: Path, classes: int) -> HourglassClassDecoder:
-    """As `load_encoder`."""
+    """Load a class task's decoder as `load_encoder` does."""
     return _loaded(lambda: HourglassClassDecoder(classes), path)
 
 
@@ -218,7 +218,7 @@ def _weight_file(directory: Path, stem: str) -> Path:
 
 
 def _loaded(make: Callable[[], Network], path: Path) -> Network:
-    """The network with the parameters of a published file."""
+    """Return the network with the parameters of a published file."""
     parameters = _parameters(path)
     # without memory of its own: twenty million random numbers would be drawn to be thrown away
     with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""What the published decoders' raw results mean: the inverse of the preprocessing that each was trained with.
+"""Make values of the published decoders' raw results, by the inverse of the preprocessing that each was trained with.
 
     raw result [N, C, h, w] --published_result--> values of docs/targets.md, depth in metres
 

@@ -1,4 +1,6 @@
-"""The codebook hyperprior of one task group (paper 3.1, eq. 7), for training; `shared/codec/hyper_synthesis.py` is its integer twin.
+"""The codebook hyperprior of one task group (paper 3.1, eq. 7), for training.
+
+`shared/codec/hyper_synthesis.py` is its integer twin.
 
 z --/gain_r--> hyper-analysis, pooling --> v
 mu_k, sigma_k of every z_k <--prediction <-- Z = A C (codebook) <-- A <-- trunk <-- v
@@ -19,7 +21,7 @@ from training.networks.scale_grid import gaussian_scales
 from training.networks.transform import WIDTH
 
 SCALES = len(gaussian_scales())
-# the networks put out scale indices in eighths of the grid, a range that an optimiser crosses in few steps
+# The networks put out scale indices in eighths of the grid, a range that an optimiser crosses in few steps.
 INDEX_UNIT = 8.0
 START_INDEX = SCALES / 3 / INDEX_UNIT
 

@@ -133,7 +133,10 @@ class GroupDecoder(nn.Module):
         return features
 
     def maps(self, spatial: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
-        """What all tasks share: [N, 128, h, w] and [N, 96, 2h, 2w]; of a latent without spatial dimensions, the bias of the rate alone."""
+        """Return the maps that all tasks share: [N, 128, h, w] and [N, 96, 2h, 2w].
+
+        For a latent without spatial dimensions they are the bias of the rate alone.
+        """
         bias = at_rate(self.rate_bias, rate)[:, :, None, None]
         if not self.spec.channels:
             return bias, bias[:, :0]
@@ -142,7 +145,7 @@ class GroupDecoder(nn.Module):
 
 
 def _start_at_zero(layer: nn.Module) -> None:
-    """What is learned beside a linear path begins with nothing to say."""
+    """Set the last layer beside a linear path to zero, so that training begins from the linear path alone."""
     assert isinstance(layer, nn.Conv2d)
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:

@@ -3,7 +3,8 @@
     views --TaskNetworks (fixed, or fine-tuned with `joint`)--> h_t --GroupCodec--> h^_t --heads--> results
     L = beta_r * bits + sum_t lambda_t L_t, a random operating point r for every frame
 
-Frames without labels learn from the uncompressed network's own results, and the object class from the ImageNet teacher's.
+Frames without labels learn from the uncompressed network's own results.
+The object class learns from the ImageNet teacher's.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from training.networks.task import dense_result
 from training.networks.task_networks import GROUPS, TaskNetworks
 from training.stages.tasks import task_losses
 
-# price of a bit, in units of the summed task losses: operating points from the fewest bits to the most
+# The price of a bit in units of the summed task losses, for operating points from the fewest bits to the most.
 BETAS = {"semantic": (1.6e-3, 7e-4, 3e-4, 1.2e-4), "geometry": (7e-4, 3e-4, 1.3e-4, 5e-5)}
 MIMIC_WEIGHT = 0.5
-# batches whose features set the linear paths of the transforms
+# The features of so many batches set the linear paths of the transforms.
 START_BATCHES = 16
-# quantisation steps are few, in the logarithm, and may have far to go
+# The few quantisation steps are trained in the logarithm and may have far to go.
 STEP_PARAMETERS = ("log_gain", "log_inverse_gain", "log_side_gain", "side_scale")
 STEP_LEARNING_RATE_FACTOR = 5.0
 
@@ -53,7 +54,7 @@ class CodecTraining(LoopSettings):
 
 
 class Reference(nn.Module):
-    """The uncompressed networks and the ImageNet classifier: what unlabelled frames learn from."""
+    """The uncompressed networks and the ImageNet classifier, from which unlabelled frames learn."""
 
     def __init__(self, tasks: TaskNetworks) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ def codec_losses(
 ) -> dict[str, Tensor]:
     """Losses by name: `bits <group>` (already priced), a task's own, and `mimic <task>`.
 
-    Photos of single objects have no room in them: they go through the semantic group only, and only their object class is judged.
+    Photos of single objects show no room. They go through the semantic group only, and only their object class is judged.
     """
     is_room = batch.object_class < 0
     rooms = batch.selected(is_room)
@@ -106,7 +107,7 @@ def _features(tasks: TaskNetworks, group: str, batch: Batch) -> dict[str, Tensor
 
 
 def _object_loss(logits: Tensor, uncompressed: Tensor, batch: Batch) -> Tensor:
-    """Distillation from the uncompressed ImageNet network, and where the stronger teacher has spoken, half from that."""
+    """Distil from the uncompressed ImageNet network; where the stronger teacher has spoken, half comes from it."""
     target = uncompressed.softmax(1)
     return soft_loss(
         logits, torch.where(batch.has_teacher[:, None], 0.5 * target + 0.5 * batch.teacher.softmax(1), target)
@@ -114,7 +115,7 @@ def _object_loss(logits: Tensor, uncompressed: Tensor, batch: Batch) -> Tensor:
 
 
 def _distance(task: str, raw: Tensor, wanted: Tensor) -> Tensor:
-    """How far a result is from the uncompressed network's."""
+    """Return the distance of a result from the uncompressed network's."""
     if task in ("class_scene", "segment_semantic"):
         return soft_loss(raw, wanted.softmax(1))
     return (dense_result(task, raw) - dense_result(task, wanted)).abs().mean()
@@ -128,8 +129,8 @@ def weight_of(loss: str) -> float:
 
 
 def parameter_groups(networks: CodedNetworks, settings: CodecTraining) -> list[dict[str, Any]]:
-    """What this stage trains: the codecs, and with `joint` the task networks except the backbone and the object head."""
-    # a stage starts from the averaged weights of the one before, which are not trained themselves
+    """Return what this stage trains: the codecs, and with `joint` the task networks except the backbone and the object head."""
+    # A stage starts from the averaged weights of the one before, which do not require gradients.
     networks.codecs.requires_grad_(True)
     networks.tasks.requires_grad_(settings.joint)
     networks.tasks.branch.requires_grad_(False)
@@ -188,7 +189,8 @@ def train_codec(
     reference = Reference(tasks).to(device).to(memory_format=torch.channels_last)
     parameters = parameter_groups(networks, settings)
     networks.train()
-    # also when they are fine-tuned: their batch statistics are those of rooms, and these batches hold photos
+    # The task networks stay in evaluation mode even when they are fine-tuned: their batch statistics are those of rooms,
+    # and these batches hold photos too.
     networks.tasks.eval()
 
     def losses_of(step: int, batch: Batch) -> dict[str, Tensor]:

@@ -1,4 +1,6 @@
-"""All training stages in order; each is skipped where its result lies in the work folder already, or resumed where it was stopped.
+"""All training stages in order.
+
+A stage is skipped where its result lies in the work folder already, and resumed where it was stopped.
 
 sources -> views -> tasks (tasks.pt) -> codec (codec.pt) -> joint (joint.pt)
 """
@@ -27,13 +29,13 @@ VIEWS_EACH = {"nyuv2": 6, "houses": 3, "photos": 4}
 VIEWS_SEED = 20261122
 STAGES = ("sources", "views", "tasks", "codec", "joint")
 JOINT_DEFAULTS = CodecTraining(joint=True, steps=1200, learning_rate=1.2e-3, seed=20261124)
-# every 8th training photo is kept from the object class's training, to choose by
+# Every 8th training photo is kept from the object class's training, to choose by.
 PHOTO_VALIDATION_EVERY = 8
 
 
 @dataclass(frozen=True)
 class Views:
-    """The three view sets, and which of their views are trained on and which are chosen by."""
+    """The three view sets, with the views that are trained on and those that choices are made by."""
 
     rooms: ViewSet
     houses: ViewSet

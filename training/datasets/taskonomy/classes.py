@@ -37,7 +37,7 @@ SEGMENTS = (
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """How many classes each task has: a label is 0..count-1."""
+    """The number of classes of each task: a label is 0..count-1."""
 
     class_scene: int
     class_object: int

@@ -1,7 +1,7 @@
-"""What Taskonomy's stored numbers mean, in the units of docs/targets.md (numpy only).
+"""Read Taskonomy's stored numbers in the units of docs/targets.md (numpy only).
 
-Each function names the official source that says so (repositories StanfordVL/taskonomy and EPFL-VILAB/omnidata, whose annotator
-rendered the data set) and raises ValueError for an array that the data set cannot hold.
+Each function names its official source: StanfordVL/taskonomy, or EPFL-VILAB/omnidata, whose annotator rendered the data set.
+It raises ValueError for an array that the data set cannot hold.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where Taskonomy's files lie: which buildings a split has, which views a building, and which file a view's label.
+"""The places of Taskonomy's files: the buildings of a split, the views of a building, and the file of a view's label.
 
     rgb/taskonomy/allensville/point_0_view_1_domain_rgb.png   as omnidata-tools' `omnitools.download` unpacks
     rgb/allensville/point_0_view_1_domain_rgb.png             as the authors' PyTorch loaders expect
@@ -101,7 +101,7 @@ class Layout:
 
 
 def is_taskonomy(root: Path) -> bool:
-    """Whether a folder holds an official split file, by which Taskonomy is told from other data sets."""
+    """Return True for a folder with an official split file, by which Taskonomy is told from other data sets."""
     return bool(_split_files(root))
 
 
