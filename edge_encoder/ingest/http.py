@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Request
-from fastapi.responses import JSONResponse
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 
 from edge_encoder.frames import Outcome
@@ -19,7 +21,6 @@ from edge_encoder.ingest.admission import Admission, posted_now
 from edge_encoder.ingest.capture_time import capture_time_us
 from edge_encoder.ingest.http_answers import LATER, NOT_LET_IN, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
 from edge_encoder.ingest.http_bodies import Bodies
-from edge_encoder.ingest.http_docs import add_docs
 from shared.contract.trace_context import packed
 from shared.errors import Busy, DeadlinePassed, RequestError, TooLarge
 from shared.server.access.callers import Access
@@ -49,7 +50,7 @@ def edge_app(
     app = web_app("Taxon edge", "Camera frames in, feature bitstreams out.", ready, registry, access, OPEN_PATHS)
     bodies = Bodies(intake, most_reading_bytes)
     _add_frames(app, intake, bodies)
-    add_docs(app)
+    _add_docs(app)
 
     @app.get(
         "/v1/cameras",
@@ -100,6 +101,26 @@ def _add_frames(app: FastAPI, intake: Admission, bodies: Bodies) -> None:
         receipt = await intake.post(posted_now(camera_id, picture, taken_us, packed(traceparent)))
         answer = ReceiptAnswer.of(receipt).model_dump(mode="json")
         return JSONResponse(answer, 429, RETRY_AFTER) if receipt.outcome in _LATER else JSONResponse(answer)
+
+
+def _add_docs(app: FastAPI) -> None:
+    """Add the page at /docs. Law: it asks no other machine for anything, since a camera's network often has no way out."""
+    # The package would add the page by itself, with addresses made from the Host header, which a proxy may have changed.
+    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]), "docs-assets")
+
+    @app.get("/", include_in_schema=False)
+    async def front() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/docs/assets/favicon-32x32.png",
+        )
 
 
 def _time(intake: Admission, text: str) -> int:

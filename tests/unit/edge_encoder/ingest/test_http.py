@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
@@ -172,8 +171,8 @@ async def test_the_pages_about_it_need_no_other_machine(tmp_path: Path, tiny_bun
         for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"):
             assert asset in page
             assert (await client.get(f"/docs/assets/{asset}")).status_code == 200
+        assert "'/openapi.json'" in page, "the page reads the one description"
         described = (await client.get("/openapi.json")).json()
-        shown = (await client.get("/docs/openapi.json")).json()
         assert (await client.get("/")).headers["location"] == "/docs"
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).json() == {"status": "ready"}
@@ -182,9 +181,7 @@ async def test_the_pages_about_it_need_no_other_machine(tmp_path: Path, tiny_bun
     assert {"200", "400", "404", "413", "429", "503", "504"} <= set(post["responses"])
     assert list(post["responses"]["413"]["content"]) == ["application/problem+json"]
     assert "422" not in post["responses"], "an answer that is never given"
-    assert (described["openapi"][:3], shown["openapi"][:3]) == ("3.1", "3.0")
-    assert shown["paths"].keys() == described["paths"].keys()
-    assert '"null"' not in json.dumps(shown)
+    assert described["openapi"].startswith("3.1")
     assert described["info"]["version"] == version("taxon")
 
 
