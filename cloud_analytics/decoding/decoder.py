@@ -1,4 +1,4 @@
-"""Bitstreams to task features: the entropy codec in numpy, then the group's decoder graph on a batch of frames.
+"""Decode bitstreams to task features: the entropy codec first, then the group's decoder graph on a batch of frames.
 
     bytes --latents--> Latent for each wanted group --LatentBatch.of--> --features--> a feature for each wanted task
 
@@ -21,10 +21,10 @@ from shared.model.onnx_graphs import AnyArray, OpenBundle
 
 @dataclass(frozen=True, eq=False)
 class Decoder(OpenBundle):
-    """The decoding half of one bundle. See `OpenBundle` for its settings."""
+    """The decoding half of one bundle; its settings are those of `OpenBundle`."""
 
     def latents(self, data: bytes, groups: Collection[str] | None = None) -> dict[str, Latent]:
-        """One frame's latents by group name: the wanted groups', or all that are there.
+        """Decode one frame's latents, by group name: those of the wanted groups, or all that were sent.
 
         Raises a BitstreamError for bytes that are refused, MissingGroup for a wanted group that was not sent.
         """
@@ -40,7 +40,7 @@ class Decoder(OpenBundle):
         return {name: self.codecs[name].decode(sent[name]) for name in wanted}
 
     def features(self, group: str, batch: LatentBatch, tasks: Collection[str]) -> dict[str, NDArray[np.float32]]:
-        """The features of the wanted tasks of one group, by task, float32 [N, ...] as the task's head takes them."""
+        """Return the features of one group's wanted tasks, by task: float32 [N, ...] as the task's head takes them."""
         entry = self.bundle.group(group)
         for task in tasks:
             if task not in entry.tasks:

@@ -1,8 +1,8 @@
-"""Task features to task results, and the whole way there from bitstreams.
+"""Compute task results from task features, and the whole way there from bitstreams.
 
     feature --head graph--> TaskResult            bitstreams --Decoder--> features --Heads--> results, for wanted tasks only
 
-Law: a task that nobody wants costs nothing; a result has the shape and dtype that `shared.model.tasks` promises.
+Laws: a task that nobody wants costs nothing; a result has the shape and dtype that `shared.model.tasks` promises.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared.model.tasks import Task, task_named
 
 @dataclass(frozen=True, eq=False)
 class TaskResult:
-    """One task's results for N frames. values: of `task.shape` and `task.dtype`."""
+    """One task's results for N frames. values: an array of `task.shape` and `task.dtype`."""
 
     task: Task
     values: NDArray[Any]
@@ -37,7 +37,7 @@ class Heads:
     graphs: Graphs
 
     def run(self, task: str, feature: NDArray[np.float32]) -> TaskResult:
-        """One task's results. feature: float32 [N, ...] as `Decoder.features` gives it. Raises UnknownName."""
+        """Run one task's head. feature: float32 [N, ...] as `Decoder.features` gives it. Raises UnknownName."""
         tasks = self.graphs.bundle.manifest.tasks
         if task not in tasks:
             raise UnknownName("task", task, tasks)
@@ -47,7 +47,7 @@ class Heads:
 
 
 def checked_result(task: str, values: NDArray[Any], graph: str) -> TaskResult:
-    """A graph's output as a result; raises BundleError, naming the graph, if it is not what the task promises."""
+    """Return a graph's output as a result; raises BundleError, naming the graph, where the task promises another form."""
     promised = task_named(task)
     if values.dtype != np.dtype(promised.dtype) or values.ndim != len(promised.shape):
         raise BundleError(
@@ -57,7 +57,7 @@ def checked_result(task: str, values: NDArray[Any], graph: str) -> TaskResult:
 
 
 def results(decoder: Decoder, bitstreams: Sequence[bytes], tasks: Collection[str]) -> tuple[TaskResult, ...]:
-    """The wanted tasks' results for some frames, in the order of `tasks`.
+    """Compute the wanted tasks' results for some frames, in the order of `tasks`.
 
     Raises a BitstreamError for bytes that are refused, MissingGroup for a task whose group was not sent.
     """

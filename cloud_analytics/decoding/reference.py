@@ -1,8 +1,10 @@
-"""The task networks without any coding: what the coded results are compared with, never part of the service.
+"""The task networks without any coding.
+
+Coded results are compared with theirs; the service never runs them.
 
     images --backbone--> feature maps --group encoder's float outputs--> --reference graph--> results
 
-Law: the same pictures and the same backbone as the edge's; nothing is rounded on the way.
+Law: pictures and backbone are the edge's own, and nothing is rounded on the way.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ class Reference:
     graphs: Graphs
 
     def results(self, images: NDArray[np.uint8], tasks: Collection[str]) -> tuple[TaskResult, ...]:
-        """The wanted tasks' results, in the order of `tasks`. images: uint8 [N, H, W, 3]. Raises UnknownName."""
+        """Compute the wanted tasks' results, in the order of `tasks`. images: uint8 [N, H, W, 3]. Raises UnknownName."""
         manifest = self.graphs.bundle.manifest
         wanted: dict[str, list[str]] = {}
         for task in tasks:

@@ -1,4 +1,4 @@
-"""Results as pictures: one convention for each task, the same in every command.
+"""Draw results as pictures, by one convention for each task that every command shares.
 
 segment_semantic [H, W]           -> a colour for each class (and, for machines, the ids as grey values)
 normal [3, H, W]                  -> (n + 1) / 2 as red, green, blue: right, up and towards the camera are bright
@@ -35,11 +35,11 @@ PALETTE: tuple[Colour, ...] = (
     (122, 136, 153),  # wall
     (112, 202, 238),  # window
 )
-"""One colour a class, in the order of the 13 classes of NYUv2."""
+"""The colours of the 13 classes of NYUv2, in their order."""
 
 
 def class_colour(class_id: int) -> Colour:
-    """The palette's colour, or for a longer list of classes one that is told apart by its hue."""
+    """Return the palette's colour; beyond the palette, colours differ by their hue."""
     if class_id < len(PALETTE):
         return PALETTE[class_id]
     hue = (class_id * 0.618034) % 1
@@ -48,41 +48,41 @@ def class_colour(class_id: int) -> Colour:
 
 
 def segmentation_picture(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
-    """RGB of class ids [H, W]."""
+    """Draw class ids [H, W] in their classes' colours."""
     colours = np.array([class_colour(index) for index in range(256)], np.uint8)
     return Image.fromarray(colours[class_ids])
 
 
 def segmentation_ids(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
-    """Grey picture [H, W] whose values are the ids themselves."""
+    """Draw class ids [H, W] as grey values, for machines."""
     return Image.fromarray(class_ids)
 
 
 def normal_picture(normals: npt.NDArray[np.float32]) -> Image.Image:
-    """RGB of unit vectors [3, H, W]."""
+    """Draw unit vectors [3, H, W] as red, green and blue."""
     return _from_unit_range((normals + 1) / 2)
 
 
 def reshading_picture(shading: npt.NDArray[np.float32]) -> Image.Image:
-    """Grey picture of shading [1, H, W] in 0..1."""
+    """Draw shading [1, H, W] in 0..1 as grey."""
     return _from_unit_range(shading)
 
 
 def curvature_picture(curvatures: npt.NDArray[np.float32]) -> Image.Image:
-    """RGB of (k1, k2) [2, H, W] in -1..1."""
+    """Draw (k1, k2) [2, H, W] in -1..1 as red and green."""
     blue = np.zeros_like(curvatures[:1])
     return _from_unit_range((np.concatenate([curvatures, blue]) + 1) / 2)
 
 
 def strong_curvature_picture(curvatures: npt.NDArray[np.float32]) -> Image.Image:
-    """The same, four times as strong: for eyes, to which a chair's back is nearly flat in units of 1 / (3 cm)."""
+    """Draw curvature four times as strong, for eyes: in units of 1 / (3 cm) a chair's back is nearly flat."""
     return curvature_picture(np.clip(curvatures * CURVATURE_GAIN_FOR_EYES, -1, 1))
 
 
 def png(picture: Image.Image) -> bytes:
-    """The picture's bytes as PNG."""
+    """Compress the picture as a PNG file."""
     buffer = BytesIO()
-    # Run lengths alone: of such pictures as small as level 6 makes them, in a quarter of the time.
+    # Run lengths alone make such pictures as small as level 6 does, in a quarter of the time.
     picture.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 

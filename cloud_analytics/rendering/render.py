@@ -1,8 +1,9 @@
-"""One task's numbers as a subscriber asked for them.
+"""Bring one task's numbers into the form that a subscriber asked for.
 
     values, task, Style --rendered--> ClassesResult | TensorResult | PictureResult
 
-Law: the same values and style give the same output, so it is made once for all who ask alike. Blocks: it draws and compresses.
+Law: the same values and style give the same output, so that it is made once for all who ask alike.
+The calls block, since they draw and compress: they belong in a thread.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ _DRAWN = {"normal": normal_picture, "reshading": reshading_picture, "principal_c
 
 @dataclass(frozen=True)
 class Style:
-    """How outputs are wanted. longest_side_pixels: of dense ones, 0 for the network's size. top_classes: of class tasks."""
+    """The form in which outputs are wanted.
+
+    longest_side_pixels: the longer side of dense results; 0 keeps the network's size.
+    top_classes: the number of classes that a class task names.
+    """
 
     encoding: Encoding
     longest_side_pixels: int
@@ -39,12 +44,12 @@ class Style:
 
     @classmethod
     def of(cls, wish: Wish) -> Style:
-        """A wish's."""
+        """Return the style that a wish asks for."""
         return cls(wish.encoding, wish.longest_side_pixels, wish.top_classes)
 
 
 def rendered(task: ServedTask, values: NDArray[Any], style: Style) -> TaskOutput:
-    """One frame's output of one task. values: of the task's shape and dtype."""
+    """Make one frame's output of one task. values: an array of the task's shape and dtype."""
     if not task.is_dense:
         if len(task.shape) != 1 or task.dtype != "float32":
             return TensorResult(task.name, values)
@@ -66,7 +71,7 @@ def _drawn(task: ServedTask, values: NDArray[Any]) -> Image.Image:
 
 
 def _over_its_range(planes: NDArray[Any]) -> Image.Image:
-    """Grey, or the first three channels as red, green and blue: the frame's least value is black, its greatest white."""
+    """Draw one channel as grey, or the first three as red, green and blue; the frame's least value is black, its greatest white."""
     chosen = planes[:3] if len(planes) >= 3 else planes[:1]
     finite = np.nan_to_num(chosen.astype(np.float32), posinf=0.0, neginf=0.0)
     low, high = float(finite.min()), float(finite.max())

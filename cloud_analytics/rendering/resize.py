@@ -1,8 +1,8 @@
-"""Dense results made smaller.
+"""Make dense results smaller.
 
     class ids [H, W] --majority of the area--> [h, w]        numbers [C, H, W] --area average--> [C, h, w]; normals made unit length again
 
-Laws: never larger than it was; a constant stays that constant; at the full size nothing changes at all.
+Laws: a result never grows; a constant stays that constant; at the full size nothing changes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ _SHORTEST_NORMAL = 1e-6
 
 
 def smaller_size(height: int, width: int, longest_side: int) -> tuple[int, int]:
-    """(height, width) whose longer side is `longest_side` at most, in pixels; 0 keeps the size. At least one pixel each."""
+    """Return (height, width) in pixels whose longer side is at most `longest_side`; 0 keeps the size.
+
+    Each side keeps at least one pixel.
+    """
     longest = max(height, width)
     if longest_side == 0 or longest_side >= longest:
         return height, width
@@ -26,7 +29,7 @@ def smaller_size(height: int, width: int, longest_side: int) -> tuple[int, int]:
 
 
 def reduced(task: str, values: NDArray[Any], longest_side: int) -> NDArray[Any]:
-    """A dense result's values, smaller: [H, W] or [C, H, W], of whole numbers (class ids) or of floats."""
+    """Return a dense result's values [H, W] or [C, H, W] at the smaller size: class ids by majority, floats by average."""
     size = smaller_size(values.shape[-2], values.shape[-1], longest_side)
     if size == values.shape[-2:]:
         return values
@@ -38,13 +41,13 @@ def reduced(task: str, values: NDArray[Any], longest_side: int) -> NDArray[Any]:
 
 
 def area_average(plane: NDArray[Any], size: tuple[int, int]) -> FloatArray:
-    """Each target pixel is the mean of the area that it covers. plane: [H, W]."""
+    """Give each target pixel the mean of the area that it covers. plane: [H, W]."""
     image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
     return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BOX), np.float32)
 
 
 def majority(ids: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Each target pixel is the id that covers most of its area, the lower one of two equals. ids: [H, W]."""
+    """Give each target pixel the id that covers most of its area, the lower of two equals. ids: [H, W]."""
     present = np.unique(ids)
     shares = np.stack([area_average(ids == one, size) for one in present])
     chosen: NDArray[Any] = present[np.argmax(shares, axis=0)]
@@ -52,7 +55,7 @@ def majority(ids: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
 
 
 def unit_length(vectors: FloatArray) -> FloatArray:
-    """Vectors [3, H, W] of length one; where opposite ones cancelled, towards the camera."""
+    """Return vectors [3, H, W] of length one; where opposite ones cancelled, the result faces the camera."""
     length = np.linalg.norm(vectors, axis=0)
     safe = vectors / np.maximum(length, _SHORTEST_NORMAL)
     towards = np.array([0, 0, 1], np.float32).reshape(3, 1, 1)
