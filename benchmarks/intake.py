@@ -22,9 +22,9 @@ from benchmarks.sizing import usage
 from shared.contract.packets import Packet
 from shared.model.bundle import Bundle
 from shared.model.shipped import SHIPPED_BUNDLE
-from tests.support.nats_server import NatsServer
+from tests.support.clients import SmallEdge, coded_packets
+from tests.support.nats import NatsServer
 from tests.support.services import ServiceProcess, running
-from tests.support.small_edge import SmallEdge, coded_packets
 
 EDGES, CAMERAS_EACH, AT_ONCE = 4, 25, 50
 CREDIT_FRAMES = 2000

@@ -26,8 +26,8 @@ from prometheus_client import ProcessCollector
 
 from benchmarks.playing import TASK_NAMES, pictures
 from taxon.client import CameraClient, Outcome, Receipt, Subscriber, Wish
-from tests.support.link import Link
-from tests.support.nats_server import NatsServer
+from tests.support.nats import NatsServer
+from tests.support.network import Link
 from tests.support.services import ServiceProcess, running
 
 CAMERAS = (1, 10, 100, 1000)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.playing import paced, pictures
 from taxon.client import CameraClient, Outcome
-from tests.support.link import Link
+from tests.support.network import Link
 from tests.support.services import ServiceProcess, running
 
 RATES_FPS = (30, 1)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from shared.model.bundle import Bundle
-from tests.support.tiny_bundle import write_tiny_bundle
+from tests.support.bundles import write_tiny_bundle
 
 settings.register_profile("taxon", deadline=None, max_examples=60)
 settings.load_profile("taxon")

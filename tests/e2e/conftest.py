@@ -18,7 +18,7 @@ import yaml
 from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
 
-from tests.support.compose_stack import ROOT, TAG, ComposeStack, compose_command, running_stack
+from tests.support.containers import ROOT, TAG, ComposeStack, compose_command, running_stack
 
 BUILD_SECONDS = 1800.0
 NOT_OF_THE_DEMO = ("gpu", "scale")

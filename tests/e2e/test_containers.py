@@ -14,8 +14,16 @@ import pytest
 from docker import DockerClient
 
 from taxon.client import CameraClient, TensorResult
-from tests.support.collector import ARRIVAL_SECONDS, collecting, post, post_until_wanted
-from tests.support.compose_stack import ROOT, TAG, ComposeStack, until
+from tests.support.containers import (
+    ARRIVAL_SECONDS,
+    ROOT,
+    TAG,
+    ComposeStack,
+    collecting,
+    post,
+    post_until_wanted,
+    until,
+)
 
 LARGEST_IMAGE_BYTES = 600_000_000
 # The first test of a run builds the images.

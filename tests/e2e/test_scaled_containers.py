@@ -9,8 +9,7 @@ import pytest
 from docker import DockerClient
 
 from taxon.client import CameraClient
-from tests.support.collector import collecting, post, post_until_wanted
-from tests.support.compose_stack import ROOT, ComposeStack, running_stack
+from tests.support.containers import ROOT, ComposeStack, collecting, post, post_until_wanted, running_stack
 
 # The first test of a run builds the images.
 pytestmark = pytest.mark.timeout(2400)

@@ -18,9 +18,8 @@ import pytest
 from docker import DockerClient
 
 from taxon.client import CameraClient, Credentials, Refused, Result, Subscriber, Timeouts, Unreachable, Wish
-from tests.support.collector import ARRIVAL_SECONDS, post_until_wanted
-from tests.support.command import taxon
-from tests.support.compose_stack import ROOT, ComposeStack, running_stack, until
+from tests.support.containers import ARRIVAL_SECONDS, ROOT, ComposeStack, post_until_wanted, running_stack, until
+from tests.support.services import taxon
 
 pytestmark = pytest.mark.timeout(2400)
 FILES = ("docker-compose.yml", "deploy/compose.tls.yml")

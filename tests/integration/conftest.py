@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.broken_png import png_that_claims
-from tests.support.command import Finished, room, taxon
+from tests.support.pictures import png_that_claims, room
+from tests.support.services import Finished, taxon
 
 
 @dataclass(frozen=True)

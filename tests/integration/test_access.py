@@ -22,8 +22,7 @@ from shared.model.bundle import Bundle
 from shared.transport.status_codes import reason_of
 from shared.wire import uplink_pb2, uplink_pb2_grpc
 from taxon.client import CameraClient, CloudClient, Credentials, Refused, Subscriber, Timeouts, Wish
-from tests.support.authority import TokenFolder, header
-from tests.support.guarded_services import EDGE, PATIENT, PICTURE, WISH, Guarded, guarded, posted
+from tests.support.security import EDGE, PATIENT, PICTURE, WISH, Guarded, TokenFolder, guarded, header, posted
 
 PROBE = Timeouts(answer=10, give_up=10)
 

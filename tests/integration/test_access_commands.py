@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import taxon
+from tests.support.services import taxon
 
 
 @pytest.mark.parametrize("kind", ["edge", "cloud"])

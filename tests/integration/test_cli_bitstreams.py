@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from shared.model.bundle import Bundle
-from tests.support.command import Finished, files_in, room, taxon
+from tests.support.pictures import room
+from tests.support.services import Finished, files_in, taxon
 
 DENSE_FILES = {
     "segment_semantic.png": "RGB",

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from shared.model.bundle import Bundle
-from tests.support.command import files_in, room, taxon
+from tests.support.pictures import room
+from tests.support.services import files_in, taxon
 
 
 @pytest.fixture

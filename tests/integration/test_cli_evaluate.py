@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from shared.model.bundle import Bundle
-from tests.support.command import room, taxon
-from tests.support.tiny_bundle import write_tiny_bundle
+from tests.support.bundles import write_tiny_bundle
+from tests.support.pictures import room
+from tests.support.services import taxon
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.conftest import BAD, GOOD, Encoding
-from tests.support.command import files_in
+from tests.support.services import files_in
 
 
 def stem(encoding: Encoding, name: str) -> str:

@@ -20,12 +20,9 @@ from shared.contract.packets import Packet
 from shared.model.bundle import Bundle
 from shared.transport.status_codes import reason_of
 from shared.wire import results_pb2, results_pb2_grpc
-from tests.support.command import taxon
-from tests.support.overlay_head import write_overlay
-from tests.support.services import ServiceProcess, running
-from tests.support.small_edge import SmallEdge, coded_packets
-from tests.support.small_subscriber import SmallSubscriber, sequences
-from tests.support.tiny_bundle import write_tiny_bundle
+from tests.support.bundles import write_overlay, write_tiny_bundle
+from tests.support.clients import SmallEdge, SmallSubscriber, coded_packets, sequences
+from tests.support.services import ServiceProcess, running, taxon
 
 TASKS = ("class_scene", "segment_semantic", "normal", "reshading")
 SECONDS = 20.0

@@ -13,7 +13,7 @@ import yaml
 
 from cloud_analytics.settings import CloudSettings
 from edge_encoder.settings import EdgeSettings
-from tests.support.debian_programs import DebianPackage
+from tests.support.debian import DebianPackage
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docker-compose.yml"

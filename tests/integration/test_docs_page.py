@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chromium import CHROMIUM, chromium
-from tests.support.running_edge import running_edge
+from tests.support.browser import CHROMIUM, chromium
+from tests.support.edge import running_edge
 
 
 @pytest.mark.asyncio

@@ -16,8 +16,8 @@ import pytest
 
 from shared.model.bundle import Bundle
 from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc
-from tests.support.recording_cloud import RecordingCloud, wanted
-from tests.support.running_edge import picture
+from tests.support.edge import RecordingCloud, wanted
+from tests.support.pictures import picture
 
 CAMERAS = ("kitchen", "hall", "attic")
 READY_SECONDS = 60.0

@@ -22,7 +22,7 @@ from experiments.table1 import collect as table1
 from experiments.table2 import collect as table2
 from experiments.table4 import collect as table4
 from taxon.main import REFUSED, USAGE, main
-from tests.support.small_suite import OpenSmallSuite
+from tests.support.experiments import OpenSmallSuite
 
 STEPS = 3
 PRICES = (4e-3, 3.5e-4, 7e-5)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.link import Link
+from tests.support.clients import SmallSubscriber
+from tests.support.network import Link
 from tests.support.services import ServiceProcess, running
-from tests.support.small_subscriber import SmallSubscriber
 
 SUBSCRIBERS = 150
 HOLD_SECONDS = 60

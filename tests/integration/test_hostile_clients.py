@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from shared.wire import ingest_pb2, ingest_pb2_grpc
-from tests.support.running_edge import metric, picture, running_edge
+from tests.support.edge import metric, running_edge
+from tests.support.pictures import picture
 
 FRAMES = "/v1/cameras/kitchen/frames"
 OTHER = "/v1/cameras/hall/frames"

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import CloudSettings
 from edge_encoder.settings import EdgeSettings
-from tests.support.debian_programs import DebianPackage
+from tests.support.debian import DebianPackage
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ("base", "gpu", "scale", "tls")

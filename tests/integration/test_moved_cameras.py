@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared.model.bundle import Bundle
+from tests.support.clients import SmallEdge, SmallSubscriber, coded_packets, sequences
 from tests.support.services import ServiceProcess, running
-from tests.support.small_edge import SmallEdge, coded_packets
-from tests.support.small_subscriber import SmallSubscriber, sequences
 
 
 @pytest.mark.asyncio

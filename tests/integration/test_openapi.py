@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.authority import TokenFolder
+from tests.support.security import TokenFolder
 from tests.support.services import ServiceProcess, running
 
 CHECKS = (

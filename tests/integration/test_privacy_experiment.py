@@ -14,8 +14,8 @@ from experiments.privacy import attack, equal_bytes, pictures
 from experiments.privacy.collection import collect_split
 from experiments.privacy.network import Sizes
 from taxon.main import REFUSED, main
-from tests.support.small_privacy import RUN_FRAMES, TEST, sources, write_data, write_samples
-from tests.support.tiny_bundle import write_tiny_bundle
+from tests.support.bundles import write_tiny_bundle
+from tests.support.experiments import RUN_FRAMES, TEST, sources, write_data, write_samples
 from training.datasets import nyuv2
 
 STEPS = 150

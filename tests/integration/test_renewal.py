@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from taxon.client import CameraClient, Outcome, Subscriber
-from tests.support.guarded_services import PATIENT, PICTURE, WISH, Guarded, guarded, posted
+from tests.support.security import PATIENT, PICTURE, WISH, Guarded, guarded, posted
 
 
 @pytest.mark.asyncio

@@ -18,11 +18,10 @@ import pytest
 
 from shared.model.bundle import Bundle
 from taxon.client import CameraClient, CloudClient, Outcome, Subscriber, Wish
-from tests.support.nats_server import NatsServer, needs_nats, running_nats
-from tests.support.running_edge import picture
+from tests.support.clients import SmallEdge, SmallSubscriber, coded_packets, sequences
+from tests.support.nats import NatsServer, needs_nats, running_nats
+from tests.support.pictures import picture
 from tests.support.services import ServiceProcess, running
-from tests.support.small_edge import SmallEdge, coded_packets
-from tests.support.small_subscriber import SmallSubscriber, sequences
 from tests.trials.scale import Scale
 
 pytestmark = needs_nats

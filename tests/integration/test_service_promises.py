@@ -19,9 +19,9 @@ import pytest
 
 from shared.model.bundle import Bundle
 from taxon.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
-from tests.support.command import room
+from tests.support.bundles import write_tiny_bundle
+from tests.support.pictures import room
 from tests.support.services import ServiceProcess, running
-from tests.support.tiny_bundle import write_tiny_bundle
 
 SEMANTIC, GEOMETRY = ("class_scene",), ("reshading",)
 SUBSCRIBERS = 200

@@ -34,7 +34,7 @@ from taxon.client import (
     TensorResult,
     Wish,
 )
-from tests.support.link import Link
+from tests.support.network import Link
 from tests.support.services import ServiceProcess, running
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -21,8 +21,7 @@ from experiments.suites.suite import Suite
 from experiments.suites.taskonomy import FrameCounts, OpenTaskonomy
 from experiments.table1 import collect as table1
 from experiments.table4 import collect as table4
-from tests.support.published_weights import write_all_networks
-from tests.support.small_taskonomy import KITCHEN, write_world
+from tests.support.taskonomy import KITCHEN, write_all_networks, write_world
 
 STEPS = 1
 

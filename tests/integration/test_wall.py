@@ -20,9 +20,9 @@ from shared.model.tasks import TASKS
 from shared.server.access.callers import Access
 from shared.server.access.token_file import Tokens
 from shared.server.http_server import WebServer, web_app
-from tests.support.authority import TokenFolder
-from tests.support.chromium import CHROMIUM, DESK, PHONE, OpenWall, chromium, wall_in
-from tests.support.wall_feeder import Feeder
+from tests.support.browser import CHROMIUM, DESK, PHONE, OpenWall, chromium, wall_in
+from tests.support.security import TokenFolder
+from tests.support.wall import Feeder
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("kitchen", "living_room")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shared.model.tasks import TASKS
-from tests.support.chromium import CHROMIUM, OpenWall, chromium, wall_in
-from tests.support.live_wall import ROOMS, LiveWall, live_wall
+from tests.support.browser import CHROMIUM, OpenWall, chromium, wall_in
+from tests.support.live_stack import ROOMS, LiveWall, live_wall
 
 DENSE = tuple(task.name for task in TASKS if task.is_dense)
 GEOMETRY = ("normal", "reshading", "principal_curvature")

@@ -22,7 +22,7 @@ import httpx
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.debian_programs import DebianPackage, killed, says_ready, started
+from tests.support.debian import DebianPackage, killed, says_ready, started
 from tests.support.prometheus import ROOT, eventually
 from tests.support.services import free_port
 

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.support.debian_programs import DebianPackage, killed, says_ready, started
+from tests.support.debian import DebianPackage, killed, says_ready, started
 from tests.support.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

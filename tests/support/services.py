@@ -1,6 +1,8 @@
-"""The real services as processes: started on free ports, killed, started again on the same ports with the same data.
+"""The product's programs as processes: services that are started, killed and started again, and the command `taxon`.
 
-async with running(edge, cloud): ...       edge.kill() (SIGKILL), await edge.start(), await edge.stop() (SIGTERM)
+    async with running(edge, cloud): ...       edge.kill() (SIGKILL), await edge.start(), await edge.stop() (SIGTERM)
+
+A service keeps its ports and its data folder when it is started again.
 """
 
 from __future__ import annotations
@@ -10,14 +12,22 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
+import grpc
 import httpx
+import numpy as np
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2_grpc
+
+from shared.server.settings import ServiceSettings
 
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
@@ -131,3 +141,80 @@ async def _ended(service: ServiceProcess) -> None:
     if service.process is not None and service.process.returncode is None:
         service.process.kill()
         await service.process.wait()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    status: int
+    out: str
+    errors: tuple[str, ...]
+
+    def error_about(self, name: str) -> str:
+        """The one error line that names a file."""
+        found = [line for line in self.errors if f"/{name}:" in line]
+        assert len(found) == 1, f"expected one error line about {name}, got {self.errors}"
+        return found[0]
+
+
+def taxon(*arguments: object, bundle: Path | None = None, cwd: Path | None = None) -> Finished:
+    """Run the command. Whatever happens, its stderr consists of lines that begin with `taxon: `."""
+    argv = [sys.executable, "-m", "taxon", *map(str, arguments)]
+    if bundle is not None:
+        argv += ["--bundle", str(bundle)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, cwd=cwd, check=False)
+    errors = tuple(done.stderr.splitlines())
+    strays = [line for line in errors if not line.startswith("taxon: ") and not line.startswith("evaluate ")]
+    assert not strays, done.stderr
+    return Finished(done.returncode, done.stdout, tuple(line for line in errors if line.startswith("taxon: ")))
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file()) if folder.exists() else []
+
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Signs:
+    """Of one process. resident_bytes: RSS. descriptors: open ones. threads: the kernel's."""
+
+    resident_bytes: int
+    descriptors: int
+    threads: int
+
+
+def signs(service: ServiceProcess) -> Signs:
+    """Now; raises FileNotFoundError or ProcessLookupError for a process that is gone."""
+    assert service.process is not None
+    folder = Path(f"/proc/{service.process.pid}")
+    resident = int((folder / "statm").read_text().split()[1]) * _PAGE_BYTES
+    return Signs(resident, len(list((folder / "fd").iterdir())), len(list((folder / "task").iterdir())))
+
+
+def slope(seconds: Sequence[float], values: Sequence[float]) -> float:
+    """The least-squares line's rise a second; 0 for fewer than two values."""
+    if len(values) < 2:
+        return 0.0
+    return float(np.polyfit(np.asarray(seconds) - seconds[0], values, 1)[0])
+
+
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+def settings_with(kind: type[Settings], **chosen: Any) -> Settings:
+    """The defaults but for these; what the environment says counts too."""
+    return kind(**chosen)
+
+
+def health_stub(channel: grpc.aio.Channel) -> Any:
+    """Check and Watch."""
+    return health_pb2_grpc.HealthStub(channel)
+
+
+def reflection_stub(channel: grpc.aio.Channel) -> Any:
+    """ServerReflectionInfo; the type stub knows blocking channels only."""
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub
+    return stub(channel)

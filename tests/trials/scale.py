@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxon.client import CameraClient, CameraFrame, Outcome, Receipt, Result, Subscriber, Wish
-from tests.support.nats_server import NatsServer
-from tests.support.running_edge import picture
+from tests.support.bundles import write_tiny_bundle
+from tests.support.nats import NatsServer
+from tests.support.pictures import picture
 from tests.support.services import ServiceProcess, running
-from tests.support.tiny_bundle import write_tiny_bundle
 from tests.trials.chaos.report import difference
 
 PAUSE_SECONDS = 0.15

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.measured_stack import CAMERAS, THRIFTY, MeasuredStack, measured_stack
+from tests.support.live_stack import CAMERAS, THRIFTY, MeasuredStack, measured_stack
+from tests.support.pictures import picture
 from tests.support.prometheus import PACKAGE
-from tests.support.running_edge import picture
 
 FRAMES = 24
 SIZES = {"hall": (48, 40), "kitchen": (320, 240), THRIFTY: (64, 64)}

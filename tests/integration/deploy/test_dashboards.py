@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.measured_stack import CAMERAS, THRIFTY, MeasuredStack
+from tests.support.live_stack import CAMERAS, THRIFTY, MeasuredStack
 from tests.support.prometheus import ROOT, QueryRefused
 
 DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"

@@ -17,7 +17,7 @@ from shared.contract.results import GroupBytes
 from taxon.client import Outcome, Result
 from tests.integration.deploy.conftest import FRAMES
 from tests.integration.deploy.test_rules import ALERTS, RECORDS
-from tests.support.measured_stack import CAMERAS, THRIFTY, MeasuredStack
+from tests.support.live_stack import CAMERAS, THRIFTY, MeasuredStack
 from tests.support.prometheus import ROOT
 from tests.support.services import ServiceProcess
 

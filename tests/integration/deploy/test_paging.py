@@ -23,9 +23,9 @@ from taxon.client import CameraClient
 from tests.integration.deploy.test_rules import ALERTS
 from tests.support.alertmanager import CONFIG, AlertmanagerServer, PageSink
 from tests.support.alertmanager import PACKAGE as ALERTMANAGER_PACKAGE
+from tests.support.pictures import picture
 from tests.support.prometheus import PACKAGE as PROMETHEUS_PACKAGE
 from tests.support.prometheus import PROMETHEUS, PrometheusServer, eventually
-from tests.support.running_edge import picture
 from tests.support.services import ServiceProcess, running
 
 HALL, KITCHEN = "hall", "kitchen"

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.tiny_bundle import write_tiny_bundle
+from tests.support.bundles import write_tiny_bundle
 from tests.trials.chaos.run import run
 
 

@@ -10,10 +10,10 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from tests.support.link import Link
+from tests.support.clock import KEPT_SECONDS
+from tests.support.disk import tear
+from tests.support.network import Link
 from tests.support.services import ServiceProcess
-from tests.support.torn_spool import tear
-from tests.support.wrong_clock import KEPT_SECONDS
 from tests.trials.chaos.report import Report
 from tests.trials.chaos.stack import STORM, USUAL, Stack
 
@@ -63,7 +63,7 @@ class Faults:
         await _again(service, draw)
 
     async def _torn(self, draw: random.Random) -> None:
-        """A power cut: what the disk had not been told to keep is damaged (see `tests.support.torn_spool`)."""
+        """A power cut: what the disk had not been told to keep is damaged (see `tests.support.disk`)."""
         await self._stack.edge.kill()
         torn = await asyncio.to_thread(tear, self._stack.spool, draw)
         print(f"  torn: {torn}", flush=True)

@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from tests.support.services import ServiceProcess
-from tests.support.vital_signs import signs
+from tests.support.services import ServiceProcess, signs
 
 AGES_SECONDS = (6.0, 12.0)
 """When a life is looked at: warm, and reached by most of them."""

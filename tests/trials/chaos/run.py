@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from taxon.client import CameraClient, CameraFrame, Outcome, Result, Subscriber, Wish
-from tests.support.running_edge import picture
+from tests.support.pictures import picture
 from tests.trials.chaos.faults import Faults
 from tests.trials.chaos.memory import Memory
 from tests.trials.chaos.plan import Plan, Step

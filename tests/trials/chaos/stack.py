@@ -10,12 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import rough_network, small_disk, wrong_clock
-from tests.support.link import Link
-from tests.support.rough_network import RoughNetwork, Weather
+from tests.support.clock import HAS_WRONG_CLOCK, WrongClock
+from tests.support.disk import HAS_SMALL_DISK, SmallDisk, small_disk
+from tests.support.network import HAS_ROUGH_NETWORK, Link, RoughNetwork, Weather, rough_network
 from tests.support.services import ServiceProcess, running
-from tests.support.small_disk import SmallDisk
-from tests.support.wrong_clock import WrongClock
 
 USUAL = Weather(delay_seconds=0.02, jitter_seconds=0.02, loss=0.01)
 STORM = Weather(delay_seconds=0.2, jitter_seconds=0.2, loss=0.1)
@@ -51,9 +49,9 @@ class Stack:
 def left_out() -> tuple[str, ...]:
     """What this machine cannot do to the services, in words."""
     missing = {
-        "a rough network (needs root, /dev/net/tun, ip)": rough_network.IS_THERE,
-        "a full disk (needs root that may mount)": small_disk.IS_THERE,
-        "wrong clocks (needs Debian's faketime)": wrong_clock.IS_THERE,
+        "a rough network (needs root, /dev/net/tun, ip)": HAS_ROUGH_NETWORK,
+        "a full disk (needs root that may mount)": HAS_SMALL_DISK,
+        "wrong clocks (needs Debian's faketime)": HAS_WRONG_CLOCK,
     }
     return tuple(what for what, is_there in missing.items() if not is_there)
 
@@ -68,14 +66,14 @@ async def stack(folder: Path, bundle: Path, seed: int) -> AsyncIterator[Stack]:
     async with AsyncExitStack() as inner:
         before: tuple[str, ...] = ()
         disk = network = None
-        if rough_network.IS_THERE:
-            network = await inner.enter_async_context(rough_network.rough_network(seed))
+        if HAS_ROUGH_NETWORK:
+            network = await inner.enter_async_context(rough_network(seed))
             network.weather = USUAL
             uplink.host = network.near
             before += network.inside
-        if small_disk.IS_THERE:
+        if HAS_SMALL_DISK:
             # After the network, whose name has to be there when the mounts are copied.
-            disk = await inner.enter_async_context(small_disk.small_disk(folder / "edge" / "data"))
+            disk = await inner.enter_async_context(small_disk(folder / "edge" / "data"))
             before = disk.inside + before
         for link in (uplink, results):
             await inner.enter_async_context(link)
@@ -90,7 +88,7 @@ async def stack(folder: Path, bundle: Path, seed: int) -> AsyncIterator[Stack]:
             # Not loopback, and nobody else is in that network.
             edge.host, edge.options = network.clean_far, (*edge.options, "--insecure")
         clocks = {}
-        for service in (edge, cloud) if wrong_clock.IS_THERE else ():
+        for service in (edge, cloud) if HAS_WRONG_CLOCK else ():
             clocks[service.kind] = WrongClock(folder / f"{service.kind}.clock")
             service.environment = clocks[service.kind].environment
         await inner.enter_async_context(running(cloud, edge))

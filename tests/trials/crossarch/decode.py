@@ -20,8 +20,8 @@ from shared.codec.entropy_codec import EntropyCodec
 from shared.codec.latents import Latent
 from shared.errors import TaxonError
 from shared.model.bundle import Bundle
-from tests.support.rounding import MODES, NEAREST, set_rounding
 from tests.trials.crossarch.machine import Machine
+from tests.trials.crossarch.rounding import MODES, NEAREST, set_rounding
 
 
 def main() -> None:

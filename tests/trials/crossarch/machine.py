@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from tests.support.rounding import NEAREST, rounding
+from tests.trials.crossarch.rounding import NEAREST, rounding
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.support.rounding import MODES
 from tests.trials.crossarch.machine import Machine
 from tests.trials.crossarch.prepare import NEXT_NUMPY, OLDEST_NUMPY, OLDEST_RUNTIME, Prepared
+from tests.trials.crossarch.rounding import MODES
 
 ABOVE_SSE = ("AVX", "F16C", "FMA3", "AVX2", "AVX512F")
 KERNELS = {"Prescott": "", "Nehalem": "SSE42", "Sandybridge": "AVX", "Haswell": "AVX2", "SkylakeX": "AVX512_SKX"}

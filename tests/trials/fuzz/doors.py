@@ -28,8 +28,8 @@ from shared.server.access.callers import Access
 from shared.server.access.token_file import Tokens
 from shared.server.connections.http_limit import HttpConnectionLimit
 from shared.server.http_server import WebServer, web_app
-from tests.support.cloud_parts import cloud_parts
-from tests.support.tiny_bundle import write_tiny_bundle
+from tests.support.bundles import write_tiny_bundle
+from tests.support.cloud import cloud_parts
 from tests.trials.fuzz.bundles import MEMORY
 from tests.trials.fuzz.mutation import mutated
 from tests.trials.fuzz.target import LawBroken, Target

@@ -27,8 +27,8 @@ from cloud_analytics.wall.messages import read_message
 from shared.contract.results import PictureResult, TensorResult
 from shared.errors import RequestError, TaxonError, UnknownName
 from shared.wire import results_pb2
-from tests.support.cloud_parts import CloudParts, cloud_parts
-from tests.support.tiny_bundle import write_tiny_bundle
+from tests.support.bundles import write_tiny_bundle
+from tests.support.cloud import CloudParts, cloud_parts
 from tests.trials.fuzz.bundles import MEMORY
 from tests.trials.fuzz.mutation import TELLING_NUMBERS
 from tests.trials.fuzz.target import LawBroken, Target

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from tests.support.vital_signs import Signs, slope
+from tests.support.services import Signs, slope
 
 KINDS = ("edge", "cloud")
 WARM_SHARE = 0.25

@@ -13,8 +13,7 @@ from pathlib import Path
 from benchmarks.playing import TASK_NAMES, pictures
 from shared.model.shipped import SHIPPED_BUNDLE
 from taxon.client import CameraClient, Outcome, Subscriber, Wish
-from tests.support.services import ServiceProcess, running
-from tests.support.vital_signs import signs
+from tests.support.services import ServiceProcess, running, signs
 from tests.trials.soak.report import Point, Soak, line
 
 CAMERAS = 20

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.load.report import Load, Served
 from benchmarks.resilience_page import MISSING, PAGE, filled
 from taxon.client import Outcome, Receipt
-from tests.support.vital_signs import Signs
+from tests.support.services import Signs
 from tests.trials.chaos.memory import Growth
 from tests.trials.chaos.report import Report
 from tests.trials.soak.report import Point, Soak

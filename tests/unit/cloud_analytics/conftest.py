@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from cloud_analytics.settings import LOCAL_BUS
-from tests.support.nats_server import needs_nats, running_nats
+from tests.support.nats import needs_nats, running_nats
 
 
 @pytest_asyncio.fixture

@@ -11,8 +11,8 @@ from cloud_analytics import pipeline
 from cloud_analytics.journal.frame_log import Arrival
 from shared.errors import JournalFailed
 from shared.model.bundle import Bundle
-from tests.support.cloud_parts import cloud_parts
-from tests.support.small_edge import coded_packets
+from tests.support.clients import coded_packets
+from tests.support.cloud import cloud_parts
 
 
 @pytest.mark.asyncio

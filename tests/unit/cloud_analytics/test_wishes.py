@@ -18,7 +18,7 @@ from cloud_analytics.journal.local.wish_store import DiskWishStore
 from cloud_analytics.journal.wish_store import StoredWish
 from cloud_analytics.wishes import WantedGroups, Wishes
 from shared.contract.results import Encoding
-from tests.support.cloud_parts import catalogue_of, metrics
+from tests.support.cloud import catalogue_of, metrics
 
 GROUPS = {"class_scene": "semantic", "segment_semantic": "semantic", "normal": "geometry", "reshading": "geometry"}
 

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from edge_encoder.pipeline.stages import prepare
 from shared.errors import AddressInUse, BundleError, FolderError, UnknownName
 from shared.model.bundle import Bundle
-from tests.support.recording_cloud import RecordingCloud, wanted
-from tests.support.running_edge import metric, picture, running_edge
+from tests.support.edge import RecordingCloud, metric, running_edge, wanted
+from tests.support.pictures import picture
 
 FRAMES = "/v1/cameras/kitchen/frames"
 

@@ -19,8 +19,8 @@ from shared.contract.results import Encoding
 from shared.model.bundle import Bundle
 from shared.model.tasks import TASKS
 from taxon.sizes import sizes_of
-from tests.support.cloud_parts import CloudParts, cloud_parts
-from tests.support.small_edge import coded_packets
+from tests.support.clients import coded_packets
+from tests.support.cloud import CloudParts, cloud_parts
 
 ALL = [task.name for task in TASKS]
 TENSOR = Style(Encoding.TENSOR, 0, 5)

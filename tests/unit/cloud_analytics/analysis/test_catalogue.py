@@ -13,8 +13,8 @@ from cloud_analytics.analysis.overlays import load_overlay, zero_latents
 from cloud_analytics.frames import ServedTask
 from shared.errors import BundleError, BundleMismatch, UnknownName
 from shared.model.bundle import Bundle
-from tests.support.cloud_parts import catalogue_of, metrics, value
-from tests.support.overlay_head import write_overlay
+from tests.support.bundles import write_overlay
+from tests.support.cloud import catalogue_of, metrics, value
 
 DEPTH = ServedTask("depth", "geometry", (1, "H", "W"), "float32", "m", overlay=True)
 

@@ -12,8 +12,8 @@ from cloud_analytics.analysis import batcher
 from cloud_analytics.analysis.deadline_threads import Threads
 from shared.errors import CallHangs
 from shared.model.bundle import Bundle
-from tests.support.cloud_parts import cloud_parts
-from tests.support.small_edge import coded_packets
+from tests.support.clients import coded_packets
+from tests.support.cloud import cloud_parts
 from tests.unit.cloud_analytics.analysis.test_analysis import received
 
 

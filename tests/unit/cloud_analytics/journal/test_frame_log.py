@@ -19,7 +19,7 @@ from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
 from shared.errors import BadRequest
 from shared.server.cancellation import ended
-from tests.support.cloud_parts import metrics, settings
+from tests.support.cloud import metrics, settings
 
 SIZE = Geometry(640, 480, 32, 32)
 DIGEST = bytes(range(32))

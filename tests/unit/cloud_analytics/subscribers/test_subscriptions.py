@@ -16,8 +16,8 @@ from shared.contract.packets import Packet
 from shared.contract.results import ClassesResult, TensorResult
 from shared.errors import BadName, BadRequest, Busy, Draining, Superseded, UnknownCamera, UnknownName
 from shared.model.bundle import Bundle
-from tests.support.cloud_parts import CloudParts, cloud_parts
-from tests.support.small_edge import coded_packets
+from tests.support.clients import coded_packets
+from tests.support.cloud import CloudParts, cloud_parts
 
 
 @pytest.fixture(scope="module")

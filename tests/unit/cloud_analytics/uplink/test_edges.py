@@ -16,7 +16,7 @@ from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
 from shared.contract.uplink_stream import PacketReader, PacketWriter
 from shared.errors import Busy, CameraTaken, Draining, Superseded
-from tests.support.cloud_parts import metrics, value
+from tests.support.cloud import metrics, value
 
 
 class Clock:

@@ -26,7 +26,7 @@ from shared.model.bundle import Bundle
 from shared.server.connections.http_limit import TOO_MANY, HttpConnectionLimit
 from shared.server.http_server import WebServer, web_app
 from shared.telemetry.metrics import Meters
-from tests.support.wall_feeder import Feeder
+from tests.support.wall import Feeder
 from tests.unit.cloud_analytics.wall.frames import frame, picture
 
 LIMITS = WallLimits(poll_seconds=0.1)

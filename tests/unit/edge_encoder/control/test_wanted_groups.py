@@ -4,7 +4,7 @@ import pytest
 
 from edge_encoder.control.wanted_groups import Wishes, kept_wish
 from shared.errors import BadName, UnknownName
-from tests.support.recording_cloud import wanted
+from tests.support.edge import wanted
 
 GROUPS = ("semantic", "geometry")
 

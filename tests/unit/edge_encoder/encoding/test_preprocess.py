@@ -11,8 +11,8 @@ from PIL import Image
 from edge_encoder.encoding.preprocess import preprocess, preprocess_pixels
 from shared.contract.geometry import Geometry, InputSize
 from shared.errors import ImageError
-from tests.support.broken_png import GREY, png_that_claims
 from tests.support.fixed_models import scattered_array
+from tests.support.pictures import GREY, png_that_claims
 
 SIZE = InputSize(height=64, width=64)
 CORNERS = np.array([[[200, 30, 30], [30, 200, 30]], [[30, 30, 200], [220, 220, 40]]], np.uint8)

@@ -15,9 +15,9 @@ from shared.errors import NotReady
 from shared.model.bundle import Bundle
 from shared.transport.status_codes import reason_of
 from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc
-from tests.support.recording_cloud import RecordingCloud
-from tests.support.running_edge import picture, running_edge
-from tests.support.untyped_stubs import health_stub
+from tests.support.edge import RecordingCloud, running_edge
+from tests.support.pictures import picture
+from tests.support.services import health_stub
 
 TRACES = [f"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b{i}-01" for i in range(2)]
 

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
 from shared.model.bundle import Bundle
-from tests.support.recording_cloud import RecordingCloud
-from tests.support.running_edge import BOTH, metric, picture, running_edge
+from tests.support.edge import BOTH, RecordingCloud, metric, running_edge
+from tests.support.pictures import picture
 
 FRAMES = "/v1/cameras/kitchen/frames"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

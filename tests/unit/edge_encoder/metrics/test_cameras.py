@@ -13,7 +13,7 @@ from edge_encoder.metrics.cameras import CameraMetrics, CameraTerms
 from shared.contract.geometry import Geometry
 from shared.model.bundle import Bundle
 from shared.telemetry.metrics import Meters
-from tests.support.running_edge import picture
+from tests.support.pictures import picture
 
 GROUPS = ("semantic", "geometry")
 GEOMETRY = Geometry(48, 40, 32, 32)

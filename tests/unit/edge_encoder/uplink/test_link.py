@@ -14,7 +14,7 @@ from edge_encoder.spool.spool import Coded, Spool
 from edge_encoder.uplink.link import Uplink
 from shared.contract.geometry import Geometry
 from shared.wire import uplink_pb2
-from tests.support.recording_cloud import RecordingCloud, wanted
+from tests.support.edge import RecordingCloud, wanted
 
 DIGEST, OLDER = bytes([7]) * 32, bytes([6]) * 32
 SMALL, LARGE = Geometry(64, 48, 32, 32), Geometry(640, 480, 32, 32)

@@ -18,7 +18,7 @@ from edge_encoder.uplink.link import Uplink
 from shared.contract.geometry import Geometry
 from shared.contract.uplink_stream import PROTOCOL_VERSION
 from shared.wire import uplink_pb2
-from tests.support.recording_cloud import RecordingCloud
+from tests.support.edge import RecordingCloud
 
 DIGEST, OLDER = bytes([7]) * 32, bytes([6]) * 32
 FRAMES, FRAME_BYTES = 12, 400_000

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from experiments.privacy.collection import Collection, collect_split
-from tests.support.small_privacy import sources
-from tests.support.tiny_bundle import write_tiny_bundle
+from tests.support.bundles import write_tiny_bundle
+from tests.support.experiments import sources
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from edge_encoder.encoding.encoder import Encoder
 from experiments.privacy.bitstreams import UNROUNDED, Thief, joined, taking_floats, without_rounding
 from shared.codec.latents import LatentBatch
 from shared.model.bundle import Bundle
-from tests.support.small_privacy import patches
+from tests.support.experiments import patches
 from training.datasets.frame import DataError
 
 

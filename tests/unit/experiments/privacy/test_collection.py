@@ -11,7 +11,7 @@ from PIL import Image
 from experiments.privacy import collection
 from experiments.privacy.collection import Collection, collect_split
 from experiments.privacy.pictures import views_of
-from tests.support.small_privacy import sources
+from tests.support.experiments import sources
 
 
 def test_views_lie_where_their_names_say(fit: Collection) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from experiments.codecs.picture_codecs import PictureCodec
 from experiments.privacy import equal_bytes
 from experiments.privacy.equal_bytes import CODECS, as_shown, best_within, candidates_of, fitted_files
-from tests.support.small_privacy import patches
+from tests.support.experiments import patches
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)

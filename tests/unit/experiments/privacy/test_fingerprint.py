@@ -7,7 +7,7 @@ import pytest
 
 from experiments.privacy.bitstreams import Seen
 from experiments.privacy.fingerprint import COPIES, copied, cut, found_in, ranks_of, saved_again
-from tests.support.small_privacy import patches, sources
+from tests.support.experiments import patches, sources
 
 RNG = np.random.default_rng(4)
 

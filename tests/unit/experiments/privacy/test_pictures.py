@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.privacy.pictures import HOUSE_VIEWS, JUDGED, ROOM_VIEWS, sources_of, views_of
-from tests.support.small_privacy import HOUSES, RUN_FRAMES, SAMPLES, TEST, TRAIN, sources, write_data, write_samples
+from tests.support.experiments import HOUSES, RUN_FRAMES, SAMPLES, TEST, TRAIN, sources, write_data, write_samples
 from training.datasets import nyuv2
 
 

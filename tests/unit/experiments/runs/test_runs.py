@@ -8,7 +8,7 @@ import pytest
 
 from experiments.runs.runs import Run, spec_of
 from experiments.suites.suite import Suite
-from tests.support.small_suite import OpenSmallSuite
+from tests.support.experiments import OpenSmallSuite
 from training.networks.task_networks import GROUPS
 
 

@@ -14,8 +14,8 @@ from experiments.suites.suite import Suite
 from experiments.suites.taskonomy import FrameCounts, OpenTaskonomy, tasks_of
 from experiments.suites.tasks import result, task_loss
 from taxon.main import REFUSED, main
-from tests.support.small_suite import OpenSmallSuite
-from tests.support.small_taskonomy import write_world
+from tests.support.experiments import OpenSmallSuite
+from tests.support.taskonomy import write_world
 from training.datasets.frame import DataError
 from training.networks.hourglass import PUBLISHED
 

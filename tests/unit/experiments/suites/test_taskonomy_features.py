@@ -9,7 +9,7 @@ import pytest
 
 from experiments.suites.suite import COMPLETE, FeatureWriter
 from experiments.suites.taskonomy_features import LABEL_FILES, ChosenViews, seen_sample, unseen_sample
-from tests.support.small_taskonomy import KITCHEN, LAYOUTS, file_of, stored_labels, write, write_world
+from tests.support.taskonomy import KITCHEN, LAYOUTS, file_of, stored_labels, write, write_world
 from training.datasets.frame import DataError
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.codec.hyper_synthesis import HyperSynthesis, LatentShape, resample_codebook, shift_and_clip
 from shared.errors import BundleError
 from tests.support.fixed_models import RATES, SHAPE, SIDE, IntArray, arrays, scattered_array
-from tests.support.rounding import MODES, rounded
+from tests.trials.crossarch.rounding import MODES, rounded
 
 SCALES = 8
 side_information = st.lists(st.integers(-(2**15), 2**15 - 1), min_size=SIDE, max_size=SIDE)

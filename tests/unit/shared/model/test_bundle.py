@@ -13,7 +13,7 @@ import pytest
 from shared.errors import BundleError, UnknownName
 from shared.model.bundle import Bundle
 from shared.model.tasks import SEGMENTATION_LABELS
-from tests.support.tiny_bundle import SEMANTIC, write_tiny_bundle
+from tests.support.bundles import SEMANTIC, write_tiny_bundle
 
 
 @pytest.fixture

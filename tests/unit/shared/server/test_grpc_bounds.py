@@ -17,7 +17,7 @@ from shared.server.connections.file_limit import OTHER_FILES, make_room
 from shared.server.grpc_server import RpcServer
 from shared.transport.grpc_channels import channel_options
 from shared.wire import results_pb2, results_pb2_grpc
-from tests.support.untyped_stubs import health_stub
+from tests.support.services import health_stub
 
 MOST = 8
 LARGEST = 4096

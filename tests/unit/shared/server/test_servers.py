@@ -21,7 +21,7 @@ from shared.server.http_server import WebServer, web_app
 from shared.transport import grpc_channels
 from shared.transport.grpc_channels import channel_options
 from shared.wire import results_pb2_grpc
-from tests.support.untyped_stubs import health_stub, reflection_stub
+from tests.support.services import health_stub, reflection_stub
 
 SERVICE = "taxon.v1.ResultsService"
 

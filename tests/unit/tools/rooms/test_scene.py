@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.support.debian_programs import MAY_INSTALL
+from tests.support.debian import MAY_INSTALL
 from tools.rooms import catalog, models
 from tools.rooms.homes import ROOMS
 from tools.rooms.models import Model

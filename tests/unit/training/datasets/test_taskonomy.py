@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.small_taskonomy import KITCHEN, LAYOUTS, SPLITS, file_of, stored_labels, write, write_world
+from tests.support.taskonomy import KITCHEN, LAYOUTS, SPLITS, file_of, stored_labels, write, write_world
 from training.datasets import DataError, open_dataset
 from training.datasets.taskonomy import SCENES, Taskonomy
 

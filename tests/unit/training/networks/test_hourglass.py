@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.published_weights import (
+from tests.support.taskonomy import (
     CLASS_DECODER_OF_63_SCENES,
     DECODER_OF_THREE_CHANNELS,
     ENCODER,

@@ -6,7 +6,7 @@ import csv
 import random
 from pathlib import Path
 
-from tests.support.vital_signs import Signs, slope
+from tests.support.services import Signs, slope
 from tests.trials.soak.report import Point, Soak, draw, write_csv
 
 

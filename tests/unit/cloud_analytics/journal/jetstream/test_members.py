@@ -9,7 +9,7 @@ import pytest
 from cloud_analytics.journal.jetstream.link import Link
 from cloud_analytics.journal.jetstream.members import BEAT_SECONDS, LEASE_BEATS, STUCK_SECONDS, Members
 from cloud_analytics.journal.jetstream.messages import Beat
-from tests.support.cloud_parts import metrics, value
+from tests.support.cloud import metrics, value
 
 WINDOW = 100
 

@@ -16,8 +16,8 @@ from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
 from shared.errors import CameraTaken, Superseded
 from shared.model.bundle import Bundle
-from tests.support.cloud_parts import CloudParts, cloud_parts
-from tests.support.nats_server import needs_nats, running_nats
+from tests.support.cloud import CloudParts, cloud_parts
+from tests.support.nats import needs_nats, running_nats
 
 pytestmark = needs_nats
 SIZE = Geometry(640, 480, 32, 32)

@@ -13,7 +13,7 @@ from shared.server.access.callers import Access, Call
 from shared.server.access.id_owners import IdOwners
 from shared.server.access.scopes import Action
 from shared.server.access.token_file import Tokens
-from tests.support.authority import TokenFolder, header
+from tests.support.security import TokenFolder, header
 
 CALL = Call("rpc", "Connect", "here")
 

@@ -27,9 +27,8 @@ from shared.server.security import ServerSecurity, server_security
 from shared.telemetry.metrics import Meters
 from shared.transport.loopback import is_loopback
 from taxon.client import Credentials
-from tests.support.authority import TokenFolder, authority, header
-from tests.support.settings import settings_with
-from tests.support.untyped_stubs import health_stub, reflection_stub
+from tests.support.security import TokenFolder, authority, header
+from tests.support.services import health_stub, reflection_stub, settings_with
 
 CALL = Call("rpc", "Post", "here")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.errors import SettingsRefused
 from shared.server.access.scopes import Action, Grant, read_scopes
 from shared.server.access.token_file import Tokens, digest_of, new_token, read_tokens, token_line
-from tests.support.authority import TokenFolder
+from tests.support.security import TokenFolder
 
 
 def grant(scopes: str) -> Grant:

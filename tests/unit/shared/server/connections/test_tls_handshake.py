@@ -19,7 +19,7 @@ from shared.server.connections.http_limit import TOO_MANY, HttpConnectionLimit
 from shared.server.connections.tls_handshake import FAILED_HANDSHAKE, SLOW_HANDSHAKE
 from shared.server.http_server import WebServer, web_app
 from shared.server.tls.certificates import ServerTls
-from tests.support.authority import Authority, authority
+from tests.support.security import Authority, authority
 
 MOST = 8
 

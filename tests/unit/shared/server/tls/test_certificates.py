@@ -19,8 +19,8 @@ from shared.server.grpc_server import RpcServer
 from shared.server.http_server import WebServer, web_app
 from shared.server.tls.certificates import ServerTls, TlsFiles
 from taxon.client import Credentials
-from tests.support.authority import Authority, authority
-from tests.support.untyped_stubs import health_stub
+from tests.support.security import Authority, authority
+from tests.support.services import health_stub
 
 
 @asynccontextmanager

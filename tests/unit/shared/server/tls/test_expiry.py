@@ -16,8 +16,8 @@ from shared.server.tls.expiry import ShownFiles, ends_at
 from shared.telemetry.metrics import Meters
 from shared.transport.secret_files import exposed
 from taxon.client import Credentials
-from tests.support.authority import Authority, TokenFolder, authority
-from tests.support.settings import settings_with
+from tests.support.security import Authority, TokenFolder, authority
+from tests.support.services import settings_with
 
 DAY = 86400.0
 

@@ -1,8 +1,8 @@
 """Draws docs/figures/dashboard-*.png: each dashboard from its own queries, asked of the real Prometheus beside live services.
 
-    python -m tests.support.dashboard_figures                       (about eleven minutes; needs Debian's prometheus)
-    python -m tests.support.dashboard_figures --keep answers.json   keeps what Prometheus said
-    python -m tests.support.dashboard_figures --from answers.json   draws it again
+    python -m tests.trials.figures.dashboards                       (about eleven minutes; needs Debian's prometheus)
+    python -m tests.trials.figures.dashboards --keep answers.json   keeps what Prometheus said
+    python -m tests.trials.figures.dashboards --from answers.json   draws it again
 
 Four cameras play the sample rooms with the shipped bundle; one has a bit budget. One falls silent for a minute, and the cloud is killed
 and started again.
@@ -23,10 +23,9 @@ from typing import Any
 from shared.errors import Refused
 from shared.model.shipped import SHIPPED_BUNDLE
 from taxon.client import CameraClient
-from tests.support.dashboard_drawing import Answers, draw
-from tests.support.live_wall import ROOMS, CameraProcess
-from tests.support.measured_stack import THRIFTY, MeasuredStack, measured_stack
+from tests.support.live_stack import ROOMS, THRIFTY, CameraProcess, MeasuredStack, measured_stack
 from tests.support.prometheus import ROOT, Series
+from tests.trials.figures.drawing import Answers, draw
 
 DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"
 FIGURES = ROOT / "docs" / "figures"

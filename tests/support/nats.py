@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.debian_programs import DebianPackage, killed, started
+from tests.support.debian import DebianPackage, killed, started
 from tests.support.services import free_port
 
 BINARY = "nats-server"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.small_disk import needs_small_disk, small_disk
+from tests.support.disk import needs_small_disk, small_disk
 
 
 @needs_small_disk

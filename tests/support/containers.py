@@ -1,19 +1,21 @@
-"""The stack of docker-compose.yml, on an engine of this machine, on free ports of 127.0.0.1.
+"""The stack of docker-compose.yml, on an engine of this machine, on free ports of 127.0.0.1, and who uses it.
 
     stack = ComposeStack(client, compose_command(), services); stack.up(); stack.until_healthy(); ...; stack.down()
 
 `docker compose` or docker-compose runs as an operator runs it; what became of the containers is asked of the engine itself.
 Law: `down` leaves no container, network or volume of the stack.
+Law: a `Collector` hides nothing: results are kept in the order of their coming, one that comes twice stands there twice.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from docker import DockerClient
 from docker.errors import NotFound
 from docker.models.containers import Container
 
+from taxon.client import CameraClient, Outcome, Result, Subscriber, Wish
 from tests.support.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,3 +152,64 @@ def until(holds: Callable[[], bool], seconds: float) -> float:
                 return time.monotonic() - began
         time.sleep(0.2)
     raise TimeoutError(f"not within {seconds:.0f} s")
+
+
+ARRIVAL_SECONDS = 120.0
+HOLD_SECONDS = 300.0
+
+
+class Collector:
+    """What a subscriber got, in the order of its coming."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self.subscriber = subscriber
+        self.results: list[Result] = []
+
+    def sequences(self, camera_id: str) -> list[int]:
+        return [result.sequence for result in self.results if result.camera_id == camera_id]
+
+    async def until_arrived(self, camera_id: str, accepted: list[int]) -> None:
+        """Waits until as many have come; whether they are the same is for the test to say."""
+        try:
+            async with asyncio.timeout(ARRIVAL_SECONDS):
+                while len(self.sequences(camera_id)) < len(accepted):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            missing = sorted(set(accepted) - set(self.sequences(camera_id)))
+            raise AssertionError(f"{len(missing)} of {len(accepted)} results never came: {missing[:10]}") from None
+
+    async def collect(self) -> None:
+        async for result in self.subscriber:
+            self.results.append(result)
+
+
+@asynccontextmanager
+async def collecting(cloud: str, *tasks: str) -> AsyncIterator[Collector]:
+    """A subscriber of the cloud at that address, whose wish outlives its broken connections."""
+    wish = Wish(tasks=tasks, hold_seconds=HOLD_SECONDS)
+    async with Subscriber(cloud, wish) as subscriber:
+        async with asyncio.timeout(ARRIVAL_SECONDS):
+            await subscriber.subscribed()
+        collector = Collector(subscriber)
+        collecting_task = asyncio.create_task(collector.collect())
+        try:
+            yield collector
+        finally:
+            collecting_task.cancel()
+            await asyncio.gather(collecting_task, return_exceptions=True)
+
+
+async def post(camera: CameraClient, picture: Path) -> int:
+    """Posts a frame that somebody wants; its sequence."""
+    receipt = await camera.post(picture.read_bytes())
+    assert receipt.outcome is Outcome.CODED, f"somebody subscribes to every camera, yet it was {receipt}"
+    return receipt.sequence
+
+
+async def post_until_wanted(camera: CameraClient, picture: Path) -> int:
+    """The sequence of a camera's first frame that is coded: a wish takes a moment from the subscriber to the edge."""
+    async with asyncio.timeout(ARRIVAL_SECONDS):
+        while (receipt := await camera.post(picture.read_bytes())).outcome is Outcome.NOT_WANTED:
+            await asyncio.sleep(0.2)
+    assert receipt.outcome is Outcome.CODED, receipt
+    return receipt.sequence

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.support.wrong_clock import KEPT_SECONDS, WrongClock, needs_wrong_clock
+from tests.support.clock import KEPT_SECONDS, WrongClock, needs_wrong_clock
 
 TELLS = "import sys, time\nfor _ in sys.stdin: print(time.time(), time.monotonic(), flush=True)"
 

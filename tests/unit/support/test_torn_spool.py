@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge_encoder.spool.spool import Spool
-from tests.support.torn_spool import tear
+from tests.support.disk import tear
 
 # Appends in batches, deletes what is acknowledged, says what it was promised, and then waits to be killed.
 WRITER = """

@@ -1,6 +1,6 @@
 """Draws docs/figures/wall.png: the wall as it is, with real services and three cameras.
 
-python -m tests.support.wall_figure docs/figures/wall.png [--dark]
+python -m tests.trials.figures.wall docs/figures/wall.png [--dark]
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Literal
 from PIL import Image
 
 from shared.model.tasks import TASKS
-from tests.support.chromium import chromium, wall_in
-from tests.support.live_wall import ROOMS, live_wall
+from tests.support.browser import chromium, wall_in
+from tests.support.live_stack import ROOMS, live_wall
 
 FPS = 1.0
 FILL_SECONDS = 62

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.support.debian_programs import DebianPackage
+from tests.support.debian import DebianPackage
 
 CHROMIUM = DebianPackage("chromium")
 PHONE = (360, 740)

@@ -1,6 +1,7 @@
-"""A live system to be measured: a cloud, an edge, cameras, a subscriber and a wall page, with the real Prometheus beside them.
+"""Both services with cameras, for tests and figures of what people look at: the wall, and what Prometheus scrapes.
 
-    async with measured_stack(folder, models) as stack:
+    async with live_wall(folder, fps) as live: ...                   a camera for each sample room
+    async with measured_stack(folder, models) as stack:              a subscriber, a wall page and the real Prometheus beside them
         await stack.play({"hall": [...]})       frames, until their results are here
 
 Law: every camera's series were scraped at 0 before its first frame was coded, so that a rate over the whole run counts every frame.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -166,3 +168,54 @@ def _host(service: ServiceProcess) -> str:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True)
     return folder
+
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("bedroom", "kitchen", "living_room")
+
+
+@dataclass
+class CameraProcess:
+    """`taxon camera`, which plays a sample room round and round. name: the room's by default."""
+
+    room: str
+    edge: ServiceProcess
+    fps: float
+    process: asyncio.subprocess.Process | None = None
+    name: str = ""
+
+    async def start(self) -> None:
+        argv = [sys.executable, "-m", "taxon", "camera", str(ROOT / "samples" / self.room), "--to", self.edge.rpc]
+        argv += ["--camera", self.name or self.room, "--fps", str(self.fps), "--loop"]
+        with (self.edge.folder / f"{self.name or self.room}.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *argv, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
+            )
+
+    async def stop(self) -> None:
+        """At once: a camera has nothing to finish."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+
+@dataclass
+class LiveWall:
+    """What is running."""
+
+    cloud: ServiceProcess
+    edge: ServiceProcess
+    cameras: dict[str, CameraProcess] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def live_wall(folder: Path, fps: float) -> AsyncIterator[LiveWall]:
+    """All of it, on free ports; afterwards nothing is left running. fps: of each camera."""
+    cloud = ServiceProcess("cloud", folder / "cloud")
+    edge = ServiceProcess("edge", folder / "edge", ("--cloud", cloud.rpc, "--edge-id", "flat"))
+    async with running(cloud, edge), AsyncExitStack() as stack:
+        live = LiveWall(cloud, edge, {room: CameraProcess(room, edge, fps) for room in ROOMS})
+        for camera in live.cameras.values():
+            stack.push_async_callback(camera.stop)
+            await camera.start()
+        yield live

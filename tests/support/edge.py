@@ -1,20 +1,53 @@
-"""A cloud of a few lines for the edge's tests: real gRPC, real messages; it takes frames, acknowledges, and remembers."""
+"""A whole edge in the test's own loop, and a cloud that keeps what an edge sends it.
+
+async with running_edge(folder, bundle) as (service, client): ...       real servers on free ports, a spool in a temporary folder
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 
+from edge_encoder.service import EdgeService
+from edge_encoder.settings import EdgeSettings
 from shared.contract.packets import Packet
 from shared.contract.uplink_stream import PROTOCOL_VERSION, PacketReader
 from shared.errors import BundleMismatch
 from shared.server.grpc_server import RpcServer
 from shared.transport.status_codes import abort
 from shared.wire import uplink_pb2, uplink_pb2_grpc
+
+NOWHERE = "127.0.0.1:1"
+BOTH = ["semantic", "geometry"]
+
+
+@asynccontextmanager
+async def running_edge(
+    data: Path, bundle: Path, cloud: str = NOWHERE, **settings: Any
+) -> AsyncIterator[tuple[EdgeService, httpx.AsyncClient]]:
+    """The service and a client of its HTTP door."""
+    chosen: dict[str, Any] = {"drain_seconds": 5.0, "threads": 1, "pinned_groups": BOTH, "post_deadline_seconds": 20.0}
+    chosen |= {"http": "127.0.0.1:0", "rpc": "127.0.0.1:0"} | settings
+    service = EdgeService(EdgeSettings(data=data, cloud=cloud, **chosen), bundle)
+    try:
+        await service.start()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}", timeout=30) as client:
+            yield service, client
+    finally:
+        await service.stop()
+
+
+def metric(text: str, name: str) -> float:
+    """The value of one line of /metrics, 0 where it is not there."""
+    values = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.rsplit(" ", 1)[0] == name]
+    return float(values[0]) if values else 0.0
 
 
 @dataclass(eq=False)

@@ -1,4 +1,11 @@
-"""A spool as a power cut may leave it: what the disk had not been told to keep is torn.
+"""A small disk that a test can fill, and a spool as a power cut may leave it.
+
+    async with small_disk(folder) as disk:
+        edge.before = disk.inside                  # what stands before the command that shall see it
+        disk.fill(); ...; disk.free()              # disk.path: where the test finds the folder
+
+The small disk is a tmpfs in a mount namespace of its own. Nobody else sees the mount, and it goes with its last process, whatever happens
+to the test. It needs root, unshare and nsenter (util-linux).
 
     kill the edge --> tear(folder, draw) -> Torn --> start it again
 
@@ -13,14 +20,91 @@ Law that this tries: whatever was answered `coded` outlives a torn write of byte
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import os
 import random
 import shutil
 import sqlite3
 import struct
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+
+_MOUNTS = 'mount -t tmpfs -o "size=$1,mode=700" taxon-test "$2" && echo up && exec cat'
+_START_SECONDS = 20.0
+_BALLAST = "ballast"
+
+
+def _can_mount() -> bool:
+    if os.geteuid() != 0 or shutil.which("unshare") is None or shutil.which("nsenter") is None:
+        return False
+    tried = ["unshare", "--mount", "mount", "-t", "tmpfs", "taxon-test", "/mnt"]
+    return subprocess.run(tried, capture_output=True, timeout=_START_SECONDS, check=False).returncode == 0
+
+
+HAS_SMALL_DISK = _can_mount()
+needs_small_disk = pytest.mark.skipif(not HAS_SMALL_DISK, reason="needs root that may mount (and util-linux)")
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """holder: the process that keeps the namespace. folder: where it is mounted, in there."""
+
+    holder: int
+    folder: Path
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """What stands before a command that shall see it."""
+        return ("nsenter", f"--mount=/proc/{self.holder}/ns/mnt", "--")
+
+    @property
+    def path(self) -> Path:
+        """The folder from outside."""
+        return Path(f"/proc/{self.holder}/root{self.folder}")
+
+    def fill(self) -> int:
+        """Leaves no byte free; how many were."""
+        taken = 0
+        with (self.path / _BALLAST).open("ab", buffering=0) as ballast:
+            for size in (1 << 20, 1 << 12, 1):
+                try:
+                    while True:
+                        taken += ballast.write(bytes(size))
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+        return taken
+
+    def free(self) -> None:
+        """Gives back what `fill` took."""
+        (self.path / _BALLAST).unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def small_disk(folder: Path, size_bytes: int = 24 << 20) -> AsyncIterator[SmallDisk]:
+    """Mounted over the folder (absolute; made where it is not there), empty; gone afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    holder = await asyncio.create_subprocess_exec(
+        "unshare", "--mount", "sh", "-c", _MOUNTS, "sh", str(size_bytes), str(folder),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            assert await holder.stdout.readline() == b"up\n", f"no tmpfs at {folder}"
+        yield SmallDisk(holder.pid, folder.resolve())
+    finally:
+        holder.stdin.close()  # ends `cat`, and with it the namespace
+        await asyncio.wait_for(holder.wait(), _START_SECONDS)
+
 
 _FILE = "spool.sqlite"
 _WAL_HEADER, _FRAME_HEADER = 32, 24

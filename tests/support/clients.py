@@ -1,6 +1,8 @@
-"""An edge of a few lines, for tests of the cloud: coded frames of the tiny bundle, sent over a real uplink until they are acknowledged.
+"""An edge and a subscriber of a few lines, for tests of the cloud.
 
-packets = coded_packets(bundle, "door", 10);  async with SmallEdge(target, digest) as edge: await edge.deliver(packets)
+    packets = coded_packets(bundle, "door", 10);  async with SmallEdge(target, digest) as edge: await edge.deliver(packets)
+
+Law: they hide nothing: neither a frame that is given twice nor one that is left out.
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ from typing import Any, Self
 
 import grpc
 import numpy as np
+from google.protobuf.duration_pb2 import Duration
 
 from edge_encoder.encoding.encoder import Encoder
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
 from shared.contract.uplink_stream import PROTOCOL_VERSION, PacketWriter
 from shared.model.bundle import Bundle
-from shared.wire import uplink_pb2, uplink_pb2_grpc
+from shared.wire import results_pb2, results_pb2_grpc, uplink_pb2, uplink_pb2_grpc
 
 SECONDS = 20.0
 
@@ -127,3 +130,67 @@ async def refusal(call: Any) -> grpc.aio.AioRpcError:
     return grpc.aio.AioRpcError(
         await call.code(), await call.initial_metadata(), await call.trailing_metadata(), await call.details()
     )
+
+
+class SmallSubscriber:
+    """One `Subscribe` call. wish: the fields of the first request."""
+
+    def __init__(self, target: str, subscription_id: str = "small", hold_seconds: int = 0, **wish: Any) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", 64 << 20)]
+        self._channel = grpc.aio.insecure_channel(target, options=options)
+        self.first = results_pb2.SubscribeRequest(
+            subscription_id=subscription_id, hold=Duration(seconds=hold_seconds), **wish
+        )
+        self._call: Any = None
+        self.begins = ""
+        self.lost = 0
+
+    async def __aenter__(self) -> Self:
+        self._call = results_pb2_grpc.ResultsServiceStub(self._channel).Subscribe()
+        await self._call.write(self.first)
+        try:
+            response = await asyncio.wait_for(self._call.read(), SECONDS)
+            if response is grpc.aio.EOF:
+                raise await refusal(self._call)
+        except BaseException:
+            await self._channel.close()
+            raise
+        self.begins = response.subscribed.cursor
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._call.cancel()
+        await self._channel.close()
+
+    async def change(self, **wish: Any) -> None:
+        """Another wish in place of the first one."""
+        await self._call.write(
+            results_pb2.SubscribeRequest(subscription_id=self.first.subscription_id, hold=self.first.hold, **wish)
+        )
+
+    async def result(self) -> results_pb2.FrameResult:
+        """The next frame; losses before it are added up."""
+        while True:
+            response = await asyncio.wait_for(self._call.read(), SECONDS)
+            if response is grpc.aio.EOF:
+                raise await refusal(self._call)
+            if response.HasField("result"):
+                return response.result
+            self.lost += response.lost.frames
+
+    async def results(self, count: int) -> list[results_pb2.FrameResult]:
+        """The next frames."""
+        return [await self.result() for _ in range(count)]
+
+    async def half_close(self) -> None:
+        """Unsubscribes; returns when the cloud has ended the call, in order."""
+        await self._call.done_writing()
+        while await asyncio.wait_for(self._call.read(), SECONDS) is not grpc.aio.EOF:
+            pass
+        assert await self._call.code() is grpc.StatusCode.OK, await self._call.details()
+
+
+def sequences(results: Sequence[results_pb2.FrameResult]) -> list[int]:
+    return [result.sequence for result in results]

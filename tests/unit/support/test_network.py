@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.support.rough_network import CALM, RoughNetwork, Weather, needs_rough_network, rough_network
+from tests.support.network import CALM, RoughNetwork, Weather, needs_rough_network, rough_network
 
 pytestmark = [pytest.mark.asyncio, needs_rough_network]
 ECHO = """

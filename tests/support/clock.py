@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 _FOUND = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-IS_THERE = bool(_FOUND)
-needs_wrong_clock = pytest.mark.skipif(not IS_THERE, reason="needs libfaketime (Debian: apt-get install faketime)")
+HAS_WRONG_CLOCK = bool(_FOUND)
+needs_wrong_clock = pytest.mark.skipif(
+    not HAS_WRONG_CLOCK, reason="needs libfaketime (Debian: apt-get install faketime)"
+)
 
 KEPT_SECONDS = 2.0
 """A process knows by then that its clock was set."""
