@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 
@@ -13,9 +14,11 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from prometheus_client import CollectorRegistry, Counter
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from shared.errors import AddressInUse, Busy
 from shared.server import grpc_server
+from shared.server.connections.http_limit import HttpConnectionLimit, LimitedConnection
 from shared.server.grpc_server import RpcServer
 from shared.server.http_server import WebServer, web_app
 from shared.transport import grpc_channels
@@ -159,6 +162,32 @@ async def test_the_common_routes() -> None:
         refused = await client.get("/busy")
         assert (refused.status_code, refused.headers["content-type"]) == (429, "application/problem+json")
         assert refused.json()["detail"] == "the queue is full"
+    await web.stop(1)
+
+
+class Watching(HttpConnectionLimit):
+    """Keeps the connections that it lets in. seen: all of them."""
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self.seen: list[LimitedConnection] = []
+
+    def enter(self, connection: LimitedConnection) -> None:
+        super().enter(connection)
+        self.seen.append(connection)
+
+
+@pytest.mark.asyncio
+async def test_the_parts_of_an_answer_wait_for_no_acknowledgement() -> None:
+    watching = Watching()
+    web = WebServer(web_app("t", "", lambda: None, CollectorRegistry()), "127.0.0.1:0", doorkeeper=watching)
+    await web.start()
+    async with httpx.AsyncClient(base_url=web.url, timeout=5) as client:
+        assert (await client.get("/healthz")).status_code == 200
+        (connection,) = watching.seen
+        assert isinstance(connection, H11Protocol)
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "Nagle's algorithm holds answers back"
     await web.stop(1)
 
 
