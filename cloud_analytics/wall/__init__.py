@@ -1,15 +1,14 @@
 """The live wall: a page of the cloud service that shows every camera's results as they come.
 
-    browser <--WebSocket--> Session (one a page) --Plan--> Subscriptions of the cloud
+    browser <--WebSocket--> Session (one a page) --Plan--> Follower --> Subscriptions of the cloud
 
-The page lies in `static/`: plain HTML, CSS and JavaScript modules, nothing to build and nothing from elsewhere.
+The page lies in `static/`: plain HTML, CSS and JavaScript modules, with nothing to build and nothing from elsewhere.
 """
 
 from __future__ import annotations
 
-from cloud_analytics.wall.limits import WallLimits
-from cloud_analytics.wall.metrics import WallMetrics
+from cloud_analytics.wall.follower import Source
+from cloud_analytics.wall.limits import WallLimits, WallMetrics
 from cloud_analytics.wall.routes import WALL_OPEN_PATHS, add_wall
-from cloud_analytics.wall.source import Source
 
 __all__ = ["WALL_OPEN_PATHS", "Source", "WallLimits", "WallMetrics", "add_wall"]

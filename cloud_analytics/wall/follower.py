@@ -1,4 +1,4 @@
-"""A page's subscriptions, kept as its plan says: opened, changed, closed, and their frames handed on.
+"""Keeps a page's subscriptions as its plan says, and hands their frames on.
 
     Plan --follow--> one Subscription for all cameras, one for each camera with more --FrameOutput | Lost--> deliver
 
@@ -11,15 +11,41 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from cloud_analytics.frames import FrameOutput, Lost, Wish
+from cloud_analytics.frames import BundleState, CameraState, FrameOutput, Lost, Wish
 from cloud_analytics.wall.limits import WallLimits
-from cloud_analytics.wall.source import FrameStream, Source
-from cloud_analytics.wall.wishes import Plan, Tasks
+from cloud_analytics.wall.switches import Plan, Tasks
 from shared.contract.results import Encoding
 from shared.errors import UnknownCamera
 
 _ALL = ""
+
+
+class FrameStream(Protocol):
+    """One subscription of the cloud."""
+
+    async def change(self, wish: Wish) -> None:
+        """Replace the wish without a gap."""
+
+    async def next(self) -> FrameOutput | Lost:
+        """Wait for the next frame, or for word that some were lost."""
+
+    async def close(self, *, hold: bool) -> None:
+        """End the subscription; with `hold` the wish outlives it."""
+
+
+class Source(Protocol):
+    """The part of the cloud that a wall needs; `cloud_analytics.subscribers.subscriptions` has it."""
+
+    async def subscribe(self, wish: Wish) -> FrameStream:
+        """Open a subscription. Raises UnknownCamera, UnknownName, BadRequest, Busy."""
+
+    def cameras(self) -> tuple[CameraState, ...]:
+        """Return every camera that the cloud knows."""
+
+    def describe(self) -> tuple[BundleState, ...]:
+        """Return the bundles that are served, and their tasks."""
 
 
 @dataclass
@@ -30,7 +56,7 @@ class _Open:
 
 
 class Follower:
-    """One page's. group: where the tasks run that read the subscriptions; one that fails ends the page."""
+    """The subscriptions of one page. group: runs the tasks that read them; one that fails ends the page."""
 
     def __init__(
         self,
@@ -49,7 +75,7 @@ class Follower:
         self._opened = 0
 
     async def follow(self, plan: Plan) -> None:
-        """Brings the subscriptions to the plan. Raises what the cloud refuses; a camera that is gone is left out."""
+        """Bring the subscriptions to the plan. Raises what the cloud refuses; a camera that is gone is left out."""
         await self._wish(_ALL, plan.of_all)
         for camera, tasks in plan.of_single.items():
             with contextlib.suppress(UnknownCamera):
@@ -58,7 +84,7 @@ class Follower:
             await self._end(camera)
 
     async def close(self) -> None:
-        """Ends all subscriptions, and with them their wishes."""
+        """End all subscriptions, and with them their wishes."""
         for key in tuple(self._open):
             await self._end(key)
 

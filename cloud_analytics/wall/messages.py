@@ -1,10 +1,10 @@
-"""What page and cloud say to one another over the wall's WebSocket.
+"""The messages between page and cloud over the wall's WebSocket.
 
     page  --JSON-->   want: the switches, always all of them      ping: for the clocks      seen: pictures it is done with
     cloud --JSON-->   tasks, cameras, wanted, frames, lost, pong  (what each holds: the functions below)
     cloud --binary--> pictures: 4 bytes length of the JSON header (big endian), the header, the PNG files one after another
 
-Law: what the page sends is bounded in length and checked whole; what is not of this module is refused.
+Law: a page's message is bounded in length and checked whole; anything that this module does not define is refused.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cloud_analytics.frames import CameraState, FrameOutput
-from cloud_analytics.wall.tasks import WallTask
-from cloud_analytics.wall.wishes import Plan, Wants
+from cloud_analytics.wall.switches import Plan, WallTask, Wants
 from shared.contract.results import ClassesResult, PictureResult
 from shared.errors import BadRequest, TooLarge
 
@@ -31,7 +30,7 @@ _CLOSED = ConfigDict(extra="forbid", frozen=True)
 
 
 class Want(BaseModel):
-    """The page's switches: tasks by camera, and of cameras that it has not seen yet."""
+    """The page's switches: tasks by camera, and tasks for cameras that it has not seen yet."""
 
     model_config = _CLOSED
     type: Literal["want"]
@@ -43,27 +42,27 @@ class Want(BaseModel):
 
 
 class Ping(BaseModel):
-    """at: the page's clock in milliseconds; it comes back in the pong."""
+    """A look at the clocks. at: the page's clock in milliseconds, which comes back in the pong."""
 
     model_config = _CLOSED
     type: Literal["ping"]
     at: Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Seen(BaseModel):
-    """bytes: of all binary messages of this connection that the page has drawn, or is done with."""
+class SeenPictures(BaseModel):
+    """The page's progress. bytes: all binary messages of this connection that the page has drawn or skipped."""
 
     model_config = _CLOSED
     type: Literal["seen"]
     bytes: Annotated[int, Field(ge=0, le=1 << 62)]
 
 
-PageMessage = Want | Ping | Seen
+PageMessage = Want | Ping | SeenPictures
 _PAGE_MESSAGE: TypeAdapter[PageMessage] = TypeAdapter(Annotated[PageMessage, Field(discriminator="type")])
 
 
 def read_message(text: str, largest_bytes: int) -> PageMessage:
-    """What the page said; raises TooLarge, or BadRequest saying what is wrong with it."""
+    """Read what the page said; raises TooLarge, or BadRequest that says what is wrong with it."""
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > largest_bytes:
         raise TooLarge("a message of the page", size, largest_bytes)
@@ -76,7 +75,7 @@ def read_message(text: str, largest_bytes: int) -> PageMessage:
 
 
 def tasks_message(tasks: Iterable[WallTask]) -> str:
-    """Every task that can be switched on."""
+    """Write every task that can be switched on."""
     return _text(
         "tasks",
         tasks=[
@@ -92,7 +91,7 @@ def tasks_message(tasks: Iterable[WallTask]) -> str:
 
 
 def cameras_message(cameras: Sequence[CameraState], not_shown: int, now_us: int) -> str:
-    """The state of every camera that is shown. now_us: the cloud's clock."""
+    """Write the state of every camera that is shown. now_us: the cloud's clock."""
     return _text(
         "cameras",
         now_us=now_us,
@@ -110,7 +109,7 @@ def cameras_message(cameras: Sequence[CameraState], not_shown: int, now_us: int)
 
 
 def wanted_message(wanted: Plan) -> str:
-    """What is subscribed to now."""
+    """Write what is subscribed to now."""
     return _text(
         "wanted",
         of_all=sorted(wanted.of_all),
@@ -119,19 +118,19 @@ def wanted_message(wanted: Plan) -> str:
 
 
 def lost_message(frames: int) -> str:
-    """How many frames this page was too slow for, since it connected."""
+    """Write for how many frames this page was too slow since it connected."""
     return _text("lost", frames=frames)
 
 
 def pong_message(at: float, now_us: int) -> str:
-    """The answer to a ping. now_us: the cloud's clock."""
+    """Answer a ping. now_us: the cloud's clock."""
     return _text("pong", at=at, now_us=now_us)
 
 
 def frames_message(
     camera: str, frames: Iterable[FrameOutput], classes: Iterable[tuple[FrameOutput, ClassesResult]]
 ) -> str:
-    """What every frame since the last such message has cost, and the newest classes, each with its frame's sequence."""
+    """Write what each frame since the last such message cost, and the newest classes with their frames' sequences."""
     return _text(
         "frames",
         camera=camera,
@@ -147,7 +146,7 @@ def frames_message(
 
 
 def pictures_message(camera: str, pictures: Iterable[tuple[FrameOutput, PictureResult]]) -> bytes:
-    """The newest pictures of a camera, each with its frame's sequence and capture time. Sizes in pixels and bytes."""
+    """Write a camera's newest pictures, each with its frame's sequence and capture time; sizes in pixels and bytes."""
     found = list(pictures)
     header = _text(
         "pictures",

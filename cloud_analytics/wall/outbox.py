@@ -1,12 +1,12 @@
-"""What waits to be sent to one page: bounded by construction, since newer things take the place of older ones.
+"""Holds what waits to be sent to one page; it is bounded, since newer things take the place of older ones.
 
     control messages, one place a kind ----------------------------\
     FrameOutput --add--> a camera's frames, classes, pictures ------+--take--> texts and binaries for the socket
 
 A camera is due at most `pictures_per_second` times a second, and its pictures wait while the page has not said that it has
-seen the earlier ones. Every frame counts into bytes and curve; of pictures and classes the page gets the newest.
-Pure: no socket, and the clock is the caller's (seconds, monotonic).
-Law: a page that reads slowly skips pictures, and nothing of what waits for it grows.
+seen the earlier ones. Every frame counts into bytes and curve, while the page gets the newest pictures and classes only.
+The outbox knows no socket, and the clock is the caller's (seconds, monotonic).
+Law: a page that reads slowly skips pictures, and nothing that waits for it grows.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from cloud_analytics.frames import FrameOutput
-from cloud_analytics.wall.limits import WallLimits
+from cloud_analytics.wall.limits import Loss, WallLimits
 from cloud_analytics.wall.messages import frames_message, lost_message, pictures_message
-from cloud_analytics.wall.metrics import Loss
 from shared.contract.results import ClassesResult, PictureResult
 
 MOST_FRAMES = 256
-"""Frames of a camera whose metadata waits for one page."""
+"""The most frames of a camera whose figures wait for one page."""
 
 Output = TypeVar("Output", ClassesResult, PictureResult)
 
@@ -41,7 +40,7 @@ class _CameraBox:
 
 
 class Outbox:
-    """One page's; see `WallLimits`. dropped: told of whatever the page does not get."""
+    """The outbox of one page. dropped: called for whatever the page does not get."""
 
     def __init__(self, limits: WallLimits, dropped: Callable[[Loss], None] = lambda _: None) -> None:
         self._dropped = dropped
@@ -55,17 +54,17 @@ class Outbox:
         self.lost_frames = 0
 
     def put(self, kind: str, message: str) -> None:
-        """A control message; the place of an older one of its kind is taken."""
+        """Put a control message in the place of an older one of its kind."""
         self._control[kind] = message
 
     def lose(self, frames: int) -> None:
-        """Frames that did not reach this page."""
+        """Count frames that did not reach this page, and tell the page."""
         if frames:
             self.lost_frames += frames
             self.put("lost", lost_message(self.lost_frames))
 
     def add(self, output: FrameOutput) -> None:
-        """One frame of one of the page's subscriptions; the same frame may come over two of them."""
+        """Add a frame of one of the page's subscriptions; the same frame may come over two of them."""
         packet = output.packet
         if packet.camera_id not in self._cameras and len(self._cameras) >= self._most_cameras:
             self._dropped("too_many_cameras")
@@ -85,19 +84,19 @@ class Outbox:
             elif isinstance(one, ClassesResult) and _put_newest(box.classes, frame, one):
                 self._dropped("superseded_classes")
 
-    def saw(self, picture_bytes: int) -> None:
-        """So many bytes of binary messages the page is done with, since it connected."""
+    def seen(self, picture_bytes: int) -> None:
+        """Note how many bytes of binary messages the page is done with, since it connected."""
         self._seen_bytes = min(self._sent_bytes, max(self._seen_bytes, picture_bytes))
 
     def wait_seconds(self, now: float) -> float | None:
-        """How long until something is due: 0 for now, None while nothing waits that may go."""
+        """Return the seconds until something is due: 0 for now, None while nothing that waits may go."""
         if self._control:
             return 0.0
         waiting = [box.due for box in self._cameras.values() if box.waits(self._has_room)]
         return max(0.0, min(waiting) - now) if waiting else None
 
     def take(self, now: float) -> list[str | bytes]:
-        """All that is due, in the order in which it is to be sent: whose pictures waited longest goes first."""
+        """Take all that is due, in sending order: the camera whose pictures waited longest goes first."""
         messages: list[str | bytes] = list(self._control.values())
         self._control.clear()
         for camera, box in tuple(self._cameras.items()):
@@ -121,13 +120,13 @@ class Outbox:
             self._sent_bytes += len(message)
             messages.append(message)
             box.pictures.clear()
-            # Behind the others, so that all have their turn where there is little room.
+            # The camera goes behind the others, so that all have their turn where there is little room.
             self._cameras[camera] = self._cameras.pop(camera)
         return messages
 
 
 def _put_newest(place: dict[str, tuple[FrameOutput, Output]], frame: FrameOutput, output: Output) -> bool:
-    """Whether one of the two frames' outputs is not sent; the same frame's, over two subscriptions, is no loss."""
+    """Keep the newer output; return True where one is lost, which the same frame over two subscriptions is not."""
     older = place.get(output.task)
     if older is None or older[0].packet.sequence <= frame.packet.sequence:
         place[output.task] = (frame, output)

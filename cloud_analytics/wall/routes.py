@@ -2,11 +2,11 @@
 
     add_wall(app, subscriptions)
 
-A browser shows its token as a protocol of the WebSocket, `taxon.token.TOKEN` beside `taxon.wall`: it can set no header there.
-The page itself is open, since there is nothing in it.
+A browser shows its token as a protocol of the WebSocket, `taxon.token.TOKEN` beside `taxon.wall`, since it can set no header there.
+The page itself needs no token: it holds no results.
 
-Laws: the page loads nothing from elsewhere, and the browser is told so (Content-Security-Policy); only pages of this
-very origin may open the socket; no more walls are open than `WallLimits.most_walls`.
+Laws: the page loads nothing from elsewhere, and the browser enforces it (Content-Security-Policy).
+Only pages of this very origin may open the socket. No more walls are open than `WallLimits.most_walls`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
 
 from cloud_analytics.wall.files import PAGE, WallFile, wall_files
-from cloud_analytics.wall.limits import WallLimits
-from cloud_analytics.wall.metrics import WallMetrics
+from cloud_analytics.wall.follower import Source
+from cloud_analytics.wall.limits import WallLimits, WallMetrics
 from cloud_analytics.wall.session import Session
-from cloud_analytics.wall.source import Source
 from shared.errors import Busy, Draining, TaxonError, TooLarge
 from shared.server.access.callers import HEADER, TOLD_SECONDS, Access, Call
 from shared.server.access.interceptors import only
@@ -44,7 +43,7 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    # Kept, but asked for again each time: a page never meets scripts of another release.
+    # A browser keeps the files but asks again each time, so that a page never meets scripts of another release.
     "Cache-Control": "no-cache",
 }
 
@@ -61,10 +60,10 @@ def add_wall(
     metrics: WallMetrics | None = None,
     access: Access | None = None,
 ) -> None:
-    """Adds the wall to the cloud's HTTP server. source: the service's `Subscriptions`.
+    """Add the wall to the cloud's HTTP server.
 
-    metrics: in a registry of its own by default. access: None lets everybody in; a wall shows all cameras, and so it needs the scope
-    `subscribe` of all of them.
+    source: the service's `Subscriptions`. metrics: by default in a registry of their own.
+    access: None lets everybody in. A wall shows all cameras, so it needs the scope `subscribe` of all of them.
     """
     asked = access or Access()
     files, chosen = wall_files(), limits or WallLimits()
@@ -124,7 +123,10 @@ def _answer(request: Request, file: WallFile) -> Response:
 
 
 def _authorization(websocket: WebSocket) -> str | None:
-    """As an Authorization header says it: of one that a client other than a browser sent, or of the protocols that were offered."""
+    """Return the caller's token as an Authorization header has it.
+
+    A browser offers it among the protocols; another client may send the header itself.
+    """
     offered = [
         f"Bearer {one.removeprefix(TOKEN_PROTOCOL)}"
         for one in websocket.scope.get("subprotocols", [])
@@ -138,11 +140,11 @@ def _peer(websocket: WebSocket) -> str:
 
 
 def _same_origin(websocket: WebSocket) -> bool:
-    """Whether the page that asks is ours; what names no origin is no browser."""
+    """Return True where the page that asks is ours; a client that names no origin is no browser."""
     origin = websocket.headers.get("origin")
     try:
         return origin is None or urlsplit(origin).netloc == websocket.headers.get("host")
-    except ValueError:  # it is no address at all
+    except ValueError:  # The origin is no address.
         return False
 
 
@@ -159,6 +161,6 @@ async def _send_away(websocket: WebSocket, error: TaxonError, counted: WallMetri
     else:
         code = INTERNAL_ERROR if status == INTERNAL else POLICY_VIOLATION
     reason = f"{status.reason}: {error}".encode()[:_LONGEST_REASON_BYTES].decode(errors="ignore")
-    # It may have gone by itself meanwhile.
+    # The page may have gone by itself meanwhile.
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         await websocket.close(code, reason)

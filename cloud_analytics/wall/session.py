@@ -1,8 +1,8 @@
-"""One page that is open: what it says, what it is sent, and how it ends.
+"""Serves one open page: reads what it says, sends what it should see, and ends it.
 
     socket --read--> Wants --steward (with cameras and tasks)--> Plan --Follower--> frames --Outbox--> sender --> socket
 
-Law: whatever ends, everything of the page ends, its wishes too; a page is told why in the close's reason.
+Law: when any part of a page ends, all of it ends, its wishes too, and the close's reason tells the page why.
 """
 
 from __future__ import annotations
@@ -17,22 +17,19 @@ from collections.abc import Callable
 from fastapi import WebSocket, WebSocketDisconnect
 
 from cloud_analytics.frames import FrameOutput, Lost
-from cloud_analytics.wall.follower import Follower
-from cloud_analytics.wall.limits import WallLimits
+from cloud_analytics.wall.follower import Follower, Source
+from cloud_analytics.wall.limits import WallLimits, WallMetrics
 from cloud_analytics.wall.messages import (
     Ping,
-    Seen,
+    SeenPictures,
     cameras_message,
     pong_message,
     read_message,
     tasks_message,
     wanted_message,
 )
-from cloud_analytics.wall.metrics import WallMetrics
 from cloud_analytics.wall.outbox import Outbox
-from cloud_analytics.wall.source import Source
-from cloud_analytics.wall.tasks import WallTask, wall_tasks
-from cloud_analytics.wall.wishes import Plan, Wants, plan
+from cloud_analytics.wall.switches import Plan, WallTask, Wants, plan, wall_tasks
 from shared.errors import BadRequest
 from shared.telemetry.logs import logger
 
@@ -44,7 +41,7 @@ class _PageGone(Exception):  # noqa: N818 - named after what happened
 
 
 class Session:
-    """One page's. limits: see `WallLimits`. check: raises what ends it, where the page's token was taken back."""
+    """One page's session. check: raises the error that ends it, once the page's token was revoked."""
 
     def __init__(
         self,
@@ -68,11 +65,11 @@ class Session:
         self._known: frozenset[str] = frozenset()
 
     async def run(self) -> None:
-        """Until the page goes; raises the TaxonError for which it has to be sent away."""
+        """Serve the page until it goes; raises the TaxonError for which it has to be sent away."""
         try:
             await self._run()
         except ExceptionGroup as several:
-            # The first is the cause; the others are what its end brought about.
+            # The first is the cause; its end brought about the others.
             first = several.exceptions[0]
             if not isinstance(first, _PageGone):
                 raise first from several
@@ -89,7 +86,7 @@ class Session:
                 await follower.close()
 
     async def _read(self) -> None:
-        """What the page says. A page that falls silent later is noticed by the WebSocket's own pings."""
+        """Read what the page says. The WebSocket's own pings notice a page that falls silent later."""
         first_want = asyncio.get_running_loop().time() + self._limits.first_want_seconds
         came: deque[float] = deque(maxlen=self._limits.most_messages)
         while True:
@@ -120,15 +117,15 @@ class Session:
         message = read_message(text, self._limits.largest_message_bytes)
         if isinstance(message, Ping):
             self._say("pong", pong_message(message.at, _now_us()))
-        elif isinstance(message, Seen):
-            self._outbox.saw(message.bytes)
+        elif isinstance(message, SeenPictures):
+            self._outbox.seen(message.bytes)
             self._outgoing.set()
         else:
             self._wants = message.wants()
             self._survey.set()
 
     async def _steward(self, follower: Follower) -> None:
-        """Looks after cameras, tasks and subscriptions: whenever the page's wants change, and every `poll_seconds`."""
+        """Bring cameras, tasks and subscriptions up to date whenever the page's wants change, and every `poll_seconds`."""
         while True:
             self._check()
             offered = wall_tasks(self._source.describe())
@@ -168,7 +165,7 @@ class Session:
                     async with asyncio.timeout(self._limits.send_seconds):
                         await self._send_one(message)
                 except TimeoutError as error:
-                    log.info("a page does not read, let go", after_seconds=self._limits.send_seconds)
+                    log.info("a page does not read and is closed", after_seconds=self._limits.send_seconds)
                     raise _PageGone from error
 
     async def _send_one(self, message: str | bytes) -> None:
@@ -178,7 +175,7 @@ class Session:
             else:
                 await self._socket.send_bytes(message)
         except (WebSocketDisconnect, RuntimeError) as error:
-            # RuntimeError: the close went out between two messages.
+            # RuntimeError means that the close went out between two messages.
             raise _PageGone from error
         self._metrics.sent(message)
 
@@ -188,7 +185,7 @@ def _now_us() -> int:
 
 
 async def _stirred(event: asyncio.Event, seconds: float | None) -> None:
-    """Until the event is set or so many seconds have gone by; the event is then clear."""
+    """Wait until the event is set or so many seconds have gone by, and clear the event."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -29,7 +29,6 @@ DEFINED_TWICE = {
     "Receipt",
     "Reference",
     "Results",
-    "Seen",
     "Sizes",
     "Source",
     "SourceFrame",

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_analytics.wall.messages import Ping, Seen, Want, read_message
-from cloud_analytics.wall.wishes import Wants
+from cloud_analytics.wall.messages import Ping, SeenPictures, Want, read_message
+from cloud_analytics.wall.switches import Wants
 from shared.errors import BadRequest, TooLarge
 
 LIMIT = 32 << 10
@@ -29,7 +29,7 @@ def test_a_ping_keeps_its_time() -> None:
 
 
 def test_pictures_that_were_seen_are_counted_in_bytes() -> None:
-    assert read_message('{"type":"seen","bytes":12345}', LIMIT) == Seen(type="seen", bytes=12345)
+    assert read_message('{"type":"seen","bytes":12345}', LIMIT) == SeenPictures(type="seen", bytes=12345)
 
 
 @pytest.mark.parametrize(

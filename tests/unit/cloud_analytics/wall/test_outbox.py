@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_analytics.wall import WallLimits
-from cloud_analytics.wall.metrics import Loss
+from cloud_analytics.wall.limits import Loss
 from cloud_analytics.wall.outbox import MOST_FRAMES, Outbox
 from tests.unit.cloud_analytics.wall.frames import classes, frame, picture
 
@@ -80,13 +80,13 @@ def test_pictures_wait_until_earlier_ones_were_seen_and_frames_do_not() -> None:
     assert (len(texts(sent)), pictures(sent)) == (1, [])
     assert outbox.wait_seconds(2.0) is None, "nothing that may go"
     outbox.add(frame(3, picture(png=b"3")))
-    outbox.saw(len(binary) - 1)
+    outbox.seen(len(binary) - 1)
     assert pictures(outbox.take(2.0)) == [("normal", 3, b"3")], "the newest, as soon as there is room"
 
 
 def test_a_page_cannot_claim_to_have_seen_what_was_never_sent() -> None:
     outbox = Outbox(WallLimits(most_unseen_bytes=1000))
-    outbox.saw(1 << 40)
+    outbox.seen(1 << 40)
     for sequence in (1, 2):
         outbox.add(frame(sequence, picture(png=b"x" * 1000)))
         sent = outbox.take(float(sequence))
@@ -99,7 +99,7 @@ def test_with_little_room_every_camera_has_its_turn() -> None:
     for sequence in range(1, 7):
         for name in ("a", "b", "c"):
             outbox.add(frame(sequence, picture(), camera=name))
-        outbox.saw(1 << 40)
+        outbox.seen(1 << 40)
         sent = outbox.take(float(sequence))
         (binary,) = [message for message in sent if isinstance(message, bytes)]
         turns.append(json.loads(binary[4 : 4 + struct.unpack(">I", binary[:4])[0]])["camera"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_analytics.wall.wishes import Plan, Tasks, Wants, plan
+from cloud_analytics.wall.switches import Plan, Tasks, Wants, plan
 
 tasks = st.frozensets(st.sampled_from(["scene", "object", "segmentation", "normal"]))
 cameras = st.sampled_from(["kitchen", "door", "garden", "hall"])
