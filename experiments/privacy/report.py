@@ -140,13 +140,13 @@ def _fingerprint_table(found: Mapping[str, Any]) -> str:
 def _made(found: Mapping[str, Any]) -> str:
     training, bundle, frames = found["training"], found["bundle"], found["frames"]
     return prose(f"""
-        Bundle `{bundle["name"]}/{bundle["version"]}`, digest `{bundle["digest"]}`. The attack has {training["parameters"]:,} parameters;
-        it was trained on {frames["fit"]:,} views of {found["sources"]["fit"]:,} pictures (NYU Depth v2's fit frames and the house photos)
-        for {training["steps"]} steps of {training["batch"]} views, each at an operating point of its own or without rounding, seeds
-        {found["seeds"]["views"]} (views) and {found["seeds"]["attack"]} (attack); the weights after step {training["chosen_step"]} did
+        Bundle `{bundle["name"]}/{bundle["version"]}`, digest `{bundle["digest"]}`. The attack has {training["parameters"]:,} parameters.
+        It was trained on {frames["fit"]:,} views of {found["sources"]["fit"]:,} pictures (NYU Depth v2's fit frames and the house photos)
+        for {training["steps"]} steps of {training["batch"]} views, each at an operating point of its own or without rounding. The seeds are
+        {found["seeds"]["views"]} (views) and {found["seeds"]["attack"]} (attack). The weights after step {training["chosen_step"]} did
         best on {frames["validation"]} validation frames. Bytes are whole bitstreams with both groups, headers and check sums; bits per
         pixel are of the {found["input_px"]}x{found["input_px"]} input, at which every picture is judged. A codec's picture is the best of
-        a grid of sizes, qualities, colour and grey by PSNR, the whole file counted; where none is short enough for a frame, the mean
+        a grid of sizes, qualities, colour and grey by PSNR, the whole file counted. Where none is short enough for a frame, the mean
         picture stands in.
     """)
 

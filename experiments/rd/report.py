@@ -43,8 +43,8 @@ def markdown(found: Mapping[str, Any]) -> str:
             "# Rate and performance of every task",
             prose(f"""
                 How does a task's performance grow with the bytes that its feature may take, where do those bytes go, and what is each part
-                of the codec worth? Every task here is coded alone, by the paper's codebook hyperprior, by the hyperprior of image
-                compression (mean and scale) on the same transform, and by IDFC, which packs the feature into a grey picture for HEVC
+                of the codec worth? Every task here is coded alone. It is coded by the paper's codebook hyperprior, by the hyperprior of
+                image compression (mean and scale) on the same transform, and by IDFC. IDFC packs the feature into a grey picture for HEVC
                 intra. (The paper prints single points of these curves, in its sections 4.2 and 4.3; here on {results.made.where}.)
             """),
             "![Performance over rate, a panel a task](rd.png)",
@@ -52,8 +52,8 @@ def markdown(found: Mapping[str, Any]) -> str:
             table(TASK_COLUMNS, [*(_task_row(task) for task in results.tasks), _mean_row(results.tasks)]),
             prose("""
                 The last three columns are ratios of rates at equal figures, geometric means over all figures that both reach
-                (Bjontegaard's measure); less than 1 means that the codebook needs fewer bits. Rates are of coded bytes, but in the middle
-                one of the three, which counts what the models alone say: the rest of the difference is the coder, whose words and second
+                (Bjontegaard's measure); less than 1 means that the codebook needs fewer bits. Rates are of coded bytes, but the middle
+                one of the three counts what the models alone say. The rest of the difference is the coder, whose words and second
                 string weigh most where a frame is a few bytes. The control group is the transform without any rate.
             """),
             "## Where the bits go",
@@ -69,11 +69,12 @@ def markdown(found: Mapping[str, Any]) -> str:
             ),
             "## What each part is worth",
             prose(f"""
-                The codebook hyperprior for {task_name(results.ablated.name)} with one thing changed at a time, one seed each: the
-                codebook's entries (τ in the paper, C_1 .. C_τ), the sequences of coefficients (n), the length of the side information v,
-                v itself (a Gaussian that is always the same for every position or channel in its place), a linear path beside
-                the networks of E and D, training without the distance to the original network's own results, and an encoder that rounds
-                to the neighbour where the bits saved outweigh the error (same bitstream, same decoder). The rate ratio is
+                The codebook hyperprior for {task_name(results.ablated.name)} with one thing changed at a time, one seed each. What
+                changes is the codebook's entries (τ in the paper, C_1 .. C_τ), the sequences of coefficients (n), the length of the side
+                information v, or v itself (in its place a Gaussian that is always the same for every position or channel). Further rows
+                have a linear path beside the networks of E and D, or training without the distance to the original network's own results.
+                The last has an encoder that rounds to the neighbour where the bits saved outweigh the error (same bitstream, same
+                decoder). The rate ratio is
                 against the codec as it is, at equal {results.ablated.shown.name}; more than 1 means that the change costs bits.
                 Differences of the size of those between seeds (table 1) mean nothing.
             """),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import statistics
+import textwrap
 from collections.abc import Sequence
 
 from experiments.report.names import BYTES_OF_BPP, Quantity
 
 NONE = "–"
+WIDTH = 120
+"""Characters of a line of prose."""
 BPP, BYTES, RATIO = Quantity("bpp"), Quantity("bytes", "", 1.0, 1), Quantity("ratio", " x", 1.0, 2)
+
+_SENTENCE_END = re.compile(r"(?<=[.!?]) (?=\S)|(?<=[.!?]\*\*) (?=\S)|(?<=[.!?]\)) (?=\S)")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -51,8 +57,20 @@ def italic(cells: Sequence[str]) -> list[str]:
 
 
 def paragraphs(*parts: str) -> str:
-    """A document: its parts with an empty line between them, empty parts left out, one line break at the end."""
-    return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
+    """Return a document: its parts with an empty line between them, prose laid out, and one line break at the end."""
+    return "\n\n".join(_laid_out(part.strip("\n")) for part in parts if part.strip()) + "\n"
+
+
+def _laid_out(part: str) -> str:
+    """Return a part with one sentence of prose a line; tables, code, headings and pictures stay as they are."""
+    lines: list[str] = []
+    for line in part.split("\n"):
+        if line.startswith(("|", "#", "    ", "![")):
+            lines.append(line)
+            continue
+        for sentence in _SENTENCE_END.split(line):
+            lines += textwrap.wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
+    return "\n".join(lines)
 
 
 def prose(text: str) -> str:

@@ -106,7 +106,7 @@ def markdown(found: Mapping[str, Any]) -> str:
             prose(f"""
                 From some rate on, more bits do not make a task's results any better: its plateau. Where does it begin, task by task,
                 and how far is an earlier method from it? Ours is the paper's codebook hyperprior, one codec a task,
-                with a linear path beside the networks of E and D where the feature has spatial dimensions; *IDFC* packs the same feature
+                with a linear path beside the networks of E and D where the feature has spatial dimensions. *IDFC* packs the same feature
                 into a grey picture and codes that by HEVC intra. The plateau begins where a figure comes within
                 {tolerance_text(first.threshold, first.control["validation"])} of the *control group's*, the same transform without any
                 rate. (Paper, section 4.3; here on {results.made.where}.)

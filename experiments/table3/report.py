@@ -45,9 +45,9 @@ def markdown(found: Mapping[str, Any]) -> str:
             _notes(results),
             "## Which tasks help each other",
             prose(f"""
-                Every pair of tasks coded by one codec against two codecs of one task each, at equal mean performance (training of
-                {results.pair_steps} steps for all of them): less than 1 means that the two help each other, more than 1 that they are in
-                each other's way.
+                Every pair of tasks, coded by one codec, is compared with two codecs of one task each, at equal mean performance (training
+                of {results.pair_steps} steps for all of them). Less than 1 means that the two help each other, more than 1 that they are
+                in each other's way.
             """),
             "![Rate of every pair coded together, relative to apart](table3_pairs.png)",
             _pair_table(results),

@@ -128,7 +128,7 @@ def markdown(found: Mapping[str, Any]) -> str:
                 A camera's bitstream is fixed; later somebody wants a task of it that nobody had thought of. A decoder for that task is
                 trained on the frozen bitstream and compared with the usual way out, sending a compressed picture and running the task's
                 network on it: how many bytes does a picture need for the same answer? *Binary* was trained for two other tasks of the
-                group; in *Binary+* the unseen task's feature goes in as well, without its loss; *Trinity* was trained for the
+                group. In *Binary+* the unseen task's feature goes in as well, without its loss. *Trinity* was trained for the
                 three tasks of a group, and the unseen task is none of them. (Paper, section 4.5; here on {results.made.where}.)
             """),
             "![Performance over rate of every unseen task](table4.png)",
