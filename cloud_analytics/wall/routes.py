@@ -12,14 +12,21 @@ Only pages of this very origin may open the socket. No more walls are open than 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Mapping
+from os import PathLike, stat_result
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import FileResponse
 from prometheus_client import CollectorRegistry
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.types import Scope
+from typing_extensions import override
 
-from cloud_analytics.wall.files import PAGE, WallFile, wall_files
 from cloud_analytics.wall.follower import Source
 from cloud_analytics.wall.limits import WallLimits, WallMetrics
 from cloud_analytics.wall.session import Session
@@ -53,6 +60,32 @@ PROTOCOL, TOKEN_PROTOCOL = "taxon.wall", "taxon.token."
 _LONGEST_REASON_BYTES = 123
 
 
+class _PageFiles(StaticFiles):
+    """The page's files, answered with `HEADERS`.
+
+    Law: a browser's copy is told by its content alone. Starlette would go by size and time, which two releases may share.
+    """
+
+    @override
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        try:
+            return await super().get_response(path, scope)
+        except HTTPException as refusal:
+            raise HTTPException(
+                refusal.status_code, refusal.detail, {**HEADERS, **(refusal.headers or {})}
+            ) from refusal
+
+    @override
+    def file_response(
+        self, full_path: str | PathLike[str], stat_result: stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        etag = {"ETag": f'"{hashlib.sha256(Path(full_path).read_bytes()).hexdigest()[:32]}"'}
+        response = FileResponse(full_path, status_code, {**HEADERS, **etag}, stat_result=stat_result)
+        del response.headers["Last-Modified"]
+        is_known = self.is_not_modified(response.headers, Headers(scope=scope))
+        return NotModifiedResponse(response.headers) if is_known else response
+
+
 def add_wall(
     app: FastAPI,
     source: Source,
@@ -66,7 +99,7 @@ def add_wall(
     access: None lets everybody in. A wall shows all cameras, so it needs the scope `subscribe` of all of them.
     """
     asked = access or Access()
-    files, chosen = wall_files(), limits or WallLimits()
+    files, chosen = _PageFiles(packages=[("cloud_analytics.wall", "static")]), limits or WallLimits()
     counted = metrics or WallMetrics(Meters("taxon_cloud", CollectorRegistry()))
     sessions: set[Session] = set()
     throttle = Throttle(TOLD_SECONDS)
@@ -74,12 +107,7 @@ def add_wall(
 
     @app.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:
-        return _answer(request, files[PAGE])
-
-    @app.get("/wall/{name}", include_in_schema=False)
-    async def file(request: Request, name: str) -> Response:
-        found = files.get(name)
-        return PlainTextResponse("no such file", 404, HEADERS) if found is None else _answer(request, found)
+        return await files.get_response("index.html", request.scope)
 
     @app.websocket("/wall/socket")
     async def socket(websocket: WebSocket) -> None:
@@ -114,12 +142,8 @@ def add_wall(
         finally:
             sessions.discard(session)
 
-
-def _answer(request: Request, file: WallFile) -> Response:
-    headers = dict(HEADERS) | {"ETag": file.etag}
-    if request.headers.get("if-none-match") == file.etag:
-        return Response(None, 304, headers)
-    return Response(file.content, 200, headers, file.media_type)
+    # After the socket: what is mounted takes every other address below it.
+    app.mount("/wall", files, "wall")
 
 
 def _authorization(websocket: WebSocket) -> str | None:

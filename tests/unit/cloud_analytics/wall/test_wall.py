@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 from collections.abc import AsyncIterator, Callable
@@ -109,6 +110,20 @@ async def test_page_and_files_come_with_a_strict_policy_and_name_no_other_host(f
             assert strangers == [], f"{answer.url} points elsewhere"
         again = await wall.get("/", **{"If-None-Match": page.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+        # A proxy that compresses makes the tag a weak one.
+        assert (await wall.get("/", **{"If-None-Match": f'"x", W/{page.headers["etag"]}'})).status_code == 304
+        assert (await wall.get("/", **{"If-None-Match": '"x"'})).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_a_copy_of_a_file_is_told_by_its_content_and_never_by_its_time(feeder: Feeder) -> None:
+    async with serving(feeder) as wall:
+        script = await wall.get("/wall/main.js")
+        assert script.headers["etag"] == f'"{hashlib.sha256(script.content).hexdigest()[:32]}"'
+        assert script.headers["cache-control"] == "no-cache"
+        assert "last-modified" not in script.headers
+        later = "Fri, 01 Jan 2100 00:00:00 GMT"
+        assert (await wall.get("/wall/main.js", **{"If-Modified-Since": later})).status_code == 200
 
 
 @pytest.mark.asyncio
@@ -117,7 +132,9 @@ async def test_page_and_files_come_with_a_strict_policy_and_name_no_other_host(f
 )
 async def test_nothing_but_the_pages_files_is_served(feeder: Feeder, path: str) -> None:
     async with serving(feeder) as wall:
-        assert (await wall.get(path)).status_code == 404
+        answer = await wall.get(path)
+        assert answer.status_code == 404
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
 @pytest.mark.asyncio
