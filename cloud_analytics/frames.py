@@ -11,43 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from shared.contract.geometry import InputSize
 from shared.contract.packets import Packet
-from shared.contract.results import ClassesResult, Encoding, GroupBytes, PictureResult, TensorResult
-
-
-@dataclass(frozen=True)
-class ServedTask:
-    """A task that can be asked for, of one bundle.
-
-    shape: one frame's, without the batch; "H" and "W" stand for the network's input. dtype: a numpy type's name. labels: of
-    classes, where there are. overlay: a head that was added beside the bundle.
-    """
-
-    name: str
-    group: str
-    shape: tuple[int | str, ...]
-    dtype: str
-    unit: str
-    labels: tuple[str, ...] = ()
-    overlay: bool = False
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether there is a result for each pixel."""
-        return "H" in self.shape
-
-
-@dataclass(frozen=True)
-class BundleState:
-    """A bundle that is served. digest: 32 bytes. input: the network's, in pixels."""
-
-    name: str
-    version: str
-    digest: bytes
-    input: InputSize
-    tasks: tuple[ServedTask, ...]
-    operating_points: tuple[str, ...]
+from shared.contract.results import ClassesResult, GroupBytes, PictureResult, TensorResult
 
 
 @dataclass(frozen=True)
@@ -78,24 +43,6 @@ TaskOutput = ClassesResult | TensorResult | PictureResult
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a subscriber wants. cameras: none named means all. tasks: may be empty. longest_side_pixels: 0 for the network's size.
-
-    cursor: of the last result that the client has; empty for "from now on". hold_seconds: how long the wish outlives a
-    broken connection.
-    """
-
-    subscription_id: str
-    cameras: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    encoding: Encoding = Encoding.TENSOR
-    longest_side_pixels: int = 0
-    top_classes: int = 5
-    cursor: str = ""
-    hold_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
 class FrameOutput:
     """One frame as one subscriber asked for it. error: as in `Analysed`."""
 
@@ -116,15 +63,3 @@ class Lost:
     """
 
     frames: int
-
-
-@dataclass(frozen=True)
-class CameraState:
-    """What the cloud knows of a camera. connected: whether its edge is, now. Times in microseconds since 1970."""
-
-    camera_id: str
-    edge_id: str
-    connected: bool
-    last_sequence: int
-    last_capture_time_us: int
-    last_received_time_us: int

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cloud_analytics.analysis.catalogue import ServedBundle
-from cloud_analytics.frames import Wish
 from cloud_analytics.journal.wish_store import StoredWish, WishStore
 from cloud_analytics.metrics.service import CloudMetrics
+from shared.contract.wishes import SubscriberWish
 from shared.errors import WishesNotKept
 from shared.telemetry.logs import logger
 
@@ -42,9 +42,9 @@ class Wishes:
         self._most_held = most_held
         self._metrics = metrics
         self._clock = clock
-        self._connected: dict[str, Wish] = {}
+        self._connected: dict[str, SubscriberWish] = {}
         self._held: dict[str, StoredWish] = {}
-        self._others: Mapping[str, Wish] = {}
+        self._others: Mapping[str, SubscriberWish] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stored: set[str] = set()
         self._unwritten: dict[str, StoredWish | None] = {}
@@ -62,7 +62,7 @@ class Wishes:
         await self.written()
         self.changed()
 
-    def put(self, wish: Wish) -> None:
+    def put(self, wish: SubscriberWish) -> None:
         """A connected subscriber's wish, in place of the one with its id."""
         name = wish.subscription_id
         self._release(name)
@@ -92,7 +92,7 @@ class Wishes:
         self._stored.discard(subscription_id)
         self.changed()
 
-    def put_others(self, wishes: Mapping[str, Wish]) -> None:
+    def put_others(self, wishes: Mapping[str, SubscriberWish]) -> None:
         """What the subscribers of other replicas want, by subscription id, in place of what they wanted before."""
         if wishes != self._others:
             self._others = wishes
@@ -160,7 +160,7 @@ class Wishes:
             except WishesNotKept as error:
                 log.error("wishes not kept", reason=str(error))
 
-    def _all(self) -> tuple[Wish, ...]:
+    def _all(self) -> tuple[SubscriberWish, ...]:
         own = (*self._connected.values(), *(stored.wish for stored in self._held.values()))
         return (*own, *self._others.values())
 
@@ -198,5 +198,5 @@ class Wishes:
         self._unwritten[name] = stored
 
 
-def _tasks(wishes: Iterable[Wish]) -> frozenset[str]:
+def _tasks(wishes: Iterable[SubscriberWish]) -> frozenset[str]:
     return frozenset(task for wish in wishes for task in wish.tasks)

@@ -11,11 +11,8 @@ import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
-from numpy.typing import NDArray
-
-Picture = bytes | NDArray[np.uint8]
-"""A JPEG, PNG or WebP file, or upright RGB: uint8 [H, W, 3]."""
+from shared.contract.pictures import Picture
+from shared.contract.receipts import Outcome, Receipt
 
 
 class PictureFormat(StrEnum):
@@ -26,15 +23,6 @@ class PictureFormat(StrEnum):
     WEBP = "webp"
     PIXELS = "pixels"
     OTHER = "other"
-
-
-class Outcome(StrEnum):
-    """What became of a frame; also the label of counters and the word of the HTTP answer."""
-
-    CODED = "coded"
-    NOT_WANTED = "not_wanted"
-    SUPERSEDED = "superseded"
-    OVER_BUDGET = "over_budget"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,23 +55,6 @@ class Posted:
             return PictureFormat.PNG
         is_webp = self.picture.startswith(b"RIFF") and self.picture[8:12] == b"WEBP"
         return PictureFormat.WEBP if is_webp else PictureFormat.OTHER
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """The answer about one frame; the numbers are 0 and the groups none for a frame that was not coded.
-
-    coded_bytes: the whole bitstream. repeated_post: this very frame had been coded before.
-    """
-
-    camera_id: str
-    outcome: Outcome
-    capture_time_us: int
-    sequence: int = 0
-    coded_bytes: int = 0
-    rate: int = 0
-    groups: tuple[str, ...] = ()
-    repeated_post: bool = False
 
 
 @dataclass(frozen=True, eq=False)

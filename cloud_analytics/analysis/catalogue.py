@@ -17,8 +17,8 @@ from pathlib import Path
 from cloud_analytics.analysis.overlays import FOLDER_SUFFIX, Overlay, load_overlay, zero_latents
 from cloud_analytics.decoding.decoder import Decoder
 from cloud_analytics.decoding.heads import Heads
-from cloud_analytics.frames import BundleState, ServedTask
 from cloud_analytics.metrics.service import CloudMetrics
+from shared.contract.descriptions import BundleInfo, TaskInfo
 from shared.errors import BundleError, BundleMismatch, UnknownName
 from shared.model.bundle import Bundle
 from shared.model.manifest import MANIFEST
@@ -37,7 +37,7 @@ class ServedBundle:
 
     decoder: Decoder
     heads: Heads
-    tasks: Mapping[str, ServedTask]
+    tasks: Mapping[str, TaskInfo]
     overlays: Mapping[str, Overlay] = field(default_factory=dict)
 
     @property
@@ -45,13 +45,12 @@ class ServedBundle:
         """The bundle itself."""
         return self.decoder.bundle
 
-    def state(self) -> BundleState:
+    def state(self) -> BundleInfo:
         """What clients are told of it."""
         manifest = self.bundle.manifest
         points = tuple(point.name for point in manifest.operating_points)
-        return BundleState(
-            manifest.name, manifest.version, self.bundle.digest, manifest.input, tuple(self.tasks.values()), points
-        )
+        size, tasks = manifest.input, tuple(self.tasks.values())
+        return BundleInfo(manifest.name, manifest.version, self.bundle.digest, size.width, size.height, tasks, points)
 
     def groups_of(self, tasks: frozenset[str]) -> frozenset[str]:
         """The groups that these tasks need; tasks of other bundles need none of this one."""
@@ -170,11 +169,16 @@ def _opened(decoder: Decoder, most_batch: int) -> ServedBundle:
             latents = zero_latents(decoder, group.name, frames)
             for task, feature in decoder.features(group.name, latents, group.tasks).items():
                 heads.run(task, feature)
-    tasks: dict[str, ServedTask] = {}
+    tasks: dict[str, TaskInfo] = {}
     for group in manifest.groups:
         for name in group.tasks:
             promised = task_named(name)
-            tasks[name] = ServedTask(
-                name, group.name, promised.shape[1:], promised.dtype, promised.unit, manifest.tasks[name].labels
+            tasks[name] = TaskInfo(
+                name,
+                group.name,
+                ",".join(map(str, promised.shape[1:])),
+                promised.dtype,
+                promised.unit,
+                manifest.tasks[name].labels,
             )
     return ServedBundle(decoder, heads, tasks)

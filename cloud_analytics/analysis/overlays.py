@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud_analytics.decoding.decoder import Decoder
-from cloud_analytics.frames import ServedTask
 from shared.codec.latents import LatentBatch
+from shared.contract.descriptions import TaskInfo
 from shared.contract.packets import checked_name
 from shared.errors import BundleError, TaxonError
 from shared.model.bundle import Bundle
@@ -38,7 +38,7 @@ class Overlay:
     """A loaded head. features: the tasks whose features it takes. takes_latent: whether it takes z, int32 [N, K]."""
 
     path: Path
-    task: ServedTask
+    task: TaskInfo
     features: tuple[str, ...]
     takes_latent: bool
     size: Mapping[str, int]
@@ -50,7 +50,7 @@ class Overlay:
         if self.takes_latent:
             feeds[LATENT_INPUT] = batch.z.astype(np.int32)
         made: NDArray[Any] = self._session.run([RESULT], feeds)[0]
-        shape = (len(batch), *(self.size.get(str(side), side) for side in self.task.shape))
+        shape = (len(batch), *(self.size.get(str(side), side) for side in self.task.sides))
         if made.dtype != np.dtype(self.task.dtype) or made.shape != shape:
             raise BundleError(
                 str(self.path), f"gives {made.dtype} {made.shape}, its metadata says {self.task.dtype} {shape}"
@@ -77,13 +77,13 @@ def load_overlay(path: Path, decoder: Decoder) -> Overlay:
     return overlay
 
 
-def _task(props: Mapping[str, str], path: Path, bundle: Bundle) -> ServedTask:
+def _task(props: Mapping[str, str], path: Path, bundle: Bundle) -> TaskInfo:
     try:
         digest, group = props["bundle_digest"], bundle.group(props["group"])
-        shape = tuple(_side(side) for side in props["shape"].split(","))
+        shape = ",".join(_side(side) for side in props["shape"].split(","))
         labels = json.loads(props.get("labels") or "[]")
         name = checked_name("task", props["task"])
-        task = ServedTask(name, group.name, shape, props["dtype"], props.get("unit", ""), tuple(labels), overlay=True)
+        task = TaskInfo(name, group.name, shape, props["dtype"], props.get("unit", ""), tuple(labels), overlay=True)
     except KeyError as error:
         raise BundleError(str(path), f"its metadata lacks {error}") from error
     except (ValueError, TypeError, TaxonError) as error:
@@ -97,13 +97,11 @@ def _task(props: Mapping[str, str], path: Path, bundle: Bundle) -> ServedTask:
     return task
 
 
-def _side(text: str) -> int | str:
+def _side(text: str) -> str:
     side = text.strip()
-    if side in ("H", "W"):
-        return side
-    if not 1 <= int(side) <= 65536:
+    if side not in ("H", "W") and not 1 <= int(side) <= 65536:
         raise ValueError(f"a side of {side}")
-    return int(side)
+    return side
 
 
 def _features(inputs: Sequence[str], path: Path, bundle: Bundle, group: str) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloud_analytics.frames import Wish
 from cloud_analytics.journal.frame_log import FrameLog
 from cloud_analytics.journal.replicas import Replicas
 from cloud_analytics.journal.wish_store import WishStore
+from shared.contract.wishes import SubscriberWish
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Neighbours:
     published: returns the last position that this replica's subscribers have.
     """
 
-    put_others: Callable[[Mapping[str, Wish]], None]
+    put_others: Callable[[Mapping[str, SubscriberWish]], None]
     own_senders: Callable[[], Mapping[str, str]]
     taken: Callable[[str], None]
     published: Callable[[], int]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloud_analytics.frames import Wish
+from shared.contract.wishes import SubscriberWish
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class StoredWish:
     expires: the time when it expires, in seconds since 1970; None while its subscriber is connected.
     """
 
-    wish: Wish
+    wish: SubscriberWish
     expires: float | None
 
 
 class WishStore(Protocol):
     """A store of wishes."""
 
-    def keeps(self, wish: Wish) -> bool:
+    def keeps(self, wish: SubscriberWish) -> bool:
         """Return True where the wish of a connected subscriber is worth keeping."""
 
     async def write(self, changes: Mapping[str, StoredWish | None]) -> None:

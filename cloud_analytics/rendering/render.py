@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cloud_analytics.frames import ServedTask, TaskOutput, Wish
+from cloud_analytics.frames import TaskOutput
 from cloud_analytics.rendering.pictures import (
     curvature_picture,
     normal_picture,
@@ -25,7 +25,9 @@ from cloud_analytics.rendering.pictures import (
 )
 from cloud_analytics.rendering.ranking import labels_for, ranked
 from cloud_analytics.rendering.resize import reduced
+from shared.contract.descriptions import TaskInfo
 from shared.contract.results import ClassesResult, Encoding, PictureResult, TensorResult
+from shared.contract.wishes import Wish
 
 _DRAWN = {"normal": normal_picture, "reshading": reshading_picture, "principal_curvature": curvature_picture}
 
@@ -48,10 +50,10 @@ class Style:
         return cls(wish.encoding, wish.longest_side_pixels, wish.top_classes)
 
 
-def rendered(task: ServedTask, values: NDArray[Any], style: Style) -> TaskOutput:
+def rendered(task: TaskInfo, values: NDArray[Any], style: Style) -> TaskOutput:
     """Make one frame's output of one task. values: an array of the task's shape and dtype."""
     if not task.is_dense:
-        if len(task.shape) != 1 or task.dtype != "float32":
+        if len(task.sides) != 1 or task.dtype != "float32":
             return TensorResult(task.name, values)
         return ClassesResult(task.name, ranked(labels_for(task.labels, len(values)), values, style.top_classes))
     small = reduced(task.name, values, style.longest_side_pixels)
@@ -61,7 +63,7 @@ def rendered(task: ServedTask, values: NDArray[Any], style: Style) -> TaskOutput
     return PictureResult(task.name, png(picture), picture.width, picture.height)
 
 
-def _drawn(task: ServedTask, values: NDArray[Any]) -> Image.Image:
+def _drawn(task: TaskInfo, values: NDArray[Any]) -> Image.Image:
     if task.name in _DRAWN and not task.overlay:
         return _DRAWN[task.name](values)
     planes = values.reshape(-1, *values.shape[-2:])

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from cloud_analytics.analysis.analysis import Analysis
 from cloud_analytics.analysis.catalogue import Catalogue
-from cloud_analytics.frames import Analysed, Received, ServedTask, TaskOutput
+from cloud_analytics.frames import Analysed, Received, TaskOutput
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.rendering.render import Style, rendered
+from shared.contract.descriptions import TaskInfo
 from shared.contract.results import PictureResult, TensorResult
 from shared.telemetry.logs import logger
 
@@ -119,7 +120,7 @@ class ResultCache:
         self._grow(entry, sum(array.nbytes for array in made.values.values()))
         return entry.analysed
 
-    async def _rendered(self, entry: _Entry, task: ServedTask, values: NDArray[Any], style: Style) -> TaskOutput | None:
+    async def _rendered(self, entry: _Entry, task: TaskInfo, values: NDArray[Any], style: Style) -> TaskOutput | None:
         began = time.monotonic()
         try:
             made = await asyncio.get_running_loop().run_in_executor(self._executor, rendered, task, values, style)

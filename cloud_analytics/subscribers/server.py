@@ -14,11 +14,13 @@ from contextlib import contextmanager
 
 import grpc
 
-from cloud_analytics.frames import FrameOutput, Lost, Wish
+from cloud_analytics.frames import FrameOutput, Lost
 from cloud_analytics.readiness import Readiness
-from cloud_analytics.subscribers.messages import bundles_message, cameras_message, frame_message, wish_of
+from cloud_analytics.subscribers.messages import frame_message
 from cloud_analytics.subscribers.subscription import Subscription
 from cloud_analytics.subscribers.subscriptions import Subscriptions
+from shared.contract.descriptions import bundle_message, camera_message
+from shared.contract.wishes import SubscriberWish, wish_of
 from shared.errors import BadRequest, NotAllowed, TaxonError, TooLarge, Unauthenticated, UnknownCamera
 from shared.server.access.callers import Access, Caller
 from shared.server.access.id_owners import IdOwners
@@ -70,7 +72,7 @@ class ResultsService:
             self._tell(context.peer(), error)
             await self._gate.refuse(context, error)
 
-    async def _subscribed(self, wish: Wish, caller: Caller) -> Subscription:
+    async def _subscribed(self, wish: SubscriberWish, caller: Caller) -> Subscription:
         with _only_what_it_may(wish, caller):
             return await self._subscriptions.subscribe(wish)
 
@@ -90,9 +92,8 @@ class ResultsService:
             caller.require(Action.SUBSCRIBE)
         except TaxonError as error:
             await self._gate.refuse(context, error)
-        return cameras_message(
-            one for one in self._subscriptions.cameras() if caller.may(Action.SUBSCRIBE, one.camera_id)
-        )
+        cameras = (one for one in self._subscriptions.cameras() if caller.may(Action.SUBSCRIBE, one.camera_id))
+        return results_pb2.ListCamerasResponse(cameras=map(camera_message, cameras))
 
     async def DescribeBundles(
         self, request: results_pb2.DescribeBundlesRequest, context: DescribeContext
@@ -103,7 +104,7 @@ class ResultsService:
             caller_of_call(self._access, context, "DescribeBundles").require(Action.SUBSCRIBE)
         except TaxonError as error:
             await self._gate.refuse(context, error)
-        return bundles_message(self._subscriptions.describe())
+        return results_pb2.DescribeBundlesResponse(bundles=map(bundle_message, self._subscriptions.describe()))
 
     async def _first(self, context: Context) -> results_pb2.SubscribeRequest | None:
         try:
@@ -167,7 +168,7 @@ class ResultsService:
 
 
 @contextmanager
-def _only_what_it_may(wish: Wish, caller: Caller) -> Iterator[None]:
+def _only_what_it_may(wish: SubscriberWish, caller: Caller) -> Iterator[None]:
     """Around the taking of a wish: raises NotAllowed for cameras that the token does not name, and lists no others."""
     _require(wish, caller)
     try:
@@ -176,7 +177,7 @@ def _only_what_it_may(wish: Wish, caller: Caller) -> Iterator[None]:
         raise UnknownCamera(error.name, caller.permitted(Action.SUBSCRIBE, error.known)) from error
 
 
-def _require(wish: Wish, caller: Caller) -> None:
+def _require(wish: SubscriberWish, caller: Caller) -> None:
     if not wish.cameras:
         caller.require_every(Action.SUBSCRIBE)
     for camera_id in wish.cameras:

@@ -14,12 +14,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from cloud_analytics.frames import FrameOutput, Lost, Received, Wish
+from cloud_analytics.frames import FrameOutput, Lost, Received
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.rendering.render import Style
 from cloud_analytics.results.bus import Feed, ResultBus
 from cloud_analytics.results.cache import ResultCache
 from cloud_analytics.wishes import Wishes
+from shared.contract.wishes import SubscriberWish
 from shared.errors import BadRequest
 
 AHEAD = 8
@@ -50,10 +51,10 @@ class Subscription:
 
     def __init__(
         self,
-        wish: Wish,
+        wish: SubscriberWish,
         feed: Feed,
         outlets: Outlets,
-        changed: Callable[[Subscription, Wish], None],
+        changed: Callable[[Subscription, SubscriberWish], None],
         closed: Callable[[Subscription, bool], Awaitable[None]],
     ) -> None:
         self._wish = wish
@@ -65,7 +66,7 @@ class Subscription:
         self._open = True
 
     @property
-    def wish(self) -> Wish:
+    def wish(self) -> SubscriberWish:
         """What it wants now."""
         return self._wish
 
@@ -74,7 +75,7 @@ class Subscription:
         """Where the stream is, for a client that has had nothing yet."""
         return self._feed.cursor
 
-    async def change(self, wish: Wish) -> None:
+    async def change(self, wish: SubscriberWish) -> None:
         """Another wish from the next frame on; its cursor is not looked at. Raises UnknownCamera, UnknownName, BadRequest."""
         if wish.subscription_id != self._wish.subscription_id:
             raise BadRequest(f"this stream is the subscription {self._wish.subscription_id}; open another for another")
@@ -135,7 +136,7 @@ class Subscription:
             return _Ahead(item, None)
         return _Ahead(item, asyncio.create_task(self._output(item, self._wish), name="output"))
 
-    async def _output(self, received: Received, wish: Wish) -> FrameOutput:
+    async def _output(self, received: Received, wish: SubscriberWish) -> FrameOutput:
         analysed, outputs = await self._outlets.recent.outputs(received, wish.tasks, Style.of(wish))
         return FrameOutput(
             received.packet,

@@ -1,6 +1,6 @@
 """All subscribers of this cloud: who may subscribe to what, and what there is.
 
-    Wish --checked--> a Feed of the bus, a wish among `Wishes` --> Subscription
+    SubscriberWish --checked--> a Feed of the bus, a wish among `Wishes` --> Subscription
 
 The gRPC service and the wall both use exactly this. Law: an id has one subscription; who comes back takes its place.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 
 from cloud_analytics.analysis.catalogue import Catalogue
-from cloud_analytics.frames import BundleState, CameraState, Wish
 from cloud_analytics.journal.frame_log import FrameLog
 from cloud_analytics.subscribers.subscription import Outlets, Subscription
 from cloud_analytics.uplink.edges import Uplinks
+from shared.contract.descriptions import BundleInfo, CameraInfo
 from shared.contract.packets import checked_name
+from shared.contract.wishes import SubscriberWish
 from shared.errors import BadRequest, BusAway, Busy, Draining, LogUnavailable, Superseded, TaxonError, UnknownCamera
 
 MOST_HOLD_SECONDS = 300.0
@@ -48,7 +49,7 @@ class Subscriptions:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    async def subscribe(self, wish: Wish) -> Subscription:
+    async def subscribe(self, wish: SubscriberWish) -> Subscription:
         """Begins from now, or after the wish's cursor. Raises UnknownCamera, UnknownName, BadName, BadRequest, Busy, BusAway, Draining."""
         try:
             await self._outlets.bus.reach(wish.cursor)
@@ -75,16 +76,16 @@ class Subscriptions:
             raise
         return subscription
 
-    def cameras(self) -> tuple[CameraState, ...]:
+    def cameras(self) -> tuple[CameraInfo, ...]:
         """Every camera that ever sent a frame or that a connected edge has, by name; the numbers are 0 before a first frame."""
         senders, journalled = self._uplinks.senders, self._frames.cameras
         return tuple(self._camera(name, senders.get(name)) for name in sorted(journalled.keys() | senders.keys()))
 
-    def _camera(self, name: str, sender: str | None) -> CameraState:
+    def _camera(self, name: str, sender: str | None) -> CameraInfo:
         known = self._frames.cameras.get(name)
         if known is None:
-            return CameraState(name, sender or "", True, 0, 0, 0)
-        return CameraState(
+            return CameraInfo(name, sender or "", True, 0, 0, 0)
+        return CameraInfo(
             name,
             sender or known.edge_id,
             self._uplinks.connected(sender or known.edge_id),
@@ -93,7 +94,7 @@ class Subscriptions:
             known.last_received_time_us,
         )
 
-    def describe(self) -> tuple[BundleState, ...]:
+    def describe(self) -> tuple[BundleInfo, ...]:
         """The bundles that are served, and their tasks."""
         return tuple(one.state() for one in self._catalogue.served.values())
 
@@ -119,7 +120,7 @@ class Subscriptions:
         if not self._open:
             self._empty.set()
 
-    def _change(self, subscription: Subscription, wish: Wish) -> None:
+    def _change(self, subscription: Subscription, wish: SubscriberWish) -> None:
         self._check(wish)
         if self._open.get(wish.subscription_id) is subscription:
             self._wishes.put(wish)
@@ -134,7 +135,7 @@ class Subscriptions:
             self._empty.set()
         await self._wishes.written()
 
-    def _check(self, wish: Wish) -> None:
+    def _check(self, wish: SubscriberWish) -> None:
         checked_name("subscription", wish.subscription_id)
         if max(len(wish.cameras), len(wish.tasks)) > MOST_NAMES:
             raise BadRequest(f"a wish names at most {MOST_NAMES} cameras and tasks")

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloud_analytics.frames import BundleState, CameraState, FrameOutput, Lost, Wish
+from cloud_analytics.frames import FrameOutput, Lost
 from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.switches import Plan, Tasks
+from shared.contract.descriptions import BundleInfo, CameraInfo
 from shared.contract.results import Encoding
+from shared.contract.wishes import SubscriberWish
 from shared.errors import UnknownCamera
 
 _ALL = ""
@@ -25,7 +27,7 @@ _ALL = ""
 class FrameStream(Protocol):
     """One subscription of the cloud."""
 
-    async def change(self, wish: Wish) -> None:
+    async def change(self, wish: SubscriberWish) -> None:
         """Replace the wish without a gap."""
 
     async def next(self) -> FrameOutput | Lost:
@@ -38,13 +40,13 @@ class FrameStream(Protocol):
 class Source(Protocol):
     """The part of the cloud that a wall needs; `cloud_analytics.subscribers.subscriptions` has it."""
 
-    async def subscribe(self, wish: Wish) -> FrameStream:
+    async def subscribe(self, wish: SubscriberWish) -> FrameStream:
         """Open a subscription. Raises UnknownCamera, UnknownName, BadRequest, Busy."""
 
-    def cameras(self) -> tuple[CameraState, ...]:
+    def cameras(self) -> tuple[CameraInfo, ...]:
         """Return every camera that the cloud knows."""
 
-    def describe(self) -> tuple[BundleState, ...]:
+    def describe(self) -> tuple[BundleInfo, ...]:
         """Return the bundles that are served, and their tasks."""
 
 
@@ -52,7 +54,7 @@ class Source(Protocol):
 class _Open:
     stream: FrameStream
     pump: asyncio.Task[None]
-    wish: Wish
+    wish: SubscriberWish
 
 
 class Follower:
@@ -102,8 +104,8 @@ class Follower:
             await known.stream.change(wish)
             known.wish = wish
 
-    def _made(self, subscription_id: str, key: str, tasks: Tasks) -> Wish:
-        return Wish(
+    def _made(self, subscription_id: str, key: str, tasks: Tasks) -> SubscriberWish:
+        return SubscriberWish(
             subscription_id=subscription_id,
             cameras=() if key == _ALL else (key,),
             tasks=tuple(sorted(tasks)),

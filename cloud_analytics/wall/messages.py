@@ -16,8 +16,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from cloud_analytics.frames import CameraState, FrameOutput
+from cloud_analytics.frames import FrameOutput
 from cloud_analytics.wall.switches import Plan, WallTask, Wants
+from shared.contract.descriptions import CameraInfo
 from shared.contract.results import ClassesResult, PictureResult
 from shared.errors import BadRequest, TooLarge
 
@@ -90,7 +91,7 @@ def tasks_message(tasks: Iterable[WallTask]) -> str:
     )
 
 
-def cameras_message(cameras: Sequence[CameraState], not_shown: int, now_us: int) -> str:
+def cameras_message(cameras: Sequence[CameraInfo], not_shown: int, now_us: int) -> str:
     """Write the state of every camera that is shown. now_us: the cloud's clock."""
     return _text(
         "cameras",

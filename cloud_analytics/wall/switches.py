@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cloud_analytics.frames import BundleState, ServedTask
 from cloud_analytics.rendering.pictures import class_colour
+from shared.contract.descriptions import BundleInfo, TaskInfo
 from shared.model.tasks import TASKS
 
 Tasks = frozenset[str]
@@ -40,7 +40,7 @@ class WallTask:
     legend: tuple[LegendEntry, ...] = ()
 
 
-def wall_tasks(bundles: Iterable[BundleState]) -> tuple[WallTask, ...]:
+def wall_tasks(bundles: Iterable[BundleInfo]) -> tuple[WallTask, ...]:
     """Return every task of every bundle once: those of `shared.model.tasks` in their order, then the overlays' by name."""
     found: dict[str, WallTask] = {}
     for bundle in bundles:
@@ -50,7 +50,7 @@ def wall_tasks(bundles: Iterable[BundleState]) -> tuple[WallTask, ...]:
     return tuple(found[name] for name in [*order, *sorted(found.keys() - set(order))])
 
 
-def _wall_task(task: ServedTask) -> WallTask:
+def _wall_task(task: TaskInfo) -> WallTask:
     labels = task.labels if task.is_dense and np.dtype(task.dtype).kind in "iu" else ()
     legend = tuple(LegendEntry(label, "#{:02x}{:02x}{:02x}".format(*class_colour(i))) for i, label in enumerate(labels))
     return WallTask(task.name, task.group, task.is_dense, legend)

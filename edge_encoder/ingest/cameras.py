@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from edge_encoder.frames import Outcome, Receipt
 from edge_encoder.metrics.service import EdgeMetrics
 from shared.contract.packets import checked_name
+from shared.contract.receipts import Outcome, Receipt
 from shared.errors import Busy, UnknownCamera
 
 

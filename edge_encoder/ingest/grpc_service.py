@@ -14,25 +14,19 @@ from collections.abc import AsyncIterator
 import grpc
 from google.protobuf.message import Message
 
-from edge_encoder.frames import Outcome, Posted, Receipt
+from edge_encoder.frames import Posted
 from edge_encoder.ingest.admission import Admission, posted_now
 from shared.contract.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS, TRACE_HEADER
+from shared.contract.receipts import Receipt, receipt_message
 from shared.contract.trace_context import packed
 from shared.errors import BadRequest, Draining, ImageError, NotReady, TaxonError
 from shared.server.access.callers import Access, Caller
 from shared.server.access.interceptors import caller_of_call
 from shared.server.access.scopes import Action
 from shared.transport.status_codes import abort, rpc_message
-from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc
+from shared.wire import ingest_pb2, ingest_pb2_grpc
 
 NAME = "taxon.v1.IngestService"
-
-_OUTCOMES = {
-    Outcome.CODED: frame_pb2.FRAME_OUTCOME_CODED,
-    Outcome.NOT_WANTED: frame_pb2.FRAME_OUTCOME_NOT_WANTED,
-    Outcome.SUPERSEDED: frame_pb2.FRAME_OUTCOME_SUPERSEDED,
-    Outcome.OVER_BUDGET: frame_pb2.FRAME_OUTCOME_OVER_BUDGET,
-}
 
 Context = grpc.aio.ServicerContext[Message, Message]
 FrameRequest = ingest_pb2.PostFrameRequest | ingest_pb2.StreamFramesRequest
@@ -119,21 +113,6 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
             self._intake.refused(error)
             raise
         return posted_now(request.camera_id, request.picture, taken_us, packed(traceparent))
-
-
-def receipt_message(receipt: Receipt) -> frame_pb2.FrameReceipt:
-    """A receipt as it travels."""
-    message = frame_pb2.FrameReceipt(
-        camera_id=receipt.camera_id,
-        outcome=_OUTCOMES[receipt.outcome],
-        sequence=receipt.sequence,
-        coded_bytes=receipt.coded_bytes,
-        rate=receipt.rate,
-        groups=receipt.groups,
-        repeated_post=receipt.repeated_post,
-    )
-    message.capture_time.FromMicroseconds(receipt.capture_time_us)
-    return message
 
 
 async def _response(answer: Answer) -> ingest_pb2.StreamFramesResponse:

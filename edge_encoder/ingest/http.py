@@ -16,11 +16,11 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 
-from edge_encoder.frames import Outcome
 from edge_encoder.ingest.admission import Admission, posted_now
 from edge_encoder.ingest.capture_time import capture_time_us
 from edge_encoder.ingest.http_answers import LATER, NOT_LET_IN, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
 from edge_encoder.ingest.http_bodies import Bodies
+from shared.contract.receipts import Outcome
 from shared.contract.trace_context import packed
 from shared.errors import Busy, DeadlinePassed, RequestError, TooLarge
 from shared.server.access.callers import Access

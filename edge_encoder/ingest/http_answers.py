@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
-from edge_encoder.frames import Outcome, Receipt
 from edge_encoder.ingest.cameras import CameraCounts
 from edge_encoder.ingest.capture_time import rfc3339
+from shared.contract.receipts import ANSWERED, Outcome, Receipt
 from shared.server.access.interceptors import ACCESS_REFUSALS, PROBLEM_JSON
 
 _EXAMPLE: dict[str, JsonValue] = {
@@ -21,6 +21,7 @@ _EXAMPLE: dict[str, JsonValue] = {
     "groups": ["semantic", "geometry"],
     "repeated_post": False,
 }
+_OUTCOME: dict[str, Any] = {"title": Outcome.__name__, "type": "string", "enum": list(ANSWERED)}
 
 
 class ReceiptAnswer(BaseModel):
@@ -29,7 +30,7 @@ class ReceiptAnswer(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     camera_id: str
-    outcome: Outcome = Field(
+    outcome: Annotated[Outcome, WithJsonSchema(_OUTCOME)] = Field(
         description="coded: on the edge's disk until the cloud has its results. not_wanted: nobody subscribes. superseded: a newer "
         "frame took its place. over_budget: the camera's bits are spent."
     )

@@ -13,8 +13,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 
-from edge_encoder.frames import Outcome, Posted, Receipt, Waiting
+from edge_encoder.frames import Posted, Waiting
 from edge_encoder.spool.spool import RECEIPTS_KEPT
+from shared.contract.receipts import Outcome, Receipt
 
 
 class RepeatedPosts:

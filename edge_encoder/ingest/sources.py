@@ -11,10 +11,11 @@ import asyncio
 import random
 from contextlib import aclosing
 
-from edge_encoder.frames import Posted, Receipt
+from edge_encoder.frames import Posted
 from edge_encoder.ingest.admission import Admission
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.settings import SourceSetting
+from shared.contract.receipts import Receipt
 from shared.errors import Draining, SourceError, TaxonError
 from shared.sources import open_source, play
 from shared.telemetry.logs import logger

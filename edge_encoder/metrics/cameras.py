@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from edge_encoder.control.bit_budget import Budget
 from edge_encoder.encoding.encoder import EncodedFrame
-from edge_encoder.frames import Outcome, PictureFormat, Posted
+from edge_encoder.frames import PictureFormat, Posted
 from shared.contract.geometry import Geometry
+from shared.contract.receipts import ANSWERED, Outcome
 from shared.telemetry.camera_series import LABEL, CameraSeries
 from shared.telemetry.metrics import Meters
 
@@ -145,7 +146,7 @@ class CameraMetrics:
         self._last.labels(camera_id).set(self._clock())
         for one in (self._pixels, self._wire_bytes, self._source_failures):
             one.labels(camera_id)
-        for outcome in Outcome:
+        for outcome in ANSWERED:
             self._frames.labels(camera_id, outcome)
         for bound in BOUNDS:
             self._spool_dropped.labels(camera_id, bound)

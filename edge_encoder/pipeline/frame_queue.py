@@ -12,7 +12,8 @@ import asyncio
 from collections import deque
 from typing import Literal
 
-from edge_encoder.frames import Outcome, Posted, Receipt, Waiting
+from edge_encoder.frames import Posted, Waiting
+from shared.contract.receipts import Outcome, Receipt
 from shared.errors import Busy
 
 QueuePolicy = Literal["newest", "all"]

@@ -19,11 +19,12 @@ from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.control.operating_points import OperatingPoints
 from edge_encoder.control.wanted_groups import Wishes
 from edge_encoder.encoding.encoder import Encoder
-from edge_encoder.frames import Outcome, Waiting
+from edge_encoder.frames import Waiting
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.pipeline import stages
 from edge_encoder.pipeline.frame_queue import FrameQueue
 from edge_encoder.spool.spool import Spool
+from shared.contract.receipts import Outcome
 from shared.errors import CodingFailed, ImageError
 from shared.telemetry.logs import logger
 

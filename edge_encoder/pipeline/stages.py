@@ -15,10 +15,11 @@ import numpy as np
 from edge_encoder.control.operating_points import OperatingPoints, Pace
 from edge_encoder.encoding.encoder import EncodedFrame, Encoder
 from edge_encoder.encoding.preprocess import preprocess, preprocess_pixels
-from edge_encoder.frames import Outcome, Receipt, Waiting
+from edge_encoder.frames import Waiting
 from edge_encoder.spool.spool import Coded, Spool
 from shared.codec.latents import Latent
 from shared.contract.geometry import Frame, Geometry, InputSize
+from shared.contract.receipts import Outcome, Receipt
 from shared.errors import DiskFull, ImageError, LatentError
 
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from edge_encoder.frames import Outcome, Receipt
 from edge_encoder.spool.database import FLOOR, FRAME_OVERHEAD_BYTES, open_spool, transaction
 from shared.contract.geometry import Geometry
 from shared.contract.packets import MICROSECONDS, Packet
+from shared.contract.receipts import Outcome, Receipt
 from shared.telemetry.logs import Throttle, logger
 
 SpoolSync = Literal["normal", "full"]

@@ -15,24 +15,17 @@ Everything that is meant to be imported is listed here. Errors: Refused (asked f
 
 from __future__ import annotations
 
+from shared.contract.descriptions import BundleInfo, CameraInfo, TaskInfo
+from shared.contract.receipts import Outcome, Receipt
 from shared.contract.results import ClassesResult, ClassProbability, Encoding, GroupBytes, PictureResult, TensorResult
+from shared.contract.wishes import Wish
 from shared.errors import Refused, SettingsRefused, Unreachable
 from shared.transport.credentials import Credentials
 from taxon.client._connection import Timeouts
 from taxon.client.camera import CameraClient
 from taxon.client.cloud import CloudClient
 from taxon.client.subscriber import Subscriber
-from taxon.client.types import (
-    BundleInfo,
-    CameraFrame,
-    CameraInfo,
-    Outcome,
-    Receipt,
-    Result,
-    TaskInfo,
-    TaskResult,
-    Wish,
-)
+from taxon.client.types import CameraFrame, Result, TaskResult
 
 __all__ = [
     "BundleInfo",

@@ -26,13 +26,15 @@ from PIL import Image
 
 from shared.contract.packets import TRACE_HEADER, checked_name
 from shared.contract.pictures import Picture, SourceFrame
+from shared.contract.receipts import Outcome, Receipt, receipt_of
+from shared.contract.timestamps import timestamp
 from shared.errors import Refused
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
 from shared.wire import ingest_pb2, ingest_pb2_grpc
 from taxon.client._connection import Broken, Patience, Timeouts, failure, open_channel, reopened, shown
-from taxon.client._messages import receipt_of, refusal_of, timestamp
+from taxon.client._messages import refusal_of
 from taxon.client._window import Window
-from taxon.client.types import CameraFrame, Outcome, Receipt
+from taxon.client.types import CameraFrame
 
 log = logging.getLogger("taxon.client.camera")
 

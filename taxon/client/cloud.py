@@ -13,13 +13,12 @@ from typing import Self, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from shared.contract.descriptions import BundleInfo, CameraInfo, bundle_of, camera_of
 from shared.errors import Refused, Unreachable
 from shared.transport.addresses import Targets
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
 from shared.wire import results_pb2, results_pb2_grpc
 from taxon.client._connection import Timeouts, failure, open_channel
-from taxon.client._messages import bundle_of, camera_of
-from taxon.client.types import BundleInfo, CameraInfo
 
 LARGEST_ANSWER_BYTES = 64 << 20
 

@@ -25,13 +25,14 @@ from typing import Self
 import grpc
 
 from shared.contract.packets import checked_name
+from shared.contract.wishes import Wish, subscribe_request
 from shared.errors import Refused, TaxonError
 from shared.transport.addresses import Targets
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
 from shared.wire import results_pb2, results_pb2_grpc
 from taxon.client._connection import Broken, Patience, Timeouts, failure, open_channel, reopened, shown
-from taxon.client._messages import result_of, subscribe_request
-from taxon.client.types import Result, Wish
+from taxon.client._messages import result_of
+from taxon.client.types import Result
 
 log = logging.getLogger("taxon.client.subscriber")
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from cloud_analytics.decoding.decoder import Decoder
 from cloud_analytics.decoding.heads import TaskResult, results
-from cloud_analytics.frames import BundleState, CameraState, FrameOutput, Lost, ServedTask, TaskOutput, Wish
+from cloud_analytics.frames import FrameOutput, Lost, TaskOutput
 from cloud_analytics.rendering.pictures import (
     curvature_picture,
     normal_picture,
@@ -27,8 +27,10 @@ from cloud_analytics.rendering.ranking import ranked
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
 from shared.codec.bitstream import parse
+from shared.contract.descriptions import BundleInfo, CameraInfo, TaskInfo
 from shared.contract.packets import Packet
 from shared.contract.results import ClassesResult, GroupBytes, PictureResult
+from shared.contract.wishes import SubscriberWish
 from shared.errors import TaxonError, UnknownCamera
 from shared.model.bundle import Bundle
 from shared.model.tasks import task_named
@@ -58,10 +60,10 @@ class Stream:
     """One subscription."""
 
     feeder: Feeder
-    wish: Wish
+    wish: SubscriberWish
     queue: asyncio.Queue[FrameOutput | Lost | TaxonError] = field(default_factory=lambda: asyncio.Queue(100))
 
-    async def change(self, wish: Wish) -> None:
+    async def change(self, wish: SubscriberWish) -> None:
         self.feeder.wishes.append(wish)
         self.wish = wish
 
@@ -87,11 +89,11 @@ class Feeder:
         self.fps = fps
         self.feeds = {name: Feed(pictures) for name, pictures in cameras.items()}
         self.streams: list[Stream] = []
-        self.wishes: list[Wish] = []
+        self.wishes: list[SubscriberWish] = []
         self.refuse: TaxonError | None = None
         self._encoder, self._decoder = Encoder(bundle, threads=1), Decoder(bundle, threads=1)
 
-    async def subscribe(self, wish: Wish) -> Stream:
+    async def subscribe(self, wish: SubscriberWish) -> Stream:
         if self.refuse is not None:
             raise self.refuse
         for camera in wish.cameras:
@@ -101,17 +103,20 @@ class Feeder:
         self.streams.append(Stream(self, wish))
         return self.streams[-1]
 
-    def cameras(self) -> tuple[CameraState, ...]:
+    def cameras(self) -> tuple[CameraInfo, ...]:
         return tuple(
-            CameraState(name, "door", feed.connected, feed.sequence, feed.captured_us, feed.received_us)
+            CameraInfo(name, "door", feed.connected, feed.sequence, feed.captured_us, feed.received_us)
             for name, feed in self.feeds.items()
         )
 
-    def describe(self) -> tuple[BundleState, ...]:
+    def describe(self) -> tuple[BundleInfo, ...]:
         manifest = self.bundle.manifest
         tasks = [(task_named(name), entry.labels) for name, entry in manifest.tasks.items()]
-        served = tuple(ServedTask(t.name, t.group, t.shape[1:], t.dtype, t.unit, labels) for t, labels in tasks)
-        return (BundleState(manifest.name, manifest.version, self.bundle.digest, manifest.input, served, ()),)
+        served = tuple(
+            TaskInfo(t.name, t.group, ",".join(map(str, t.shape[1:])), t.dtype, t.unit, labels) for t, labels in tasks
+        )
+        size = manifest.input
+        return (BundleInfo(manifest.name, manifest.version, self.bundle.digest, size.width, size.height, served, ()),)
 
     def groups_wanted(self, camera: str) -> tuple[str, ...]:
         tasks = frozenset[str]().union(*(stream.wants(camera) for stream in self.streams))

@@ -20,13 +20,11 @@ DEFINED_TWICE = {
     "Kept",
     "LegendEntry",
     "Outbox",
-    "Outcome",
     "Pace",
     "Picture",
     "Pipeline",
     "Point",
     "Reading",
-    "Receipt",
     "Reference",
     "Results",
     "Sizes",
@@ -36,7 +34,6 @@ DEFINED_TWICE = {
     "Uplink",
     "View",
     "Window",
-    "Wish",
     "Wishes",
 }
 PRIVATE_TWICE = {"_Camera"}

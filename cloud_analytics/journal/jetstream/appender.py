@@ -54,7 +54,7 @@ class New:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CameraAppend:
     """What became of one camera's packets, and its last frame afterwards."""
 
     received: tuple[Received, ...]
@@ -85,7 +85,7 @@ class Appender:
         self._slots = asyncio.Semaphore(CAMERAS_AT_ONCE)
         self._throttle = Throttle(10.0)
 
-    async def append(self, camera: str, new: Sequence[New]) -> Outcome:
+    async def append(self, camera: str, new: Sequence[New]) -> CameraAppend:
         """One camera's packets, in their order; waits until JetStream answers. Raises LogUnavailable for what it never takes."""
         received: list[Received] = []
         duplicates = late = 0
@@ -103,7 +103,7 @@ class Appender:
                     duplicates += not is_late
             # Forgotten where this ended otherwise: the outcome of a write may be unknown then.
             self._last[camera] = last
-        return Outcome(tuple(received), duplicates, late, last)
+        return CameraAppend(tuple(received), duplicates, late, last)
 
     async def _written(self, new: New, last: _Last) -> tuple[_Last, Received | None]:
         """The camera's last frame after one attempt to append another, and this one where it is new."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
 
-from cloud_analytics.frames import Received, Wish
+from cloud_analytics.frames import Received
 from cloud_analytics.journal.jetstream.names import name_in
 from cloud_analytics.journal.jetstream.reader import Message
 from shared.contract.packets import MICROSECONDS, Packet
 from shared.contract.uplink_stream import geometry_message, geometry_of
+from shared.contract.wishes import SubscriberWish
 from shared.errors import BadRequest
 from shared.wire import bus_pb2
 
@@ -45,7 +46,7 @@ class SharedCamera:
 class SharedWish:
     """A subscriber's wish, and the replica that has the subscriber. position: of this entry in its bucket."""
 
-    wish: Wish
+    wish: SubscriberWish
     replica_id: str
     position: int
 
@@ -122,7 +123,7 @@ def camera_of(message: Message) -> SharedCamera | None:
     )
 
 
-def wish_bytes(wish: Wish, replica_id: str, *, cameras: bool = True) -> bytes:
+def wish_bytes(wish: SubscriberWish, replica_id: str, *, cameras: bool = True) -> bytes:
     """As it lies in the bucket. cameras: False leaves the names out, which makes it a wish for all of them."""
     hold = Duration()
     hold.FromMicroseconds(round(wish.hold_seconds * MICROSECONDS))
@@ -137,7 +138,9 @@ def wish_of(message: Message) -> SharedWish | None:
     except DecodeError:
         return None
     hold = found.hold.ToMicroseconds() / MICROSECONDS
-    wish = Wish(name_in(message.subject), tuple(found.camera_ids), tuple(found.tasks), hold_seconds=hold)
+    wish = SubscriberWish(
+        tuple(found.camera_ids), tuple(found.tasks), hold_seconds=hold, subscription_id=name_in(message.subject)
+    )
     return SharedWish(wish, found.replica_id, message.position)
 
 

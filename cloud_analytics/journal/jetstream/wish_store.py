@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 
 from nats.js.kv import KeyValue
 
-from cloud_analytics.frames import Wish
 from cloud_analytics.journal.jetstream.link import Link, NatsTrouble, is_conflict
 from cloud_analytics.journal.jetstream.members import Members
 from cloud_analytics.journal.jetstream.messages import SharedWish, wish_bytes, wish_of
@@ -22,6 +21,7 @@ from cloud_analytics.journal.jetstream.names import as_key, name_in
 from cloud_analytics.journal.jetstream.reader import Message
 from cloud_analytics.journal.jetstream.tail import Tail
 from cloud_analytics.journal.wish_store import StoredWish
+from shared.contract.wishes import SubscriberWish
 from shared.errors import WishesNotKept
 from shared.server.cancellation import ended
 from shared.telemetry.logs import Throttle, logger
@@ -48,8 +48,8 @@ class SharedWishStore:
         self._tail = tail
         self._members = members
         self._clock = clock
-        self._own: dict[str, Wish] = {}
-        self._unwritten: dict[str, Wish | None] = {}
+        self._own: dict[str, SubscriberWish] = {}
+        self._unwritten: dict[str, SubscriberWish | None] = {}
         self._writing = asyncio.Lock()
         self._entries: dict[str, SharedWish] = {}
         self._written: dict[str, int] = {}
@@ -58,7 +58,7 @@ class SharedWishStore:
         self._tasks: list[asyncio.Task[None]] = []
         self._throttle = Throttle(10.0)
 
-    def keeps(self, wish: Wish) -> bool:
+    def keeps(self, wish: SubscriberWish) -> bool:
         """See `WishStore`: all, since the other replicas' edges serve them too."""
         return True
 
@@ -85,7 +85,7 @@ class SharedWishStore:
         for message in await self._tail.present():
             self._take(message)
 
-    def start(self, put_others: Callable[[Mapping[str, Wish]], None], taken: Callable[[str], None]) -> None:
+    def start(self, put_others: Callable[[Mapping[str, SubscriberWish]], None], taken: Callable[[str], None]) -> None:
         """put_others: told what the subscribers of other replicas want. taken: told the id of one that has gone to another replica."""
         works = (self._read_loop(put_others, taken), self._look_loop(put_others))
         self._tasks = [asyncio.create_task(work, name="wishes") for work in works]
@@ -128,7 +128,7 @@ class SharedWishStore:
             self._written.pop(name, None)
         return gone
 
-    def _others(self) -> dict[str, Wish]:
+    def _others(self) -> dict[str, SubscriberWish]:
         """The wishes of other replicas that count now."""
         now, found = self._clock(), {}
         for name, entry in self._entries.items():
@@ -141,7 +141,9 @@ class SharedWishStore:
                 found[name] = entry.wish
         return found
 
-    async def _read_loop(self, put_others: Callable[[Mapping[str, Wish]], None], taken: Callable[[str], None]) -> None:
+    async def _read_loop(
+        self, put_others: Callable[[Mapping[str, SubscriberWish]], None], taken: Callable[[str], None]
+    ) -> None:
         put_others(self._others())
         while True:
             for message in await self._tail.batch():
@@ -151,7 +153,7 @@ class SharedWishStore:
                 taken(name)
             put_others(self._others())
 
-    async def _look_loop(self, put_others: Callable[[Mapping[str, Wish]], None]) -> None:
+    async def _look_loop(self, put_others: Callable[[Mapping[str, SubscriberWish]], None]) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if not self._link.is_up:
@@ -170,7 +172,7 @@ class SharedWishStore:
                 if self._throttle.due():
                     log.warning("wishes not shared", reason=repr(error), times=self._throttle.times)
 
-    async def _forget(self, others: Mapping[str, Wish]) -> None:
+    async def _forget(self, others: Mapping[str, SubscriberWish]) -> None:
         """Deletes those of dead replicas whose time is over, unless they have changed."""
         over = [name for name in self._orphaned_at if name in self._entries and name not in others]
         for name in over:
@@ -185,7 +187,7 @@ class SharedWishStore:
                     if name in self._unwritten and self._unwritten[name] is wish:
                         del self._unwritten[name]
 
-    async def _write_one(self, name: str, wish: Wish | None) -> None:
+    async def _write_one(self, name: str, wish: SubscriberWish | None) -> None:
         written = self._written.get(name)
         if wish is None:
             if written is not None:

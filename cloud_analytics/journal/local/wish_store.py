@@ -16,11 +16,11 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from cloud_analytics.frames import Wish
 from cloud_analytics.journal.local.database import Database
 from cloud_analytics.journal.wish_store import StoredWish, WishStore
 from shared.contract.packets import MICROSECONDS
 from shared.contract.results import Encoding
+from shared.contract.wishes import SubscriberWish
 from shared.errors import WishesNotKept
 
 
@@ -35,7 +35,7 @@ class DiskWishStore(WishStore):
         self._clock = clock
 
     @override
-    def keeps(self, wish: Wish) -> bool:
+    def keeps(self, wish: SubscriberWish) -> bool:
         """Return True where the wish asks to outlive its connection."""
         return wish.hold_seconds > 0
 
@@ -72,6 +72,6 @@ class DiskWishStore(WishStore):
         )
 
 
-def _wish(document: str) -> Wish:
-    wish = Wish(**json.loads(document))
+def _wish(document: str) -> SubscriberWish:
+    wish = SubscriberWish(**json.loads(document))
     return replace(wish, cameras=tuple(wish.cameras), tasks=tuple(wish.tasks), encoding=Encoding(wish.encoding))

@@ -1,6 +1,6 @@
 """What asks the cloud for results: a subscriber's requests, and the wall page's messages.
 
-    bytes --SubscribeRequest--> Wish --Subscriptions--> a subscription --rendered--> outputs as it asked
+    bytes --SubscribeRequest--> SubscriberWish --Subscriptions--> a subscription --rendered--> outputs as it asked
     text --read_message--> PageMessage
 
 Law: only errors that have a status are raised, and their messages are short enough for a status; nothing of a refused request stays;
@@ -20,11 +20,10 @@ from random import Random
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from cloud_analytics.frames import Wish
 from cloud_analytics.rendering.render import Style, rendered
-from cloud_analytics.subscribers.messages import wish_of
 from cloud_analytics.wall.messages import read_message
 from shared.contract.results import PictureResult, TensorResult
+from shared.contract.wishes import SubscriberWish, wish_of
 from shared.errors import RequestError, TaxonError, UnknownName
 from shared.wire import results_pb2
 from tests.support.bundles import write_tiny_bundle
@@ -126,7 +125,7 @@ class RequestTarget(Target):
     def _journal(self) -> str:
         return self._parts.journal.id if self._parts is not None else "journal"
 
-    async def _subscribed(self, wish: Wish) -> bool:
+    async def _subscribed(self, wish: SubscriberWish) -> bool:
         assert self._parts is not None
         subscriptions = self._parts.subscriptions
         try:
@@ -139,7 +138,7 @@ class RequestTarget(Target):
             (served,) = self._parts.catalogue.served.values()
             for name in wish.tasks:
                 task = served.tasks[name]
-                shape = tuple(side if isinstance(side, int) else _SIDE for side in task.shape)
+                shape = tuple(side if isinstance(side, int) else _SIDE for side in task.sides)
                 output = rendered(task, np.full(shape, 1, task.dtype), Style.of(wish))
                 if isinstance(output, TensorResult) and max(output.values.shape[-2:]) > _SIDE:
                     raise LawBroken(f"{name} is enlarged to {output.values.shape}")

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_analytics.analysis.catalogue import ServedBundle
-from cloud_analytics.frames import Wish
 from cloud_analytics.journal.local.database import Database, open_database
 from cloud_analytics.journal.local.wish_store import DiskWishStore
 from cloud_analytics.journal.wish_store import StoredWish
 from cloud_analytics.wishes import WantedGroups, Wishes
 from shared.contract.results import Encoding
+from shared.contract.wishes import SubscriberWish
 from tests.support.cloud import catalogue_of, metrics
 
 GROUPS = {"class_scene": "semantic", "segment_semantic": "semantic", "normal": "geometry", "reshading": "geometry"}
@@ -68,7 +68,7 @@ def test_wanted_is_the_union_by_camera_and_says_nothing_twice(
 ) -> None:
     wishes = Wishes(DiskWishStore(None), 10, metrics())  # type: ignore[arg-type]  # nothing of it is written
     for place, (cameras, tasks) in enumerate(wished):
-        wishes.put(Wish(f"s{place}", tuple(cameras), tuple(tasks)))
+        wishes.put(SubscriberWish(tuple(cameras), tuple(tasks), subscription_id=f"s{place}"))
     wanted = wishes.wanted(served)
     for camera in ("door", "hall", "yard", "one that comes later"):
         expected = {
@@ -85,15 +85,15 @@ def test_wanted_is_the_union_by_camera_and_says_nothing_twice(
 @pytest.mark.asyncio
 async def test_a_clean_end_ends_the_wish_and_a_broken_one_holds_it(database: Database, served: ServedBundle) -> None:
     wishes = wishes_on(database)
-    wishes.put(Wish("a", tasks=("normal",), hold_seconds=60))
-    wishes.put(Wish("b", tasks=("class_scene",), hold_seconds=60))
+    wishes.put(SubscriberWish(subscription_id="a", tasks=("normal",), hold_seconds=60))
+    wishes.put(SubscriberWish(subscription_id="b", tasks=("class_scene",), hold_seconds=60))
     assert wishes.wanted(served) == of_all("geometry", "semantic")
     wishes.drop("a", hold=False)
     assert wishes.wanted(served) == of_all("semantic")
     wishes.drop("b", hold=True)
     assert wishes.wanted(served) == of_all("semantic")
     assert wishes.tasks_for("door") == frozenset(), "no head runs for a subscriber that is away"
-    wishes.put(Wish("b", tasks=("normal",)))
+    wishes.put(SubscriberWish(subscription_id="b", tasks=("normal",)))
     assert wishes.wanted(served) == of_all("geometry"), "who comes back replaces its own wish"
     wishes.drop("b", hold=True)
     assert wishes.wanted(served) == of_all(), "it asked for no hold"
@@ -105,14 +105,14 @@ async def test_a_held_wish_expires_and_listeners_hear_of_it(database: Database, 
     wishes = wishes_on(database)
     heard: list[WantedGroups] = []
     stop = wishes.listen(lambda: heard.append(wishes.wanted(served)))
-    wishes.put(Wish("a", tasks=("normal",), hold_seconds=0.05))
+    wishes.put(SubscriberWish(subscription_id="a", tasks=("normal",), hold_seconds=0.05))
     wishes.drop("a", hold=True)
     async with asyncio.timeout(5):
         while heard[-1] != of_all():
             await asyncio.sleep(0.01)
     assert heard == [of_all("geometry"), of_all("geometry"), of_all()]
     stop()
-    wishes.put(Wish("b"))
+    wishes.put(SubscriberWish(subscription_id="b"))
     assert len(heard) == 3
     await wishes.close()
 
@@ -121,10 +121,12 @@ async def test_a_held_wish_expires_and_listeners_hear_of_it(database: Database, 
 async def test_wishes_outlive_the_process_for_their_time(database: Database, served: ServedBundle) -> None:
     clock = Clock()
     first = wishes_on(database, clock=clock)
-    first.put(Wish("connected", ("door",), ("normal",), Encoding.PNG, 64, 3, "cursor", hold_seconds=100))
-    first.put(Wish("away", tasks=("class_scene",), hold_seconds=30))
-    first.put(Wish("unsubscribed", tasks=("reshading",), hold_seconds=300))
-    first.put(Wish("no hold", tasks=("reshading",)))
+    first.put(
+        SubscriberWish(("door",), ("normal",), Encoding.PNG, 64, 3, 100, subscription_id="connected", cursor="cursor")
+    )
+    first.put(SubscriberWish(subscription_id="away", tasks=("class_scene",), hold_seconds=30))
+    first.put(SubscriberWish(subscription_id="unsubscribed", tasks=("reshading",), hold_seconds=300))
+    first.put(SubscriberWish(subscription_id="no hold", tasks=("reshading",)))
     await first.written()
     first.drop("away", hold=True)
     first.drop("unsubscribed", hold=False)
@@ -136,7 +138,7 @@ async def test_wishes_outlive_the_process_for_their_time(database: Database, ser
     assert second.wanted(served) == WantedGroups(frozenset({"semantic"}), {"door": frozenset({"geometry"})})
     await second.close()
     kept = await DiskWishStore(database, clock).kept()
-    wish = Wish("connected", ("door",), ("normal",), Encoding.PNG, 64, 3, "", hold_seconds=100)
+    wish = SubscriberWish(("door",), ("normal",), Encoding.PNG, 64, 3, 100, subscription_id="connected")
     assert StoredWish(wish, clock.seconds + 100) in kept, "its time counts from the restart"
 
     clock.seconds += 15
@@ -150,7 +152,7 @@ async def test_wishes_outlive_the_process_for_their_time(database: Database, ser
 async def test_held_wishes_are_bounded(database: Database) -> None:
     wishes = wishes_on(database, most_held=3)
     for place in range(6):
-        wishes.put(Wish(f"s{place}", tasks=("normal",), hold_seconds=100 + place))
+        wishes.put(SubscriberWish(subscription_id=f"s{place}", tasks=("normal",), hold_seconds=100 + place))
         wishes.drop(f"s{place}", hold=True)
     await wishes.close()
     assert {one.wish.subscription_id for one in await DiskWishStore(database, Clock()).kept()} == {"s3", "s4", "s5"}
@@ -162,8 +164,8 @@ async def test_a_caller_that_gives_up_takes_no_other_s_wish_along(database: Data
     gate, workers = threading.Event(), 64
     busy = [asyncio.create_task(asyncio.to_thread(gate.wait)) for _ in range(workers)]
     await asyncio.sleep(0)
-    wishes.put(Wish("stays", tasks=("normal",), hold_seconds=100))
-    wishes.put(Wish("gives up", tasks=("normal",), hold_seconds=100))
+    wishes.put(SubscriberWish(subscription_id="stays", tasks=("normal",), hold_seconds=100))
+    wishes.put(SubscriberWish(subscription_id="gives up", tasks=("normal",), hold_seconds=100))
     writing = asyncio.create_task(wishes.written())
     await asyncio.sleep(0.05)
     writing.cancel()
@@ -180,9 +182,9 @@ async def test_a_wish_that_is_dropped_because_the_service_stops_has_its_whole_ti
 ) -> None:
     clock = Clock()
     wishes = wishes_on(database, clock=clock)
-    wishes.put(Wish("connected", tasks=("normal",), hold_seconds=30))
-    wishes.put(Wish("unsubscribes", tasks=("normal",), hold_seconds=30))
-    wishes.put(Wish("broken before", tasks=("normal",), hold_seconds=30))
+    wishes.put(SubscriberWish(subscription_id="connected", tasks=("normal",), hold_seconds=30))
+    wishes.put(SubscriberWish(subscription_id="unsubscribes", tasks=("normal",), hold_seconds=30))
+    wishes.put(SubscriberWish(subscription_id="broken before", tasks=("normal",), hold_seconds=30))
     wishes.drop("broken before", hold=True)
     wishes.stopping()
     wishes.drop("connected", hold=True)

@@ -10,13 +10,13 @@ import pytest
 
 from cloud_analytics.analysis.batcher import DecodedFrame, run_batch
 from cloud_analytics.analysis.overlays import load_overlay, zero_latents
-from cloud_analytics.frames import ServedTask
+from shared.contract.descriptions import TaskInfo
 from shared.errors import BundleError, BundleMismatch, UnknownName
 from shared.model.bundle import Bundle
 from tests.support.bundles import write_overlay
 from tests.support.cloud import catalogue_of, metrics, value
 
-DEPTH = ServedTask("depth", "geometry", (1, "H", "W"), "float32", "m", overlay=True)
+DEPTH = TaskInfo("depth", "geometry", "1,H,W", "float32", "m", overlay=True)
 
 
 @pytest.fixture

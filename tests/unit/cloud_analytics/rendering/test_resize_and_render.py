@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from cloud_analytics.frames import ServedTask
 from cloud_analytics.rendering.pictures import normal_picture, png, segmentation_picture
 from cloud_analytics.rendering.render import Style, rendered
 from cloud_analytics.rendering.resize import majority, reduced, smaller_size
+from shared.contract.descriptions import TaskInfo
 from shared.contract.results import ClassesResult, Encoding, PictureResult, TensorResult
 
-NORMAL = ServedTask("normal", "geometry", (3, "H", "W"), "float32", "1")
-SEGMENTS = ServedTask("segment_semantic", "semantic", ("H", "W"), "uint8", "")
-SCENE = ServedTask("class_scene", "semantic", (4,), "float32", "1", ("attic", "bath", "cellar", "den"))
-DEPTH = ServedTask("depth", "geometry", (1, "H", "W"), "float32", "m", overlay=True)
+NORMAL = TaskInfo("normal", "geometry", "3,H,W", "float32", "1")
+SEGMENTS = TaskInfo("segment_semantic", "semantic", "H,W", "uint8", "")
+SCENE = TaskInfo("class_scene", "semantic", "4", "float32", "1", ("attic", "bath", "cellar", "den"))
+DEPTH = TaskInfo("depth", "geometry", "1,H,W", "float32", "m", overlay=True)
 RANDOM = np.random.default_rng(5)
 
 

@@ -1,45 +1,18 @@
-"""Wishes and outputs on the wire."""
+"""Outputs on the wire."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from google.protobuf.duration_pb2 import Duration
 
-from cloud_analytics.frames import FrameOutput, Wish
-from cloud_analytics.subscribers.messages import frame_message, timestamp, wish_of
+from cloud_analytics.frames import FrameOutput
+from cloud_analytics.subscribers.messages import frame_message
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
-from shared.contract.results import ClassesResult, ClassProbability, Encoding, GroupBytes, PictureResult, TensorResult
+from shared.contract.results import ClassesResult, ClassProbability, GroupBytes, PictureResult, TensorResult
 from shared.contract.trace_context import packed
-from shared.errors import BadRequest
-from shared.wire import results_pb2
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
-
-def test_a_request_becomes_a_wish_with_its_defaults() -> None:
-    request = results_pb2.SubscribeRequest(subscription_id="a", camera_ids=["x", "y", "x"], tasks=["normal", "normal"])
-    assert wish_of(request) == Wish("a", ("x", "y"), ("normal",), Encoding.TENSOR, 0, 5, "", 0.0)
-    request = results_pb2.SubscribeRequest(
-        subscription_id="b",
-        encoding=results_pb2.ENCODING_PNG,
-        longest_side_pixels=64,
-        top_classes=2,
-        cursor="j:1",
-        hold=Duration(seconds=2, nanos=500_000_000),
-    )
-    assert wish_of(request) == Wish("b", (), (), Encoding.PNG, 64, 2, "j:1", 2.5)
-
-
-def test_an_encoding_of_a_later_release_is_refused() -> None:
-    with pytest.raises(BadRequest, match="encoding 9 is unknown"):
-        wish_of(results_pb2.SubscribeRequest(subscription_id="a", encoding=9))  # type: ignore[arg-type]
-
-
-def test_times_before_1970_and_their_microseconds_are_exact() -> None:
-    for microseconds in (0, 1, 1_700_000_000_123_456, -1):
-        assert timestamp(microseconds).ToMicroseconds() == microseconds
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

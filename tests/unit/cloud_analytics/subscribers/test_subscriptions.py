@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cloud_analytics.frames import FrameOutput, Lost, Wish
+from cloud_analytics.frames import FrameOutput, Lost
 from cloud_analytics.subscribers.subscription import AHEAD, Subscription
 from shared.contract.packets import Packet
 from shared.contract.results import ClassesResult, TensorResult
+from shared.contract.wishes import SubscriberWish
 from shared.errors import BadName, BadRequest, Busy, Draining, Superseded, UnknownCamera, UnknownName
 from shared.model.bundle import Bundle
 from tests.support.clients import coded_packets
@@ -63,13 +64,15 @@ async def test_from_now_on_and_from_a_cursor(
 ) -> None:
     async with cloud_parts(models, tmp_path, bus=bus) as parts:
         await parts.send(packets[:10], tiny_bundle.digest)
-        now = await parts.subscriptions.subscribe(Wish("now", tasks=("class_scene",)))
+        now = await parts.subscriptions.subscribe(SubscriberWish(subscription_id="now", tasks=("class_scene",)))
         await none_comes(now)
         await parts.send(packets[10:13], tiny_bundle.digest)
         made = await frames(now, 3)
         assert numbers(made) == door(11, 13)
         assert [type(output) for output in made[0].outputs] == [ClassesResult]
-        back = await parts.subscriptions.subscribe(Wish("back", tasks=("normal",), cursor=made[0].cursor))
+        back = await parts.subscriptions.subscribe(
+            SubscriberWish(subscription_id="back", tasks=("normal",), cursor=made[0].cursor)
+        )
         again = await frames(back, 2)
         assert numbers(again) == door(12, 13)
         assert [one.cursor for one in again] == [one.cursor for one in made[1:]]
@@ -83,7 +86,7 @@ async def test_a_reader_behind_catches_up_while_frames_go_on_coming(
     models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
     async with cloud_parts(models, tmp_path, bus=bus, queue_frames=1000) as parts:
-        start = (await parts.subscriptions.subscribe(Wish("first"))).cursor
+        start = (await parts.subscriptions.subscribe(SubscriberWish(subscription_id="first"))).cursor
         await parts.send(packets[:20], tiny_bundle.digest)
 
         async def go_on() -> None:
@@ -92,7 +95,10 @@ async def test_a_reader_behind_catches_up_while_frames_go_on_coming(
 
         sending = asyncio.create_task(go_on())
         readers = [
-            await parts.subscriptions.subscribe(Wish(f"r{i}", tasks=("normal",), cursor=start)) for i in range(3)
+            await parts.subscriptions.subscribe(
+                SubscriberWish(subscription_id=f"r{i}", tasks=("normal",), cursor=start)
+            )
+            for i in range(3)
         ]
         made = await asyncio.gather(*(frames(reader, 60) for reader in readers))
         await sending
@@ -107,7 +113,7 @@ async def test_a_frame_s_metadata_comes_also_where_nothing_is_wanted_of_it(
     models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
     async with cloud_parts(models, tmp_path, bus=bus) as parts:
-        bare = await parts.subscriptions.subscribe(Wish("bare"))
+        bare = await parts.subscriptions.subscribe(SubscriberWish(subscription_id="bare"))
         await parts.send(packets[:1], tiny_bundle.digest)
         (made,) = await frames(bare, 1)
         assert (made.outputs, made.packet, made.bundle_digest) == ((), packets[0], tiny_bundle.digest)
@@ -120,8 +126,8 @@ async def test_a_slow_reader_loses_its_own_oldest_and_is_told_how_many(
     models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
     async with cloud_parts(models, tmp_path, bus=bus, queue_frames=5) as parts:
-        slow = await parts.subscriptions.subscribe(Wish("slow"))
-        quick = await parts.subscriptions.subscribe(Wish("quick"))
+        slow = await parts.subscriptions.subscribe(SubscriberWish(subscription_id="slow"))
+        quick = await parts.subscriptions.subscribe(SubscriberWish(subscription_id="quick"))
         for packet in packets[:20]:
             await parts.send([packet], tiny_bundle.digest)
             assert numbers(await frames(quick, 1)) == door(packet.sequence, packet.sequence)
@@ -140,10 +146,12 @@ async def test_what_the_journal_no_longer_has_is_told(
         await asyncio.sleep(1.1)
         await asyncio.to_thread(parts.journal.prune)
         await parts.send(packets[5:8], tiny_bundle.digest)
-        of_all = await parts.subscriptions.subscribe(Wish("all", cursor=start))
+        of_all = await parts.subscriptions.subscribe(SubscriberWish(subscription_id="all", cursor=start))
         assert await of_all.next() == Lost(13)
         assert numbers(await frames(of_all, 3)) == door(6, 8)
-        of_door = await parts.subscriptions.subscribe(Wish("door", ("door",), cursor=start))
+        of_door = await parts.subscriptions.subscribe(
+            SubscriberWish(subscription_id="door", cameras=("door",), cursor=start)
+        )
         assert await of_door.next() == Lost(3)
         assert numbers(await frames(of_door, 3)) == door(6, 8)
 
@@ -154,7 +162,9 @@ async def test_a_cursor_of_another_journal_gives_all_that_is_there_and_an_unknow
 ) -> None:
     async with cloud_parts(models, tmp_path, bus=bus) as parts:
         await parts.send(packets[:2], tiny_bundle.digest)
-        foreign = await parts.subscriptions.subscribe(Wish("foreign", cursor="0123456789abcdef:77"))
+        foreign = await parts.subscriptions.subscribe(
+            SubscriberWish(subscription_id="foreign", cursor="0123456789abcdef:77")
+        )
         assert await foreign.next() == Lost(0)
         assert numbers(await frames(foreign, 2)) == door(1, 2)
 
@@ -164,11 +174,11 @@ async def test_a_change_holds_from_the_next_frame_on_and_leaves_none_out(
     models: Path, tmp_path: Path, bus: str, packets: list[Packet], hall: list[Packet], tiny_bundle: Bundle
 ) -> None:
     async with cloud_parts(models, tmp_path, bus=bus) as parts:
-        both = await parts.subscriptions.subscribe(Wish("both", tasks=("normal",)))
+        both = await parts.subscriptions.subscribe(SubscriberWish(subscription_id="both", tasks=("normal",)))
         await parts.send(packets[:6], tiny_bundle.digest)
         await parts.send(hall[:6], tiny_bundle.digest)
         assert numbers(await frames(both, 2)) == door(1, 2)
-        await both.change(Wish("both", ("hall",), ("class_scene", "reshading")))
+        await both.change(SubscriberWish(subscription_id="both", cameras=("hall",), tasks=("class_scene", "reshading")))
         made = await frames(both, 6)
         assert numbers(made) == [("hall", sequence) for sequence in range(1, 7)]
         assert [output.task for output in made[0].outputs] == ["class_scene", "reshading"]
@@ -176,9 +186,9 @@ async def test_a_change_holds_from_the_next_frame_on_and_leaves_none_out(
         await parts.send(hall[6:8], tiny_bundle.digest)
         assert numbers(await frames(both, 2)) == [("hall", 7), ("hall", 8)]
         with pytest.raises(BadRequest):
-            await both.change(Wish("another"))
+            await both.change(SubscriberWish(subscription_id="another"))
         with pytest.raises(UnknownCamera):
-            await both.change(Wish("both", ("attic",)))
+            await both.change(SubscriberWish(subscription_id="both", cameras=("attic",)))
         await parts.send(hall[8:], tiny_bundle.digest)
         assert numbers(await frames(both, 2)) == [("hall", 9), ("hall", 10)], "a refused change changes nothing"
 
@@ -188,9 +198,11 @@ async def test_a_wish_and_its_change_are_on_the_disk_before_the_client_hears_of_
     models: Path, tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
     async with cloud_parts(models, tmp_path) as parts:
-        one = await parts.subscriptions.subscribe(Wish("one", tasks=("normal",), hold_seconds=60))
+        one = await parts.subscriptions.subscribe(
+            SubscriberWish(subscription_id="one", tasks=("normal",), hold_seconds=60)
+        )
         assert [stored.wish.tasks for stored in await parts.store.kept()] == [("normal",)]
-        await one.change(Wish("one", tasks=("class_scene",), hold_seconds=60))
+        await one.change(SubscriberWish(subscription_id="one", tasks=("class_scene",), hold_seconds=60))
         assert [stored.wish.tasks for stored in await parts.store.kept()] == [("class_scene",)]
         await one.close(hold=False)
         assert await parts.store.kept() == ()
@@ -201,7 +213,9 @@ async def test_a_cancelled_next_has_taken_nothing(
     models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
     async with cloud_parts(models, tmp_path, bus=bus) as parts:
-        one = await parts.subscriptions.subscribe(Wish("one", tasks=("normal", "class_object")))
+        one = await parts.subscriptions.subscribe(
+            SubscriberWish(subscription_id="one", tasks=("normal", "class_object"))
+        )
         await parts.send(packets[: AHEAD + 5], tiny_bundle.digest)
         made: list[FrameOutput] = []
         while len(made) < AHEAD + 5:
@@ -223,10 +237,10 @@ async def test_who_comes_back_takes_its_place_and_the_older_stream_ends(
 ) -> None:
     async with cloud_parts(models, tmp_path, bus=bus) as parts:
         served = parts.catalogue.with_digest(tiny_bundle.digest)
-        older = await parts.subscriptions.subscribe(Wish("same", tasks=("normal",)))
+        older = await parts.subscriptions.subscribe(SubscriberWish(subscription_id="same", tasks=("normal",)))
         waiting = asyncio.create_task(older.next())
         await asyncio.sleep(0)
-        newer = await parts.subscriptions.subscribe(Wish("same", tasks=("class_scene",)))
+        newer = await parts.subscriptions.subscribe(SubscriberWish(subscription_id="same", tasks=("class_scene",)))
         with pytest.raises(Superseded):
             await waiting
         await older.close(hold=False)
@@ -243,23 +257,26 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing_behind(
     async with cloud_parts(models, tmp_path, bus=bus, most_subscribers=2) as parts:
         subscribe = parts.subscriptions.subscribe
         for wish, error in (
-            (Wish("a", ("attic",)), UnknownCamera),
-            (Wish("a", tasks=("normal", "depth")), UnknownName),
-            (Wish("no id"), BadName),
-            (Wish("a", hold_seconds=300.5), BadRequest),
-            (Wish("a", hold_seconds=float("nan")), BadRequest),
-            (Wish("a", longest_side_pixels=-1), BadRequest),
-            (Wish("a", cursor="x"), BadRequest),
+            (SubscriberWish(subscription_id="a", cameras=("attic",)), UnknownCamera),
+            (SubscriberWish(subscription_id="a", tasks=("normal", "depth")), UnknownName),
+            (SubscriberWish(subscription_id="no id"), BadName),
+            (SubscriberWish(subscription_id="a", hold_seconds=300.5), BadRequest),
+            (SubscriberWish(subscription_id="a", hold_seconds=float("nan")), BadRequest),
+            (SubscriberWish(subscription_id="a", longest_side_pixels=-1), BadRequest),
+            (SubscriberWish(subscription_id="a", cursor="x"), BadRequest),
         ):
             with pytest.raises(error):
                 await subscribe(wish)
         assert parts.value("taxon_cloud_subscribers") == 0
-        first, _ = await subscribe(Wish("a")), await subscribe(Wish("b"))
+        first, _ = (
+            await subscribe(SubscriberWish(subscription_id="a")),
+            await subscribe(SubscriberWish(subscription_id="b")),
+        )
         with pytest.raises(Busy):
-            await subscribe(Wish("c"))
-        await subscribe(Wish("b"))  # takes its own place
+            await subscribe(SubscriberWish(subscription_id="c"))
+        await subscribe(SubscriberWish(subscription_id="b"))  # takes its own place
         await first.close(hold=True)
-        await subscribe(Wish("c"))
+        await subscribe(SubscriberWish(subscription_id="c"))
 
 
 @pytest.mark.asyncio
@@ -267,12 +284,14 @@ async def test_a_drain_gives_what_is_queued_and_takes_nobody(
     models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
     async with cloud_parts(models, tmp_path, bus=bus) as parts:
-        one = await parts.subscriptions.subscribe(Wish("one", tasks=("normal",), hold_seconds=60))
+        one = await parts.subscriptions.subscribe(
+            SubscriberWish(subscription_id="one", tasks=("normal",), hold_seconds=60)
+        )
         await parts.send(packets[:12], tiny_bundle.digest)
         draining = asyncio.create_task(parts.subscriptions.drain())
         await asyncio.sleep(0)
         with pytest.raises(Draining):
-            await parts.subscriptions.subscribe(Wish("late"))
+            await parts.subscriptions.subscribe(SubscriberWish(subscription_id="late"))
         assert numbers(await frames(one, 12)) == door(1, 12)
         with pytest.raises(Draining):
             await one.next()

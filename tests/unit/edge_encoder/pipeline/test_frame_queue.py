@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_encoder.frames import Outcome, Posted, Waiting
+from edge_encoder.frames import Posted, Waiting
 from edge_encoder.pipeline.frame_queue import FrameQueue
+from shared.contract.receipts import Outcome
 from shared.errors import Busy
 
 

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_analytics.frames import Received, Wish
+from cloud_analytics.frames import Received
 from cloud_analytics.journal.jetstream.messages import (
     Beat,
     Journalled,
@@ -25,6 +25,7 @@ from cloud_analytics.journal.jetstream.names import Names, as_key, name_in
 from cloud_analytics.journal.jetstream.reader import Message
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
+from shared.contract.wishes import SubscriberWish
 
 names = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
 KEY = re.compile(r"[-_=a-zA-Z0-9]+")
@@ -57,7 +58,7 @@ def test_a_frame_comes_back(
 
 @given(names, st.lists(names, max_size=3), st.floats(0, 300))
 def test_what_decides_of_a_wish_comes_back(subscription: str, cameras: list[str], hold: float) -> None:
-    wish = Wish(subscription, tuple(cameras), ("normal",), hold_seconds=round(hold, 6))
+    wish = SubscriberWish(tuple(cameras), ("normal",), hold_seconds=round(hold, 6), subscription_id=subscription)
     entry = wish_of(Message(3, f"$KV.taxon-wishes.{as_key(subscription)}", wish_bytes(wish, "replica")))
     assert entry is not None
     assert (entry.wish, entry.replica_id, entry.position) == (wish, "replica", 3)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cloud_analytics.frames import Received, Wish
+from cloud_analytics.frames import Received
 from cloud_analytics.journal.frame_log import Arrival
 from cloud_analytics.journal.jetstream import members
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
+from shared.contract.wishes import SubscriberWish
 from shared.errors import CameraTaken, Superseded
 from shared.model.bundle import Bundle
 from tests.support.cloud import CloudParts, cloud_parts
@@ -106,7 +107,9 @@ async def test_a_cursor_that_is_ahead_of_a_replica_gives_nothing_twice(
     async with replicas(models, tmp_path, nats_url) as (first, second):
         await first.pipeline.published(await first.pipeline.receive(arrivals("door", 1, 5)))
         # In this moment the second may have read none of them.
-        resumed = await second.subscriptions.subscribe(Wish("resumed", cursor=first.frames.cursor(3)))
+        resumed = await second.subscriptions.subscribe(
+            SubscriberWish(subscription_id="resumed", cursor=first.frames.cursor(3))
+        )
         found = [await asyncio.wait_for(resumed.next(), PATIENCE_SECONDS) for _ in range(2)]
         assert [one.packet.sequence for one in found] == [4, 5]  # type: ignore[union-attr]
 
@@ -140,16 +143,22 @@ async def test_wishes_cross_and_a_subscriber_has_one_place(
         def wanted(parts: CloudParts) -> frozenset[str]:
             return parts.wishes.wanted(parts.catalogue.with_digest(tiny_bundle.digest)).of_all
 
-        here = await first.subscriptions.subscribe(Wish("a.b", tasks=("normal",), hold_seconds=60))
+        here = await first.subscriptions.subscribe(
+            SubscriberWish(subscription_id="a.b", tasks=("normal",), hold_seconds=60)
+        )
         await until(lambda: wanted(second) == {"geometry"})
-        await here.change(Wish("a.b", tasks=("class_scene",), hold_seconds=60))
+        await here.change(SubscriberWish(subscription_id="a.b", tasks=("class_scene",), hold_seconds=60))
         await until(lambda: wanted(second) == {"semantic"})
-        there = await second.subscriptions.subscribe(Wish("a.b", tasks=("normal",), hold_seconds=60))
+        there = await second.subscriptions.subscribe(
+            SubscriberWish(subscription_id="a.b", tasks=("normal",), hold_seconds=60)
+        )
         with pytest.raises(Superseded):
             await asyncio.wait_for(here.next(), PATIENCE_SECONDS)
         await here.close(hold=True)
         await until(lambda: wanted(first) == wanted(second) == {"geometry"})
-        back = await first.subscriptions.subscribe(Wish("a.b", tasks=("class_scene",), hold_seconds=60))
+        back = await first.subscriptions.subscribe(
+            SubscriberWish(subscription_id="a.b", tasks=("class_scene",), hold_seconds=60)
+        )
         with pytest.raises(Superseded):
             await asyncio.wait_for(there.next(), PATIENCE_SECONDS)
         await until(lambda: wanted(first) == wanted(second) == {"semantic"})
@@ -168,8 +177,10 @@ async def test_the_wishes_of_a_replica_that_ends_count_as_long_as_they_asked_to_
             return stays.wishes.wanted(stays.catalogue.with_digest(tiny_bundle.digest)).of_all
 
         async with replicas(models, tmp_path, nats_url, 1) as (goes,):
-            await goes.subscriptions.subscribe(Wish("held", tasks=("normal",), hold_seconds=2))
-            await goes.subscriptions.subscribe(Wish("plain", tasks=("class_scene",)))
+            await goes.subscriptions.subscribe(
+                SubscriberWish(subscription_id="held", tasks=("normal",), hold_seconds=2)
+            )
+            await goes.subscriptions.subscribe(SubscriberWish(subscription_id="plain", tasks=("class_scene",)))
             await until(lambda: wanted() == {"geometry", "semantic"})
         await until(lambda: wanted() == {"geometry"})
         began = asyncio.get_running_loop().time()
