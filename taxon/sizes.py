@@ -1,10 +1,10 @@
-"""Where a bitstream's bytes are: its header and each group's substream, framing included."""
+"""Where a bitstream's bytes are: in its header, and in the substream of each group."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.codec.bitstream import cut, parse, serialise
+from shared.codec.bitstream import parse
 from shared.model.bundle import Bundle
 
 
@@ -21,22 +21,13 @@ class Sizes:
         return self.header + sum(size for _, size in self.groups)
 
     def line(self) -> str:
-        """For people: the total, then its parts."""
+        """Return the total and its parts, for people."""
         parts = ", ".join(f"{name} {size}" for name, size in (("header", self.header), *self.groups))
         return f"{self.total} bytes ({parts})"
 
 
 def sizes_of(bundle: Bundle, data: bytes) -> Sizes:
-    """The sizes of a bitstream that was written with the bundle (docs/format.md); they add up to its length."""
-    bitstream = parse(data)
-    header = 6 if bitstream.input_size is None else 8
-    return Sizes(
-        header,
-        tuple(
-            (
-                bundle.group_with_id(substream.group_id).name,
-                len(serialise(cut(bitstream, [substream.group_id]))) - header,
-            )
-            for substream in bitstream.substreams
-        ),
-    )
+    """Return the sizes of a bitstream that was written with the bundle (docs/format.md); they add up to its length."""
+    substreams = parse(data).substreams
+    groups = tuple((bundle.group_with_id(one.group_id).name, one.size_bytes) for one in substreams)
+    return Sizes(len(data) - sum(size for _, size in groups), groups)

@@ -1,24 +1,14 @@
-"""`taxon encode IMAGE... -o DIR`: pictures to bitstreams."""
+"""`taxon encode IMAGE... -o DIR` turns pictures into bitstreams."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from edge_encoder.encoding.encoder import Encoder
-from edge_encoder.encoding.preprocess import LARGEST_PIXELS, SMALLEST_SIDE, preprocess
-from taxon.commands.common import (
-    LARGEST_PICTURE_BYTES,
-    add_bundle_option,
-    add_coding_options,
-    add_output_option,
-    chosen_groups,
-    chosen_rate,
-    for_each,
-    read_bytes,
-)
-from taxon.defaults import load_bundle
-from taxon.outputs import output_names, write_all
+from edge_encoder.encoding.preprocess import LARGEST_PIXELS, SMALLEST_SIDE
+from taxon.codec import Codec, chosen_groups, chosen_rate
+from taxon.commands.common import add_bundle_option, add_coding_options, add_output_option, for_each, names_of
+from taxon.files import LARGEST_PICTURE_BYTES, output_names, read_bytes, write_all
 from taxon.sizes import sizes_of
 
 
@@ -32,17 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    bundle = load_bundle(arguments.bundle)
-    groups, rate = chosen_groups(bundle, arguments.groups), chosen_rate(bundle, arguments.rate)
+    codec = Codec.load(arguments.bundle)
+    groups, rate = chosen_groups(codec.bundle, names_of(arguments.groups)), chosen_rate(codec.bundle, arguments.rate)
     named = list(zip(arguments.images, output_names(arguments.images), strict=True))
-    encoder = Encoder(bundle)
 
     def encode(item: tuple[Path, str]) -> None:
         path, name = item
-        frame = preprocess(read_bytes(path, LARGEST_PICTURE_BYTES), bundle.manifest.input)
-        data = encoder.encode(frame.pixels, groups, rate).bitstream
+        data = codec.encode(read_bytes(path, LARGEST_PICTURE_BYTES), rate, groups)
         target = arguments.output / f"{name}.txn"
         write_all({target: data})
-        print(f"{target}: {sizes_of(bundle, data).line()}")
+        print(f"{target}: {sizes_of(codec.bundle, data).line()}")
 
     return for_each(named, lambda item: str(item[0]), encode)

@@ -22,11 +22,12 @@ from cloud_analytics.decoding.heads import TaskResult, results
 from cloud_analytics.decoding.reference import Reference
 from edge_encoder.encoding.encoder import EncodedFrame, Encoder
 from shared.model.bundle import Bundle
-from taxon.commands.common import add_bundle_option, chosen_rate
+from taxon.codec import chosen_rate
+from taxon.commands.common import add_bundle_option
 from taxon.defaults import data_folder, load_bundle
 from taxon.errors import InputError, UsageError
 from taxon.evaluation import ConstantMeters, RateMeter, TaskMeters, labelled_tasks, operating_point_document, table
-from taxon.outputs import require_writable, write_all
+from taxon.files import require_writable, write_all
 from taxon.progress import progress
 from taxon.sizes import sizes_of
 from training.datasets import DataError, FrameDataset, LabelledFrame, open_dataset

@@ -11,9 +11,10 @@ from shared.codec.bitstream import VERSION, Bitstream, Substream, parse
 from shared.codec.entropy_codec import EntropyCodec
 from shared.errors import BitstreamError, CorruptBitstream
 from shared.model.bundle import Bundle
-from taxon.commands.common import LARGEST_BITSTREAM_BYTES, add_bundle_option, read_bytes
+from taxon.commands.common import add_bundle_option
 from taxon.defaults import bundle_directory, load_bundle
 from taxon.errors import InputError
+from taxon.files import LARGEST_BITSTREAM_BYTES, read_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

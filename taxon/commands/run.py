@@ -1,4 +1,4 @@
-"""`taxon run IMAGE...`: encode, decode from the very bytes, and draw one contact sheet a picture."""
+"""`taxon run IMAGE...` encodes pictures, decodes them from the very bytes, and draws a contact sheet of each."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cloud_analytics.decoding.decoder import Decoder
-from cloud_analytics.decoding.heads import TaskResult, results
+from cloud_analytics.decoding.heads import TaskResult
 from cloud_analytics.rendering.pictures import (
     class_colour,
     normal_picture,
@@ -21,22 +20,12 @@ from cloud_analytics.rendering.pictures import (
     segmentation_picture,
     strong_curvature_picture,
 )
-from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
 from shared.contract.geometry import Frame, Geometry, InputSize
 from shared.model.bundle import Bundle
-from taxon.commands.common import (
-    LARGEST_PICTURE_BYTES,
-    add_bundle_option,
-    add_coding_options,
-    add_output_option,
-    chosen_groups,
-    chosen_rate,
-    for_each,
-    read_bytes,
-)
-from taxon.defaults import load_bundle
-from taxon.outputs import output_names, write_all
+from taxon.codec import Codec, chosen_groups, chosen_rate
+from taxon.commands.common import add_bundle_option, add_coding_options, add_output_option, for_each, names_of
+from taxon.files import LARGEST_PICTURE_BYTES, output_names, read_bytes, write_all
 from taxon.results import result_files, top_classes
 from taxon.sheet import (
     TILE_HEIGHT,
@@ -78,18 +67,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    bundle = load_bundle(arguments.bundle)
-    groups, rate = chosen_groups(bundle, arguments.groups), chosen_rate(bundle, arguments.rate)
-    tasks = [task for name in groups for task in bundle.group(name).tasks]
+    codec = Codec.load(arguments.bundle)
+    bundle = codec.bundle
+    groups, rate = chosen_groups(bundle, names_of(arguments.groups)), chosen_rate(bundle, arguments.rate)
     named = list(zip(arguments.images, output_names(arguments.images), strict=True))
-    encoder, decoder = Encoder(bundle), Decoder(bundle)
 
     def one(item: tuple[Path, str]) -> None:
         path, name = item
         picture_bytes = read_bytes(path, LARGEST_PICTURE_BYTES)
         picture = Picture(path, picture_bytes, preprocess(picture_bytes, bundle.manifest.input))
-        data = encoder.encode(picture.frame.pixels, groups, rate).bitstream
-        found = results(decoder, [data], tasks)
+        data = codec.encode(picture.frame.pixels, rate, groups)
+        found = codec.results(data)
         sizes = sizes_of(bundle, data)
         files = {"txn": data, **result_files(bundle, found, len(data))}
         files["sheet.png"] = png(draw_sheet(sheet_content(bundle, picture, found, sizes)))

@@ -16,7 +16,7 @@ import numpy as np
 
 from shared.contract.packets import checked_name
 from taxon.client import ClassesResult, PictureResult, Result, TensorResult
-from taxon.outputs import write_all
+from taxon.files import write_all
 
 
 def save(folder: Path, result: Result) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from taxon.errors import OutputError, UsageError
-from taxon.outputs import output_names, require_writable, write_all
+from taxon.files import output_names, require_writable, write_all
 
 
 def test_files_are_written_and_overwritten_and_nothing_else_is_left(tmp_path):

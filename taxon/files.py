@@ -1,6 +1,9 @@
-"""Files that the command writes: all of one input's or none, and never half of one.
+"""Reads and writes whole files.
 
-{path: bytes} --write beside the target--> temporary files --rename, one by one--> the files
+    a file --read_bytes, up to a limit--> bytes
+    {path: bytes} --write beside the target--> temporary files --rename, one by one--> the files
+
+Law: of one input's files all are written or none, and never half of one.
 """
 
 from __future__ import annotations
@@ -11,7 +14,23 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from taxon.errors import OutputError, UsageError
+from taxon.errors import InputError, OutputError, UsageError
+
+LARGEST_PICTURE_BYTES = 256 << 20
+LARGEST_BITSTREAM_BYTES = 16 << 20
+"""Far more than the format's groups can hold in practice, and little enough to be read at once."""
+
+
+def read_bytes(path: Path, limit_bytes: int) -> bytes:
+    """Return a file's bytes; raises InputError if it cannot be read, or is longer than the limit or without an end."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise InputError(error.strerror or str(error)) from error
+    if len(data) > limit_bytes:
+        raise InputError(f"the file has more than {limit_bytes >> 20} MiB; refused")
+    return data
 
 
 def write_all(files: Mapping[Path, bytes]) -> None:
@@ -33,7 +52,7 @@ def write_all(files: Mapping[Path, bytes]) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Raises OutputError if a file could not be written there: asked before work whose result it is to hold."""
+    """Raise OutputError if a file cannot be written there. Ask before the work whose result it will hold."""
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise OutputError(
@@ -47,20 +66,17 @@ def _stage(path: Path, content: bytes) -> Path:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        temporary.chmod(0o666 & ~_umask())
+        # mkstemp makes files for their owner alone; a result is for whoever the umask lets read.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
     return temporary
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-NAMINGS: tuple[Callable[[Path], str], ...] = (
+_NAMINGS: tuple[Callable[[Path], str], ...] = (
     lambda path: path.stem,
     lambda path: path.name,
     lambda path: f"{path.absolute().parent.name}_{path.stem}",
@@ -69,8 +85,8 @@ NAMINGS: tuple[Callable[[Path], str], ...] = (
 
 
 def output_names(inputs: Sequence[Path]) -> list[str]:
-    """A name for each input's outputs: its stem, or more of its path where inputs share a stem."""
-    for naming in NAMINGS:
+    """Return a name for each input's outputs: its stem, or more of its path where inputs share a stem."""
+    for naming in _NAMINGS:
         names = [naming(path) for path in inputs]
         if len(set(names)) == len(names):
             return names
