@@ -19,9 +19,8 @@ from taxon.commands.common import names_of
 from taxon.errors import CommandError, UsageError
 from taxon.live.options import add_credentials, count, credentials_of, positive
 from taxon.live.result_files import save
-from taxon.live.screen import shown
+from taxon.live.screen import line, shown, summary
 from taxon.live.stopping import Stop, finish, run_live, until
-from taxon.live.table import line, summary
 from taxon.live.watching import OBJECT, SCENE, Watching
 
 DEFAULT_CLOUD = "127.0.0.1:50061"

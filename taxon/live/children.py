@@ -1,27 +1,31 @@
-"""The demo's processes: started with a log file each, watched, and always stopped.
+"""The demo's processes. Each has a log file; they are watched, and always stopped.
 
-    Children.start(name, arguments) --> `taxon ...`, its stderr in <folder>/<name>.log
+    the demo --starts--> `python -m taxon.live.children` --is bound to the demo, becomes--> `taxon ...` --stderr--> <folder>/<name>.log
 
-Law: no child outlives the demo, also when the demo itself is killed: see `taxon.live.leashed`.
+Law: no child outlives the demo, even when the demo itself is killed. The child binds itself: the demo has threads of gRPC, and
+Python code between its fork and exec would run among their locks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from taxon.errors import CommandError
 
 TAIL_LINES = 12
 STOP_SECONDS = 15.0
 LONGEST_LINE_BYTES = 1 << 20
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that the kernel sends when the parent has gone. It stays set through exec."""
 
 
 class ChildDied(CommandError):  # noqa: N818 - named after what happened
@@ -64,7 +68,7 @@ class Children:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "taxon.live.leashed",
+                "taxon.live.children",
                 str(os.getpid()),
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -118,3 +122,16 @@ class Children:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
+
+
+def become_taxon(parent: int, arguments: Sequence[str]) -> NoReturn:
+    """Turn this process into `taxon` with these arguments; the kernel kills it when its parent has gone."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        # The parent went before the kernel was asked.
+        raise SystemExit(1)
+    os.execv(sys.executable, [sys.executable, "-m", "taxon", *arguments])
+
+
+if __name__ == "__main__":
+    become_taxon(int(sys.argv[1]), sys.argv[2:])

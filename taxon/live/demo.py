@@ -24,10 +24,10 @@ from typing import Any
 from taxon.client import CloudClient, Encoding, Subscriber, Timeouts, Wish
 from taxon.errors import CommandError
 from taxon.live.children import ChildDied, Children
-from taxon.live.ledger import Ledger
 from taxon.live.ports import HOST, Ports, until_linked, until_ready
 from taxon.live.screen import shown
 from taxon.live.stopping import Stop, finish
+from taxon.live.tally import Ledger
 from taxon.live.watching import Watching
 
 READY_SECONDS = 300.0

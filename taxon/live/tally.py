@@ -1,15 +1,22 @@
-"""What became of a camera's frames, counted.
+"""Counts of what became of frames.
 
-Receipt --add--> Tally --> "kitchen: 40 posted, 38 coded, ..., 104.3 bytes a frame"
+    a camera's receipts -----------> Tally: "kitchen: 40 posted, 38 coded, ..., 104.3 bytes a frame"
+    all cameras' receipts, results -> Ledger: accepted, delivered, lost
+
+Law: a frame is lost if it was accepted and not delivered; at the end of a good run there are none. A frame that both
+sides have reported is forgotten, so that a long run takes no more memory than a short one.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
+
+import numpy as np
 
 from taxon.client import Outcome, Receipt, Refused
 
+MOST_DELAYS = 100_000
 _WORDS = {
     Outcome.CODED: "coded",
     Outcome.NOT_WANTED: "not wanted",
@@ -20,7 +27,7 @@ _WORDS = {
 
 
 class Tally:
-    """One camera's counts. posted: answered frames. first_refusal: why the first of the refused ones was."""
+    """Counts the receipts of one camera. first_refusal: why the first refused frame was refused."""
 
     def __init__(self, camera_id: str) -> None:
         self.camera_id = camera_id
@@ -29,14 +36,10 @@ class Tally:
         self._outcomes: Counter[Outcome] = Counter()
 
     def add(self, receipt: Receipt) -> None:
-        """One more frame."""
+        """Count one more frame."""
         self._outcomes[receipt.outcome] += 1
         self.coded_bytes += receipt.coded_bytes
         self.first_refusal = self.first_refusal or receipt.refusal
-
-    def count(self, outcome: Outcome) -> int:
-        """Frames with this outcome."""
-        return self._outcomes[outcome]
 
     @property
     def posted(self) -> int:
@@ -46,26 +49,22 @@ class Tally:
     @property
     def taken(self) -> int:
         """Frames that the edge took, whatever became of them."""
-        return self.posted - self.count(Outcome.REFUSED)
-
-    @property
-    def mean_bytes(self) -> float:
-        """Of the coded frames; 0 where there are none."""
-        return self.coded_bytes / max(1, self.count(Outcome.CODED))
+        return self.posted - self._outcomes[Outcome.REFUSED]
 
     def line(self) -> str:
-        """For people, in one line."""
-        counts = ", ".join(f"{self.count(outcome)} {word}" for outcome, word in _WORDS.items())
-        return f"{self.camera_id}: {self.posted} posted, {counts}, {self.mean_bytes:.1f} bytes a frame"
+        """Return all counts for people, in one line."""
+        counts = ", ".join(f"{self._outcomes[outcome]} {word}" for outcome, word in _WORDS.items())
+        mean_bytes = self.coded_bytes / max(1, self._outcomes[Outcome.CODED])
+        return f"{self.camera_id}: {self.posted} posted, {counts}, {mean_bytes:.1f} bytes a frame"
 
     def document(self) -> dict[str, Any]:
-        """For machines, as JSON carries it."""
-        counts = {str(outcome): self.count(outcome) for outcome in Outcome}
+        """Return all counts for machines, as JSON carries them."""
+        counts = {str(outcome): self._outcomes[outcome] for outcome in Outcome}
         return {"camera": self.camera_id, "posted": self.posted, **counts, "coded_bytes": self.coded_bytes}
 
 
 def receipt_document(receipt: Receipt) -> dict[str, Any]:
-    """One receipt for machines."""
+    """Return one receipt for machines, as JSON carries it."""
     document: dict[str, Any] = {
         "camera": receipt.camera_id,
         "outcome": str(receipt.outcome),
@@ -79,3 +78,62 @@ def receipt_document(receipt: Receipt) -> dict[str, Any]:
     if receipt.refusal is not None:
         document |= {"reason": receipt.refusal.reason, "message": str(receipt.refusal)}
     return document
+
+
+class Ledger:
+    """Compares the frames that an edge accepted with those that a subscriber got; both are named by (camera, sequence)."""
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self.coded_bytes = 0
+        self._outcomes: Counter[str] = Counter()
+        self._outstanding: set[tuple[str, int]] = set()
+        self._early: set[tuple[str, int]] = set()
+        self._delays: deque[float] = deque(maxlen=MOST_DELAYS)
+
+    def receipt(self, camera_id: str, outcome: str, sequence: int, coded_bytes: int) -> None:
+        """Record what the edge answered about a frame."""
+        self._outcomes[outcome] += 1
+        if outcome != Outcome.CODED:
+            return
+        self.coded_bytes += coded_bytes
+        frame = (camera_id, sequence)
+        if frame in self._early:
+            self._early.remove(frame)
+        else:
+            self._outstanding.add(frame)
+
+    def result(self, camera_id: str, sequence: int, delay_seconds: float) -> None:
+        """Record that the subscriber got a frame's results; call it once a frame. delay_seconds: since the capture."""
+        self.delivered += 1
+        self._delays.append(delay_seconds)
+        frame = (camera_id, sequence)
+        if frame in self._outstanding:
+            self._outstanding.remove(frame)
+        else:
+            # A result may overtake its own receipt.
+            self._early.add(frame)
+
+    @property
+    def coded(self) -> int:
+        """Frames that the edge accepted."""
+        return self._outcomes[Outcome.CODED]
+
+    @property
+    def lost(self) -> int:
+        """Accepted frames that have not been delivered, or not yet."""
+        return len(self._outstanding)
+
+    def line(self) -> str:
+        """Return all counts in one line. The delays' percentiles are of the last MOST_DELAYS results."""
+        others = [
+            f"{number} {outcome.replace('_', ' ')}"
+            for outcome, number in self._outcomes.items()
+            if outcome != Outcome.CODED
+        ]
+        counts = [f"{self._outcomes.total()} posted", f"{self.coded} coded", *others]
+        half, most = np.percentile(self._delays, (50, 95)) * 1000 if self._delays else (0.0, 0.0)
+        return (
+            f"{', '.join(counts)}, {self.delivered} delivered, {self.lost} lost, "
+            f"{self.coded_bytes / max(1, self.coded):.1f} bytes a frame, delay p50 {half:.0f} ms p95 {most:.0f} ms"
+        )

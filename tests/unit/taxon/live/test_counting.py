@@ -27,10 +27,9 @@ from taxon.client import (
     TaskResult,
     TensorResult,
 )
-from taxon.live.ledger import Ledger
 from taxon.live.result_files import files_of, save
-from taxon.live.table import line, table
-from taxon.live.tally import Tally
+from taxon.live.screen import line, table
+from taxon.live.tally import Ledger, Tally
 from taxon.live.watching import SILENT_SECONDS, WINDOW_SECONDS, Watching
 
 
