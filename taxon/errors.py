@@ -24,14 +24,18 @@ class OutputError(CommandError):
     """A file that cannot be written."""
 
 
+def needed_extra(extra: str, missing: str | None) -> str:
+    """Return words for an error: which extra is needed, and how it is installed. missing: the module that was not found."""
+    from_checkout = f"pip install -e '.[{extra}]' in the checkout"
+    from_either = f"pip install '.[{extra}]' in the checkout, or 'WHEEL[{extra}]' with the path of Taxon's wheel"
+    return f"needs the {extra} extra: {from_checkout if extra == 'train' else from_either} (no module {missing})"
+
+
 class MissingExtra(UsageError):  # noqa: N818 - named after what is missing
     """The command needs packages that this installation was made without."""
 
     def __init__(self, command: str, extra: str, missing: str | None) -> None:
-        from_checkout = f"pip install -e '.[{extra}]' in the checkout"
-        from_either = f"pip install '.[{extra}]' in the checkout, or 'WHEEL[{extra}]' with the path of Taxon's wheel"
-        how = from_checkout if extra == "train" else from_either
-        super().__init__(f"`taxon {command}` needs the {extra} extra: {how} (no module {missing})")
+        super().__init__(f"`taxon {command}` {needed_extra(extra, missing)}")
 
 
 class NeedsCheckout(UsageError):  # noqa: N818 - named after what it needs
