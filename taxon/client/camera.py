@@ -22,7 +22,6 @@ from typing import Self
 import grpc
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from shared.contract.packets import TRACE_HEADER, checked_name
 from shared.contract.pictures import Picture, SourceFrame
@@ -213,6 +212,14 @@ async def _picture_file(picture: Picture) -> bytes:
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    try:
+        # A camera that posts picture files has no use for Pillow, so it is no part of the base install.
+        from PIL import Image
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "pixels are sent as JPEG, and that needs Pillow: pip install pillow, or post a picture file's bytes",
+            name=error.name,
+        ) from error
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()

@@ -85,20 +85,6 @@ def test_a_source_archive_makes_the_same_wheel(tree: Path, wheel: Path, tmp_path
     assert "taxon/shipped/samples/ATTRIBUTION.md" in files
 
 
-LIGHT_CLIENT = pytest.mark.xfail(
-    reason="the client still imports PIL, structlog and opentelemetry, and `taxon` names nothing"
-)
-
-
-@pytest.mark.parametrize("version", PYTHONS)
-def test_without_extras_nothing_of_the_services_is_installed(install: Installer, version: str) -> None:
-    client = install(version, "")
-    assert client.packages() == CLIENT
-    assert told(client.taxon("--help")) == (0, "")
-    assert not any(client.folder.iterdir()), "a command that answers leaves no file behind"
-
-
-@LIGHT_CLIENT
 @pytest.mark.parametrize("version", PYTHONS)
 def test_without_extras_the_client_can_be_imported(install: Installer, version: str) -> None:
     loaded = install(version, "").python(
@@ -137,7 +123,6 @@ def test_the_demo_loses_no_frame(install: Installer) -> None:
     assert re.search(r"^demo: .* [1-9]\d* delivered, 0 lost", done.stdout, re.MULTILINE)
 
 
-@LIGHT_CLIENT
 @pytest.mark.asyncio
 async def test_the_readmes_python_speaks_to_installed_services(install: Installer, tmp_path: Path) -> None:
     services, client = install(NEWEST, "cpu"), install(NEWEST, "")
