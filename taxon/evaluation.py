@@ -32,8 +32,8 @@ from shared.model.tasks import SEGMENTATION_BACKGROUND, SEGMENTATION_LABELS, TAS
 Figures = dict[str, float]
 Result = npt.NDArray[Any]
 
-CLASSES = {task.name: int(task.shape[1]) for task in TASKS if not task.is_dense}
-VALUE_RANGE = {"reshading": (1, 0.0, 1.0), "principal_curvature": (2, -1.0, 1.0)}
+CLASSES = {task.name: task.outputs for task in TASKS if not task.is_dense}
+VALUE_RANGE = {task.name: (task.outputs, *task.value_range) for task in TASKS if task.value_range is not None}
 """Channels, lowest and highest value of the tasks that l1 measures."""
 
 

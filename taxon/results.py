@@ -10,20 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud_analytics.decoding.heads import TaskResult
-from cloud_analytics.rendering.pictures import (
-    curvature_picture,
-    normal_picture,
-    png,
-    reshading_picture,
-    segmentation_ids,
-    segmentation_picture,
-)
+from cloud_analytics.rendering.pictures import PICTURES, png, segmentation_ids
 from cloud_analytics.rendering.ranking import labels_for, ranked
 from shared.contract.results import ClassProbability
 from shared.model.bundle import Bundle
 
 CLASSES_IN_JSON = 10
-DRAWN = {"normal": normal_picture, "reshading": reshading_picture, "principal_curvature": curvature_picture}
 
 
 def top_classes(
@@ -40,7 +32,7 @@ def result_files(bundle: Bundle, results: Iterable[TaskResult], frame_bytes: int
     for result in results:
         name, values = result.task.name, result.values[0]
         if name == "segment_semantic":
-            files[f"{name}.png"] = png(segmentation_picture(values))
+            files[f"{name}.png"] = png(PICTURES[name](values))
             files[f"{name}_ids.png"] = png(segmentation_ids(values))
             labels = bundle.manifest.tasks[name].labels
             shares = np.bincount(values.ravel(), minlength=len(labels)) / values.size
@@ -53,7 +45,7 @@ def result_files(bundle: Bundle, results: Iterable[TaskResult], frame_bytes: int
                 for index in np.flatnonzero(shares).tolist()
             ]
         elif result.task.is_dense:
-            files[f"{name}.png"] = png(DRAWN[name](values))
+            files[f"{name}.png"] = png(PICTURES[name](values))
         else:
             document[name] = [
                 {"label": one.label, "probability": round(one.probability, 6)}

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import colorsys
 import zlib
+from collections.abc import Callable, Mapping
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +79,15 @@ def curvature_picture(curvatures: npt.NDArray[np.float32]) -> Image.Image:
 def strong_curvature_picture(curvatures: npt.NDArray[np.float32]) -> Image.Image:
     """Draw curvature four times as strong, for eyes: in units of 1 / (3 cm) a chair's back is nearly flat."""
     return curvature_picture(np.clip(curvatures * CURVATURE_GAIN_FOR_EYES, -1, 1))
+
+
+PICTURES: Mapping[str, Callable[[npt.NDArray[Any]], Image.Image]] = {
+    "segment_semantic": segmentation_picture,
+    "normal": normal_picture,
+    "reshading": reshading_picture,
+    "principal_curvature": curvature_picture,
+}
+"""The drawing of each dense task's result."""
 
 
 def png(picture: Image.Image) -> bytes:

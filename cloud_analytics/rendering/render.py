@@ -16,20 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cloud_analytics.frames import TaskOutput
-from cloud_analytics.rendering.pictures import (
-    curvature_picture,
-    normal_picture,
-    png,
-    reshading_picture,
-    segmentation_picture,
-)
+from cloud_analytics.rendering.pictures import PICTURES, png, segmentation_picture
 from cloud_analytics.rendering.ranking import labels_for, ranked
 from cloud_analytics.rendering.resize import reduced
 from shared.contract.descriptions import TaskInfo
 from shared.contract.results import ClassesResult, Encoding, PictureResult, TensorResult
 from shared.contract.wishes import Wish
-
-_DRAWN = {"normal": normal_picture, "reshading": reshading_picture, "principal_curvature": curvature_picture}
 
 
 @dataclass(frozen=True)
@@ -64,8 +56,8 @@ def rendered(task: TaskInfo, values: NDArray[Any], style: Style) -> TaskOutput:
 
 
 def _drawn(task: TaskInfo, values: NDArray[Any]) -> Image.Image:
-    if task.name in _DRAWN and not task.overlay:
-        return _DRAWN[task.name](values)
+    if task.name in PICTURES and not task.overlay:
+        return PICTURES[task.name](values)
     planes = values.reshape(-1, *values.shape[-2:])
     if np.issubdtype(values.dtype, np.integer):
         return segmentation_picture(planes[0].astype(np.uint8))

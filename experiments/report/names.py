@@ -7,18 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from shared.model.tasks import TASKS
 from training.datasets.frame import INPUT_HEIGHT, INPUT_WIDTH
 
 INPUT_PIXELS = INPUT_HEIGHT * INPUT_WIDTH
 BYTES_OF_BPP = INPUT_PIXELS / 8
 
-TASKS = {
-    "class_scene": "scene class",
-    "class_object": "object class",
-    "segment_semantic": "semantic segmentation",
-    "normal": "surface normals",
-    "reshading": "reshading",
-    "principal_curvature": "principal curvature",
+TITLES = {task.name: task.title for task in TASKS} | {
     "depth": "depth",
     "segment_40": "segmentation, 40 classes",
     "class_scene_spatial": "scene class, spatial feature",
@@ -107,7 +102,7 @@ def quantity(task: str, figure: str) -> Quantity:
 
 def task_name(task: str) -> str:
     """A task as a reader calls it."""
-    return TASKS.get(task, task.replace("_", " "))
+    return TITLES.get(task, task.replace("_", " "))
 
 
 def tasks_text(tasks: tuple[str, ...] | list[str]) -> str:

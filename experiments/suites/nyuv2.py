@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from experiments.suites.suite import COMPLETE, FeatureBatch, FeatureSet, FeatureWriter, Suite
 from experiments.suites.tasks import Task, task_loss
-from shared.model.tasks import SEGMENTATION_BACKGROUND
+from shared.model.tasks import SEGMENTATION_BACKGROUND, TASKS_OF_GROUP
 from training.data.batches import read_ahead
 from training.data.sources import SOURCE_HEIGHT, SOURCE_WIDTH
 from training.data.views import (
@@ -59,7 +59,7 @@ from training.networks.task import (
     DenseHead,
     FeatureNet,
 )
-from training.networks.task_networks import GROUPS, TaskNetworks
+from training.networks.task_networks import TaskNetworks
 from training.stages.pipeline import VIEWS_EACH, VIEWS_SEED, open_views
 
 BATCH = 20
@@ -128,7 +128,7 @@ class OriginalNetworks(nn.Module):
     def of_trunk(self, f8: Tensor, f16: Tensor, f32: Tensor, pooled: Tensor) -> dict[str, Tensor]:
         """Trunk's and branch's features -> {task: h_t} of the seen tasks and {"neck <group>": [N, 96, 16, 16]}."""
         found: dict[str, Tensor] = {}
-        for group in GROUPS:
+        for group in TASKS_OF_GROUP:
             features, neck = self.tasks.group_features(group, f8, f16, f32, pooled)
             found |= features | {f"neck {group}": neck}
         return found
@@ -142,7 +142,7 @@ class OriginalNetworks(nn.Module):
     def results(self, pictures: Tensor) -> dict[str, Tensor]:
         """Raw results of all tasks, unseen ones included."""
         features = self.features(pictures)
-        found = {task: self.tasks.heads[task](features[task]) for tasks in GROUPS.values() for task in tasks}
+        found = {task: self.tasks.heads[task](features[task]) for tasks in TASKS_OF_GROUP.values() for task in tasks}
         for task, group in NECK_OF.items():
             found[task] = self.unseen_heads[task](self.unseen_features[task](features[f"neck {group}"]))
         return found
@@ -187,7 +187,8 @@ def nyuv2_suite(data: Path, work: Path, device: str, with_unseen: bool = True) -
         }
     fused = nn.ModuleDict({name: fuse(head.eval()) for name, head in heads.items()})
     return Suite(
-        "nyuv2", folder, TASKS, GROUPS, VECTORS, fused.requires_grad_(False).to(device), sets["fit"], sets["validation"], sets["test"],
+        "nyuv2", folder, TASKS, TASKS_OF_GROUP, VECTORS, fused.requires_grad_(False).to(device),
+        sets["fit"], sets["validation"], sets["test"],
         partial(_analyse, originals, device), partial(_pictures, data), digest,
     )  # fmt: skip
 

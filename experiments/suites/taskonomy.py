@@ -32,10 +32,10 @@ from experiments.suites.taskonomy_features import (
     write_features,
 )
 from experiments.suites.tasks import Task
+from shared.model.tasks import TASKS_OF_GROUP
 from training.datasets.taskonomy import CLASS_COUNTS
 from training.datasets.taskonomy.encodings import FIRST_HOLE, STEPS_PER_METRE
 from training.networks.hourglass_results import published_result
-from training.networks.task_networks import GROUPS
 
 UNSEEN = ("depth",)
 DEPTH_METRES = (0.0, FIRST_HOLE / STEPS_PER_METRE)
@@ -121,13 +121,13 @@ def taskonomy_suite(
         }
     heads = nn.ModuleDict({task: PublishedHead(networks.decoder(task), scales[task]) for task in tasks})
     return Suite(
-        "taskonomy", folder, tasks, GROUPS, {}, heads, sets["fit"], sets["validation"], sets["test"],
+        "taskonomy", folder, tasks, TASKS_OF_GROUP, {}, heads, sets["fit"], sets["validation"], sets["test"],
         partial(_analyse, networks, tuple(tasks)), partial(_pictures, views), networks.digest,
     )  # fmt: skip
 
 
 def _seen() -> tuple[str, ...]:
-    return tuple(task for tasks in GROUPS.values() for task in tasks)
+    return tuple(task for tasks in TASKS_OF_GROUP.values() for task in tasks)
 
 
 def _folder_name(networks: PublishedNetworks, views: dict[str, ChosenViews], segmentation: Task) -> str:

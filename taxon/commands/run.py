@@ -6,23 +6,18 @@ import argparse
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from cloud_analytics.decoding.heads import TaskResult
-from cloud_analytics.rendering.pictures import (
-    class_colour,
-    normal_picture,
-    png,
-    reshading_picture,
-    segmentation_picture,
-    strong_curvature_picture,
-)
+from cloud_analytics.rendering.pictures import PICTURES, class_colour, png, strong_curvature_picture
 from edge_encoder.encoding.preprocess import preprocess
 from shared.contract.geometry import Frame, Geometry, InputSize
 from shared.model.bundle import Bundle
+from shared.model.tasks import TASKS, Task
 from taxon.codec import Codec, chosen_groups, chosen_rate
 from taxon.commands.common import add_bundle_option, add_coding_options, add_output_option, for_each, names_of
 from taxon.files import LARGEST_PICTURE_BYTES, output_names, read_bytes, write_all
@@ -41,13 +36,9 @@ from taxon.sizes import Sizes, sizes_of
 
 JPEG_QUALITY = 75
 CLASSES_ON_SHEET = 5
-TILES = (
-    ("segment_semantic", "Segmentation", segmentation_picture),
-    ("normal", "Surface normals", normal_picture),
-    ("reshading", "Reshading", reshading_picture),
-    ("principal_curvature", "Curvature (k1 red, k2 green, x4)", strong_curvature_picture),
-)
-RANKINGS = (("class_scene", "Scene"), ("class_object", "Object"))
+DRAWN = {**PICTURES, "principal_curvature": strong_curvature_picture}
+CAPTIONS = {"principal_curvature": " (red, green, x4)"}
+"""The words behind a tile's title."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +82,11 @@ def sheet_content(bundle: Bundle, picture: Picture, found: tuple[TaskResult, ...
     """What the contact sheet of one frame shows. found: of a batch of one frame."""
     values = {result.task.name: result.values[0] for result in found}
     pixels = bundle.manifest.input.width * bundle.manifest.input.height
-    first, second, third, fourth = (
-        DenseTile(title, draw(values[task]) if task in values else None) for task, title, draw in TILES
-    )
+    first, second, third, fourth = (_tile(task, values.get(task.name)) for task in TASKS if task.is_dense)
     scenes, objects = (
-        Ranking(title, _top(bundle, task, values[task]) if task in values else ()) for task, title in RANKINGS
+        Ranking(task.title.capitalize(), _top(bundle, task.name, values[task.name]) if task.name in values else ())
+        for task in TASKS
+        if not task.is_dense
     )
     legend: tuple[LegendEntry, ...] = ()
     if "segment_semantic" in values:
@@ -114,6 +105,11 @@ def sheet_content(bundle: Bundle, picture: Picture, found: tuple[TaskResult, ...
         legend,
         ByteCount((("header", sizes.header), *sizes.groups), pixels, compared(picture)),
     )
+
+
+def _tile(task: Task, values: npt.NDArray[Any] | None) -> DenseTile:
+    title = task.title.capitalize() + CAPTIONS.get(task.name, "")
+    return DenseTile(title, None if values is None else DRAWN[task.name](values))
 
 
 def _top(bundle: Bundle, task: str, probabilities: npt.NDArray[np.float32]) -> tuple[tuple[str, float], ...]:

@@ -13,6 +13,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from shared.model.tasks import CLASS_TASKS
 from shared.telemetry.logs import configure_logs
 from taxon.client import CloudClient, Credentials, Encoding, Subscriber, Timeouts, Unreachable, Wish
 from taxon.commands.common import names_of
@@ -21,7 +22,7 @@ from taxon.live.options import add_credentials, count, credentials_of, positive
 from taxon.live.result_files import save
 from taxon.live.screen import line, shown, summary
 from taxon.live.stopping import Stop, finish, run_live, until
-from taxon.live.watching import OBJECT, SCENE, Watching
+from taxon.live.watching import Watching
 
 DEFAULT_CLOUD = "127.0.0.1:50061"
 ASKED_AGAIN_SECONDS = 3.0
@@ -111,7 +112,7 @@ async def _tasks(arguments: argparse.Namespace) -> tuple[str, ...]:
     if named is not None:
         return tuple(named)
     if arguments.save is None:
-        return SCENE, OBJECT
+        return CLASS_TASKS
     return await all_tasks(arguments.cloud, arguments.give_up, credentials_of(arguments))
 
 

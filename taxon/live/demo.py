@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.model.tasks import CLASS_TASKS
 from taxon.client import CloudClient, Encoding, Subscriber, Timeouts, Wish
 from taxon.errors import CommandError
 from taxon.live.children import ChildDied, Children
@@ -36,7 +37,6 @@ LINK_SECONDS = 30.0
 LAST_RESULTS_SECONDS = 20.0
 LINE_SECONDS = 5.0
 IN_FLIGHT = 2
-TABLE_TASKS = ("class_scene", "class_object")
 THUMBNAIL_PIXELS = 64
 """Of the dense results that are fetched here; the wall asks for its own."""
 
@@ -118,7 +118,7 @@ class Demo:
         Everything would leave the wall's switches without effect: what one subscriber wants is coded for all.
         """
         if self._plan.seconds is None:
-            return TABLE_TASKS
+            return CLASS_TASKS
         async with CloudClient(self._plan.places.cloud, Timeouts(answer=LINK_SECONDS)) as cloud:
             return await cloud.task_names()
 

@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from shared.model.tasks import CLASS_TASKS
 from taxon.client import ClassesResult, Result
 
 WINDOW_SECONDS = 10.0
 SILENT_SECONDS = 5.0
-SCENE, OBJECT = "class_scene", "class_object"
+SCENE, OBJECT = CLASS_TASKS
 
 
 @dataclass(frozen=True)

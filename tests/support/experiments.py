@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from experiments.privacy.pictures import Source
 from experiments.suites.nyuv2 import TASKS, VECTORS
 from experiments.suites.suite import COMPLETE, FeatureSet, FeatureWriter, Suite
+from shared.model.tasks import TASKS_OF_GROUP
 from training.networks.task import ClassHead, DenseHead
-from training.networks.task_networks import GROUPS
 
 FRAMES = {"fit": 12, "validation": 2, "test": 3}
 LABEL_PX = 64
@@ -42,7 +42,7 @@ class OpenSmallSuite:
             for seed, (split, frames) in enumerate(FRAMES.items())
         }
         return Suite(
-            "small", self.folder, TASKS, GROUPS, VECTORS, heads, sets["fit"], sets["validation"], sets["test"],
+            "small", self.folder, TASKS, TASKS_OF_GROUP, VECTORS, heads, sets["fit"], sets["validation"], sets["test"],
             Analysis(heads), _pictures, "0" * 64,
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ from shared.codec.hyper_synthesis import LatentShape
 from shared.contract.geometry import InputSize
 from shared.errors import TaxonError
 from shared.model.manifest import OperatingPoint, TaskEntry, TaskGroup, write_manifest
-from shared.model.tasks import SEGMENTATION_LABELS
+from shared.model.tasks import SEGMENTATION_LABELS, TASKS_OF_GROUP
 from training.datasets.geometry import MINIMUM_RADIUS_METRES
 from training.datasets.nyuv2 import SCENES
 from training.export.cdf_tables import save_cdf_tables
@@ -29,7 +29,7 @@ from training.export.quantise import save_entropy_model
 from training.networks.backbone import ImageNetBranch, Trunk, pretrained_lite0
 from training.networks.codec_spec import SPECS
 from training.networks.coded import CodedNetworks
-from training.networks.task_networks import GROUPS, TaskNetworks
+from training.networks.task_networks import TaskNetworks
 
 RATE_NAMES = ("lowest", "low", "middle", "high")
 MODEL_CARD = "MODEL_CARD.md"
@@ -65,7 +65,7 @@ def _stage(work: Path, name: str, stage: str) -> dict[str, Tensor]:
 
 def _prefixes(group: str) -> tuple[str, ...]:
     """Return the beginnings of the parameters' names that belong to a group."""
-    of_tasks = (f"tasks.{part}.{task}." for task in GROUPS[group] for part in ("feature_nets", "heads"))
+    of_tasks = (f"tasks.{part}.{task}." for task in TASKS_OF_GROUP[group] for part in ("feature_nets", "heads"))
     return (f"codecs.{group}.", f"tasks.necks.{group}.", *of_tasks)
 
 
@@ -93,7 +93,7 @@ def export_bundle(
         export_graphs(coded, uncompressed, Trunk(pretrained), ImageNetBranch(pretrained), directory)
         for graph in directory.rglob("*.onnx"):
             store_weights_in_half(graph)
-        for group in GROUPS:
+        for group in TASKS_OF_GROUP:
             save_entropy_model(coded.codec(group), directory / group / "entropy.npz")
         save_cdf_tables(directory / "cdf_tables.npz")
         if card is not None:
@@ -103,8 +103,8 @@ def export_bundle(
             name=output.parent.name,
             version=output.name,
             input=InputSize(INPUT_PX, INPUT_PX),
-            groups=[_group(index, name) for index, name in enumerate(GROUPS)],
-            tasks=[_task(task) for tasks in GROUPS.values() for task in tasks],
+            groups=[_group(index, name) for index, name in enumerate(TASKS_OF_GROUP)],
+            tasks=[_task(task) for tasks in TASKS_OF_GROUP.values() for task in tasks],
             operating_points=[OperatingPoint(rate, name) for rate, name in enumerate(RATE_NAMES)],
             default_rate=default_rate,
             measured=_figures(measured),
@@ -126,7 +126,7 @@ def _group(index: int, name: str) -> TaskGroup:
     return TaskGroup(
         name=name,
         id=index,
-        tasks=GROUPS[name],
+        tasks=TASKS_OF_GROUP[name],
         encoder=f"{name}/encoder.onnx",
         decoder=f"{name}/decoder.onnx",
         reference=f"{name}/reference.onnx",

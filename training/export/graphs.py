@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shared.model.tasks import TASKS_OF_GROUP
 from training.networks.backbone import F8_CHANNELS, F16_CHANNELS, F32_CHANNELS, Branch, ImageNetBranch, Trunk
 from training.networks.coded import CodedNetworks
 from training.networks.task import DENSE_CHANNELS, DENSE_OUTPUTS, OBJECT_FEATURES, SCENE_FEATURES, dense_result
-from training.networks.task_networks import GROUPS, TaskNetworks
+from training.networks.task_networks import TaskNetworks
 
 INPUT_PX = 256
 OPSET = 18
@@ -38,7 +39,7 @@ class EncoderGraph(nn.Module):
     def __init__(self, networks: CodedNetworks, group: str, imagenet: ImageNetBranch) -> None:
         super().__init__()
         self.tasks, self.codec, self.group = networks.tasks, networks.codec(group), group
-        self.imagenet = imagenet if "class_object" in GROUPS[group] else None
+        self.imagenet = imagenet if "class_object" in TASKS_OF_GROUP[group] else None
 
     def forward(self, f8: Tensor, f16: Tensor, f32: Tensor, rate: Tensor) -> tuple[Tensor, ...]:
         pooled = self.imagenet(f8) if self.imagenet is not None else f8
@@ -57,7 +58,7 @@ class DecoderGraph(nn.Module):
 
     def forward(self, z: Tensor, rate: Tensor) -> tuple[Tensor, ...]:
         features = self.codec.decode(z.float(), rate)
-        return tuple(features[task] for task in GROUPS[self.group])
+        return tuple(features[task] for task in TASKS_OF_GROUP[self.group])
 
 
 class HeadGraph(nn.Module):
@@ -83,7 +84,7 @@ class ReferenceGraph(nn.Module):
         results = self.tasks.results({task: feature for task, feature in features.items() if task != "class_object"})
         if pooled is not None:
             results["class_object"] = self.classifier(pooled)
-        return tuple(finished(task, results[task]) for task in GROUPS[self.group])
+        return tuple(finished(task, results[task]) for task in TASKS_OF_GROUP[self.group])
 
 
 def finished(task: str, raw: Tensor) -> Tensor:
@@ -106,7 +107,7 @@ def export_graphs(
     pooled = torch.rand(2, 1280)
     image = torch.zeros(2, INPUT_PX, INPUT_PX, 3, dtype=torch.uint8)
     export(BackboneGraph(trunk, uncompressed.branch), (image,), ["image"], list(FEATURES), directory / "backbone.onnx")
-    for group, tasks in GROUPS.items():
+    for group, tasks in TASKS_OF_GROUP.items():
         spec = networks.codec(group).spec
         size = spec.channels * spec.height * spec.width + spec.vector
         extra = ["pooled"] if "class_object" in tasks else []

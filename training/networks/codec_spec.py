@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.model.tasks import TASKS_OF_GROUP
+
 
 @dataclass(frozen=True)
 class CodecSpec:
@@ -43,12 +45,12 @@ class CodecSpec:
 
 SPECS = {
     "semantic": CodecSpec(
-        ("class_scene", "class_object", "segment_semantic"),
+        TASKS_OF_GROUP["semantic"],
         channels=24,
         side_information=24,
         vector_scene=16,
         vector_object=48,
         linear=1,
     ),
-    "geometry": CodecSpec(("normal", "reshading", "principal_curvature"), channels=40, side_information=24, linear=1),
+    "geometry": CodecSpec(TASKS_OF_GROUP["geometry"], channels=40, side_information=24, linear=1),
 }

@@ -6,9 +6,10 @@ from typing import cast
 
 from torch import nn
 
+from shared.model.tasks import TASKS_OF_GROUP
 from training.networks.codec import GroupCodec
 from training.networks.codec_spec import SPECS
-from training.networks.task_networks import GROUPS, TaskNetworks
+from training.networks.task_networks import TaskNetworks
 
 
 class CodedNetworks(nn.Module):
@@ -17,7 +18,7 @@ class CodedNetworks(nn.Module):
     def __init__(self, tasks: TaskNetworks) -> None:
         super().__init__()
         self.tasks = tasks
-        self.codecs = nn.ModuleDict({group: GroupCodec(SPECS[group]) for group in GROUPS})
+        self.codecs = nn.ModuleDict({group: GroupCodec(SPECS[group]) for group in TASKS_OF_GROUP})
 
     def codec(self, group: str) -> GroupCodec:
         """The codec of `group`."""

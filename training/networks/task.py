@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shared.model.tasks import CLASS_TASKS, TASKS, task_named
 from training.networks.backbone import F8_CHANNELS, F16_CHANNELS, F32_CHANNELS, POOLED_CHANNELS
 from training.networks.layers import SeparableResidual, conv, upsample
 
@@ -21,8 +22,9 @@ SCENE_FEATURES = 32
 OBJECT_FEATURES = 48
 OBJECT_SHARPNESS = 1.5
 OBJECT_LOGIT_RANGE = 10.0
-SCENE_CLASSES, OBJECT_CLASSES, SEGMENT_CLASSES = 10, 1000, 13
-DENSE_OUTPUTS = {"segment_semantic": SEGMENT_CLASSES, "normal": 3, "reshading": 1, "principal_curvature": 2}
+SCENE_CLASSES, OBJECT_CLASSES = (task_named(task).outputs for task in CLASS_TASKS)
+DENSE_OUTPUTS = {task.name: task.outputs for task in TASKS if task.is_dense}
+SEGMENT_CLASSES = DENSE_OUTPUTS["segment_semantic"]
 
 
 class Neck(nn.Module):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
+from shared.model.tasks import TASKS_OF_GROUP
 from training.networks.backbone import Branch
 from training.networks.task import (
     DENSE_OUTPUTS,
@@ -23,11 +24,6 @@ from training.networks.task import (
     nearest_class_head,
 )
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "semantic": ("class_scene", "class_object", "segment_semantic"),
-    "geometry": ("normal", "reshading", "principal_curvature"),
-}
-
 
 class TaskNetworks(nn.Module):
     """f8 [N, 40, 32, 32] and pooled [N, 1280] -> features {task: h_t} -> raw results {task: tensor}."""
@@ -35,7 +31,7 @@ class TaskNetworks(nn.Module):
     def __init__(self, pretrained: EfficientNet) -> None:
         super().__init__()
         self.branch = Branch(pretrained)
-        self.necks = nn.ModuleDict({group: Neck() for group in GROUPS})
+        self.necks = nn.ModuleDict({group: Neck() for group in TASKS_OF_GROUP})
         features: dict[str, nn.Module] = {task: FeatureNet() for task in DENSE_OUTPUTS}
         objects = ObjectFeature(pretrained._fc)
         features |= {"class_scene": SceneFeature(), "class_object": objects}
@@ -54,7 +50,7 @@ class TaskNetworks(nn.Module):
         """h_t of one group's tasks, and the group's neck (which the segmentation teacher's auxiliary loss reads)."""
         neck = self.necks[group](f8, f16, f32)
         features = {}
-        for task in GROUPS[group]:
+        for task in TASKS_OF_GROUP[group]:
             if task == "class_object":
                 features[task] = self.feature_nets[task](pooled)
             elif task == "class_scene":

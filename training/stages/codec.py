@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from shared.model.tasks import TASKS_OF_GROUP
 from training.data.batches import Batch, Share, stream
 from training.loop import STEP_SEEDS, LoopSettings, train
 from training.losses import WEIGHTS, soft_loss
@@ -25,7 +26,7 @@ from training.networks.backbone import ImageNetBranch, pretrained_lite0
 from training.networks.codec_spec import SPECS
 from training.networks.coded import CodedNetworks
 from training.networks.task import dense_result
-from training.networks.task_networks import GROUPS, TaskNetworks
+from training.networks.task_networks import TaskNetworks
 from training.stages.tasks import task_losses
 
 # The price of a bit in units of the summed task losses, for operating points from the fewest bits to the most.
@@ -74,7 +75,8 @@ def codec_losses(
     with torch.no_grad():
         originals = _features(reference.tasks, "semantic", batch) | _features(reference.tasks, "geometry", rooms)
         of_rooms = {
-            task: feature if task in GROUPS["geometry"] else feature[is_room] for task, feature in originals.items()
+            task: feature if task in TASKS_OF_GROUP["geometry"] else feature[is_room]
+            for task, feature in originals.items()
         }
         wanted = reference.tasks.results(
             {task: feature for task, feature in of_rooms.items() if task != "class_object"}
@@ -84,7 +86,9 @@ def codec_losses(
     for group, codec in networks.codecs.items():
         part, chosen = (batch, torch.ones_like(is_room)) if group == "semantic" else (rooms, is_room)
         features = (
-            _features(networks.tasks, group, part) if joint else {task: originals[task] for task in GROUPS[group]}
+            _features(networks.tasks, group, part)
+            if joint
+            else {task: originals[task] for task in TASKS_OF_GROUP[group]}
         )
         result = codec(features, rates[group][chosen])
         prices = torch.tensor(BETAS[group], device=batch.f8.device)[rates[group][chosen]]
@@ -163,10 +167,10 @@ def fresh_networks(tasks: TaskNetworks, batches: Iterable[Batch]) -> CodedNetwor
     networks = CodedNetworks(copy.deepcopy(tasks).eval())
     rooms = [batch.selected(batch.object_class < 0) for batch in batches]
     with torch.no_grad():
-        for group in GROUPS:
+        for group in TASKS_OF_GROUP:
             parts = [_features(networks.tasks, group, part) for part in rooms]
             networks.codec(group).initialise(
-                {task: torch.cat([part[task] for part in parts]) for task in GROUPS[group]}
+                {task: torch.cat([part[task] for part in parts]) for task in TASKS_OF_GROUP[group]}
             )
     return networks
 

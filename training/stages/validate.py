@@ -20,14 +20,14 @@ from shared.model.task_metrics import (
     SegmentationMetric,
     TopOneMetric,
 )
+from shared.model.tasks import CLASS_TASKS, SEGMENTATION_BACKGROUND, TASKS, TASKS_OF_GROUP, task_named
 from training.data.batches import Batch, load
 from training.data.views import LABEL_PX, ViewSet
 from training.networks.coded import CodedNetworks
-from training.networks.task import DENSE_OUTPUTS, OBJECT_CLASSES, SCENE_CLASSES, SEGMENT_CLASSES, dense_result
-from training.networks.task_networks import GROUPS, TaskNetworks
+from training.networks.task import DENSE_OUTPUTS, SEGMENT_CLASSES, dense_result
+from training.networks.task_networks import TaskNetworks
 
 BATCH = 16
-BACKGROUND = (2, 4, 11)
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,12 @@ def validate(
 ) -> Validation:
     """Measure on the views `indices`; `rate` is ignored for networks without a codec."""
     networks.eval()
-    segmentation, normal = SegmentationMetric(SEGMENT_CLASSES, BACKGROUND), NormalMetric()
-    classes = {"class_scene": TopOneMetric(SCENE_CLASSES), "class_object": TopOneMetric(OBJECT_CLASSES)}
-    errors = {"reshading": AbsoluteErrorMetric(), "principal_curvature": AbsoluteErrorMetric()}
-    constants = {"reshading": MedianConstant(1, 0.0, 1.0), "principal_curvature": MedianConstant(2, -1.0, 1.0)}
+    segmentation, normal = SegmentationMetric(SEGMENT_CLASSES, SEGMENTATION_BACKGROUND), NormalMetric()
+    classes = {task: TopOneMetric(task_named(task).outputs) for task in CLASS_TASKS}
+    errors = {task.name: AbsoluteErrorMetric() for task in TASKS if task.value_range is not None}
+    constants = {
+        task.name: MedianConstant(task.outputs, *task.value_range) for task in TASKS if task.value_range is not None
+    }
     bits: dict[str, float] = {}
     for start in range(0, len(indices), BATCH):
         batch = load(views, indices[start : start + BATCH]).to(device)
@@ -87,7 +89,7 @@ def run(networks: TaskNetworks | CodedNetworks, batch: Batch, rate: int) -> tupl
     if isinstance(networks, CodedNetworks):
         rates = torch.full((len(batch.f8),), rate, device=batch.f8.device)
         for group, codec in networks.codecs.items():
-            coded = codec({task: features[task] for task in GROUPS[group]}, rates)
+            coded = codec({task: features[task] for task in TASKS_OF_GROUP[group]}, rates)
             bits[group] = coded.bits
             features |= coded.features
     raw = tasks.results(features)

@@ -8,8 +8,8 @@ import pytest
 
 from experiments.runs.runs import Run, spec_of
 from experiments.suites.suite import Suite
+from shared.model.tasks import TASKS_OF_GROUP
 from tests.support.experiments import OpenSmallSuite
-from training.networks.task_networks import GROUPS
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +35,10 @@ def test_every_difference_between_runs_shows_in_the_key() -> None:
 
 
 def test_a_codec_has_the_latents_of_its_tasks(suite: Suite) -> None:
-    semantic = spec_of(suite, Run.of("codebook", *GROUPS["semantic"]))
+    semantic = spec_of(suite, Run.of("codebook", *TASKS_OF_GROUP["semantic"]))
     assert (semantic.channels, semantic.vector_scene, semantic.vector_object) == (24, 16, 48)
     assert semantic.dense_tasks == ("segment_semantic",)
-    assert spec_of(suite, Run.of("codebook", *GROUPS["geometry"])).channels == 40
+    assert spec_of(suite, Run.of("codebook", *TASKS_OF_GROUP["geometry"])).channels == 40
     scene = spec_of(suite, Run.of("codebook", "class_scene"))
     assert (scene.channels, scene.vector_scene, scene.vector_object) == (0, 16, 0)
     assert scene.side_information < semantic.side_information

@@ -10,10 +10,11 @@ import onnxruntime as ort
 import pytest
 import torch
 
+from shared.model.tasks import TASKS_OF_GROUP
 from training.export.graphs import FEATURES, DecoderGraph, EncoderGraph, export_graphs
 from training.networks.backbone import ImageNetBranch, Trunk, pretrained_lite0
 from training.networks.coded import CodedNetworks
-from training.networks.task_networks import GROUPS, TaskNetworks
+from training.networks.task_networks import TaskNetworks
 
 COUNTS = (1, 3)
 
@@ -44,7 +45,7 @@ def answers(path: Path, inputs: dict[str, torch.Tensor]) -> list[npt.NDArray[np.
 
 
 @pytest.mark.parametrize("frames", COUNTS)
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", TASKS_OF_GROUP)
 def test_the_encoder_codes_any_number_of_frames(
     folder: Path, networks: CodedNetworks, imagenet: ImageNetBranch, group: str, frames: int
 ) -> None:
@@ -60,7 +61,7 @@ def test_the_encoder_codes_any_number_of_frames(
 
 
 @pytest.mark.parametrize("frames", COUNTS)
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", TASKS_OF_GROUP)
 def test_the_decoder_decodes_any_number_of_frames(
     folder: Path, networks: CodedNetworks, group: str, frames: int
 ) -> None:
