@@ -28,6 +28,6 @@ class Sizes:
 
 def sizes_of(bundle: Bundle, data: bytes) -> Sizes:
     """Return the sizes of a bitstream that was written with the bundle (docs/format.md); they add up to its length."""
-    substreams = parse(data).substreams
-    groups = tuple((bundle.group_with_id(one.group_id).name, one.size_bytes) for one in substreams)
-    return Sizes(len(data) - sum(size for _, size in groups), groups)
+    bitstream = parse(data)
+    groups = ((bundle.group_with_id(one.group_id).name, one.size_bytes) for one in bitstream.substreams)
+    return Sizes(bitstream.header_bytes, tuple(groups))

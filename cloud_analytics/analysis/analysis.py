@@ -126,7 +126,7 @@ def _groups(served: ServedBundle, data: bytes) -> tuple[GroupBytes, ...]:
     """The groups of a bitstream and their bytes, headers and check sums included; raises a BitstreamError."""
     bitstream = parse(data)
     bitstream.require_bundle(served.bundle.digest)
-    return tuple(GroupBytes(_name(served, one), one.rate, _substream_bytes(one)) for one in bitstream.substreams)
+    return tuple(GroupBytes(_name(served, one), one.rate, one.size_bytes) for one in bitstream.substreams)
 
 
 def _name(served: ServedBundle, substream: Substream) -> str:
@@ -134,8 +134,3 @@ def _name(served: ServedBundle, substream: Substream) -> str:
         return served.bundle.group_with_id(substream.group_id).name
     except UnknownName:
         return f"unknown {substream.group_id}"
-
-
-def _substream_bytes(substream: Substream) -> int:
-    length = len(substream.payload)
-    return 1 + max(1, (length.bit_length() + 6) // 7) + 4 + length

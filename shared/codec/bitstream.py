@@ -61,6 +61,11 @@ class Bitstream:
     substreams: tuple[Substream, ...]
     input_size: tuple[int, int] | None = None
 
+    @property
+    def header_bytes(self) -> int:
+        """The size of what stands before the first substream."""
+        return 2 + _PREFIX_BYTES + len(self.input_size or ())
+
     def require_bundle(self, digest: bytes) -> None:
         """Raises WrongBundle unless this was written with the bundle of that digest (32 bytes)."""
         if digest[:_PREFIX_BYTES] != self.digest_prefix:

@@ -158,8 +158,7 @@ class Feeder:
         bitstream = self._encoder.encode(frame.pixels, groups, manifest.default_rate).bitstream
         substreams = parse(bitstream).substreams
         costs = tuple(
-            GroupBytes(self.bundle.group_with_id(one.group_id).name, one.rate, len(one.payload) + 6)
-            for one in substreams
+            GroupBytes(self.bundle.group_with_id(one.group_id).name, one.rate, one.size_bytes) for one in substreams
         )
         found = results(self._decoder, [bitstream], sorted(tasks))
         return FrameOutput(

@@ -38,6 +38,12 @@ def test_parse_undoes_serialise(bitstream: Bitstream) -> None:
     assert parse(serialise(bitstream)) == bitstream
 
 
+@given(bitstreams)
+def test_the_sizes_of_the_parts_add_up_to_the_bytes(bitstream: Bitstream) -> None:
+    whole = len(serialise(bitstream))
+    assert bitstream.header_bytes + sum(one.size_bytes for one in bitstream.substreams) == whole
+
+
 @given(bitstreams, st.data())
 def test_whatever_parse_accepts_it_would_write_the_same(bitstream: Bitstream, data: st.DataObject) -> None:
     changed = bytearray(serialise(bitstream))
