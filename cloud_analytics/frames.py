@@ -1,6 +1,8 @@
-"""What travels from the heads to a subscriber.
+"""What travels from an edge's packet to a subscriber.
 
-Received --analysis--> Analysed (numbers, by task) --bus--> subscription --rendered--> FrameOutput (as the subscriber asked)
+    Packet --journal--> LoggedFrame --analysis--> DecodedFrame --subscription--> FrameResult
+
+A `DecodedFrame` holds a frame's results as numbers; a `FrameResult` holds them as one subscriber asked for them.
 """
 
 from __future__ import annotations
@@ -11,29 +13,42 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from shared.codec.bitstream import Bitstream
 from shared.contract.packets import Packet
 from shared.contract.results import ClassesResult, GroupBytes, PictureResult, TensorResult
 
 
 @dataclass(frozen=True)
-class Received:
-    """A packet in the journal. position: rises by one with every packet of this journal. received_time_us: the cloud's clock."""
+class LoggedFrame:
+    """A packet in the frame log.
+
+    position: the frame's place in the log, which rises with every frame.
+    received_time_us: the time by the cloud's clock when the packet came, in microseconds since 1970.
+    """
 
     position: int
     packet: Packet
     bundle_digest: bytes
     received_time_us: int
 
+    @property
+    def camera_id(self) -> str:
+        """The camera that took the picture."""
+        return self.packet.camera_id
+
 
 @dataclass(frozen=True, eq=False)
-class Analysed:
-    """A frame's results as numbers, for the tasks that somebody wanted.
+class DecodedFrame:
+    """A frame's results as numbers, for those tasks that somebody wanted.
 
-    groups: those that were sent. values: by task, one frame's array without the batch axis, of the task's shape and
-    dtype. error: why there are none, where the bitstream was refused.
+    bitstream: the parsed bitstream; None where it was refused.
+    groups: the groups that were sent, and the bytes of each.
+    values: one array for each task, of the task's shape and dtype, without the batch axis.
+    error: the reason why there are no values; empty where nothing went wrong.
     """
 
-    received: Received
+    frame: LoggedFrame
+    bitstream: Bitstream | None
     groups: tuple[GroupBytes, ...]
     values: Mapping[str, NDArray[Any]]
     error: str = ""
@@ -43,8 +58,8 @@ TaskOutput = ClassesResult | TensorResult | PictureResult
 
 
 @dataclass(frozen=True)
-class FrameOutput:
-    """One frame as one subscriber asked for it. error: as in `Analysed`."""
+class FrameResult:
+    """One frame as one subscriber asked for it. error: the same as in `DecodedFrame`."""
 
     packet: Packet
     received_time_us: int
@@ -57,9 +72,9 @@ class FrameOutput:
 
 @dataclass(frozen=True)
 class Lost:
-    """So many frames that a subscriber was too slow for, or that the journal no longer had.
+    """Frames that a subscriber did not get: it was too slow, or the journal no longer had them.
 
-    frames: 0 where nobody can know: the client's cursor is of another journal than this cloud's.
+    frames: how many; 0 where nobody can know, because the client's cursor is of another journal.
     """
 
     frames: int

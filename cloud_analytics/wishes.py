@@ -1,10 +1,10 @@
-"""What all subscribers together want: which heads run, and which groups the edges code.
+"""What all subscribers together want: it decides which heads run, and which groups the edges code.
 
-    wishes, connected and held --tasks_for(camera)--> heads        --wanted(bundle)--> Wanted groups, for each uplink
-    wishes of other replicas' subscribers --put_others-----------------^
+    wishes of connected subscribers --tasks_for a camera--> heads
+    wishes, connected and held, of this replica and the others --wanted of a bundle--> WantedGroups, for each edge
 
-Laws: a task is wanted as long as one wish names it; a wish whose connection broke counts until its time is over, also over
-a restart; heads run for connected subscribers alone, since what a held one missed is computed when it comes back.
+Laws: a task is wanted as long as one wish names it. A wish whose connection broke counts until its time is over, also
+over a restart. Heads run for connected subscribers alone: what a held one has missed is computed when it comes back.
 """
 
 from __future__ import annotations
@@ -26,14 +26,22 @@ log = logger("cloud.wishes")
 
 @dataclass(frozen=True)
 class WantedGroups:
-    """Groups of every camera, and in addition of single ones."""
+    """The groups that edges are to code.
+
+    of_all: the groups of every camera.
+    of_cameras: further groups of single cameras.
+    """
 
     of_all: frozenset[str] = frozenset()
     of_cameras: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Wishes:
-    """most_held: wishes without a connection; beyond it, the one that would expire first goes. clock: seconds since 1970."""
+    """The wishes of one cloud process.
+
+    most_held: the most wishes without a connection; beyond it, the one that would expire first goes.
+    clock: returns the time in seconds since 1970.
+    """
 
     def __init__(
         self, store: WishStore, most_held: int, metrics: CloudMetrics, clock: Callable[[], float] = time.time
@@ -48,14 +56,14 @@ class Wishes:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stored: set[str] = set()
         self._unwritten: dict[str, StoredWish | None] = {}
-        self._writing = asyncio.Lock()
-        self._writes: set[asyncio.Task[None]] = set()
+        self._write_lock = asyncio.Lock()
+        self._writing_tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._listeners: set[Callable[[], None]] = set()
         self._tasks_of: dict[str, frozenset[str]] = {}
 
     async def start(self) -> None:
-        """Takes up what an earlier process kept."""
+        """Take up the wishes that an earlier process kept."""
         for stored in await self._store.kept():
             self._stored.add(stored.wish.subscription_id)
             self._hold(stored)
@@ -63,7 +71,7 @@ class Wishes:
         self.changed()
 
     def put(self, wish: SubscriberWish) -> None:
-        """A connected subscriber's wish, in place of the one with its id."""
+        """Take a connected subscriber's wish, in place of the one with its id."""
         name = wish.subscription_id
         self._release(name)
         self._connected[name] = wish
@@ -71,7 +79,10 @@ class Wishes:
         self.changed()
 
     def drop(self, subscription_id: str, *, hold: bool) -> None:
-        """Its subscriber is gone. hold: the connection broke, so the wish stays for as long as it asked."""
+        """Drop the wish of a subscriber that has gone.
+
+        hold: its connection broke, so the wish stays for as long as it asked.
+        """
         wish = self._connected.pop(subscription_id, None)
         if wish is None:
             return
@@ -85,7 +96,7 @@ class Wishes:
         self.changed()
 
     def taken(self, subscription_id: str) -> None:
-        """Another replica has this subscriber now: its wish is that one's to keep."""
+        """Forget the wish of a subscriber that is at another replica now, which keeps it."""
         self._release(subscription_id)
         self._connected.pop(subscription_id, None)
         self._unwritten.pop(subscription_id, None)
@@ -93,31 +104,33 @@ class Wishes:
         self.changed()
 
     def put_others(self, wishes: Mapping[str, SubscriberWish]) -> None:
-        """What the subscribers of other replicas want, by subscription id, in place of what they wanted before."""
+        """Take the wishes of other replicas' subscribers, by subscription id, in place of those before."""
         if wishes != self._others:
             self._others = wishes
             self.changed()
 
     async def written(self) -> None:
-        """Returns when all wishes so far are kept. A store that fails is logged: the wish itself still counts."""
+        """Return when all wishes so far are kept. A store that fails is logged, and the wishes still count."""
         # A caller that is cancelled in the middle must not take along what others wait for.
-        await asyncio.shield(self._writing_all())
+        await asyncio.shield(self._start_writing())
 
-    def _writing_all(self) -> asyncio.Task[None]:
-        writes = asyncio.create_task(self._write_all(), name="wishes")
-        self._writes.add(writes)
-        writes.add_done_callback(self._writes.discard)
-        return writes
+    def _start_writing(self) -> asyncio.Task[None]:
+        writing = asyncio.create_task(self._write_all(), name="wishes")
+        # The loop itself holds tasks weakly; one that nobody holds may vanish in the middle.
+        self._writing_tasks.add(writing)
+        writing.add_done_callback(self._writing_tasks.discard)
+        return writing
 
     def tasks_for(self, camera_id: str) -> frozenset[str]:
-        """The tasks that connected subscribers want of a camera."""
+        """Return the tasks that connected subscribers want of a camera."""
         if camera_id not in self._tasks_of:
+            # Asked for every frame, so the answer is kept until a wish changes.
             wishes = [wish for wish in self._connected.values() if not wish.cameras or camera_id in wish.cameras]
-            self._tasks_of[camera_id] = frozenset(task for wish in wishes for task in wish.tasks)
+            self._tasks_of[camera_id] = _tasks(wishes)
         return self._tasks_of[camera_id]
 
     def wanted(self, served: ServedBundle) -> WantedGroups:
-        """The groups of a bundle that somebody wants."""
+        """Return the groups of a bundle that somebody wants."""
         of_all = _tasks(wish for wish in self._all() if not wish.cameras)
         groups_of_all = served.groups_of(of_all)
         of_cameras: dict[str, frozenset[str]] = {}
@@ -128,12 +141,12 @@ class Wishes:
         return WantedGroups(groups_of_all, of_cameras)
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls it after every change; the function that is returned ends that."""
+        """Call the listener after every change; the returned function ends that."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
     def changed(self) -> None:
-        """Tells the listeners; also to be called when the served tasks changed."""
+        """Tell the listeners; to be called also when the served tasks have changed."""
         self._tasks_of.clear()
         self._metrics.subscribers.set(len(self._connected))
         self._metrics.wishes_held.set(len(self._held))
@@ -141,17 +154,17 @@ class Wishes:
             listener()
 
     def stopping(self) -> None:
-        """From now on connections break because this service ends."""
+        """Note that connections break from now on because this service ends."""
         self._stopping = True
 
     async def close(self) -> None:
-        """Stops the clocks; what is held stays on the disk."""
+        """Stop the clocks; what is held stays on the disk."""
         for timer in self._timers.values():
             timer.cancel()
         await self.written()
 
     async def _write_all(self) -> None:
-        async with self._writing:
+        async with self._write_lock:
             changes, self._unwritten = self._unwritten, {}
             if not changes:
                 return
@@ -178,7 +191,7 @@ class Wishes:
     def _expire(self, name: str) -> None:
         self._release(name)
         self._write(name, None)
-        self._writing_all()
+        self._start_writing()
         log.info("wish expired", subscription=name)
         self.changed()
 
@@ -187,7 +200,7 @@ class Wishes:
             self._timers.pop(name).cancel()
 
     def _write(self, name: str, stored: StoredWish | None) -> None:
-        """Leaves word for `written`."""
+        """Note the change, for `written` to write it."""
         if stored is None and name not in self._stored:
             self._unwritten.pop(name, None)
             return

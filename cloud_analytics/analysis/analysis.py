@@ -1,24 +1,25 @@
-"""Received bitstreams to results as numbers.
+"""Logged frames to results as numbers.
 
-    Received --framed--> its groups --entropy decode, in threads--> latents --Batcher of its bundle--> values of the wanted tasks
+    LoggedFrame --framed: parse--> groups and their bytes --decode, in threads--> latents --Batcher--> values by task
 
-Laws: it never raises for a frame, good or bad, and no call that hangs stops it: what cannot be decoded comes back as
-an `Analysed` with its error; what nobody wants is neither decoded nor run; a task whose group was not sent is left out.
+Laws: it never raises for a frame, good or bad, and no call that hangs stops it. A frame that cannot be decoded comes
+back as a `DecodedFrame` with its error. What nobody wants is neither decoded nor run, and a task whose group was not
+sent is left out. A bitstream is parsed once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
-from cloud_analytics.analysis.batcher import Batcher, DecodedFrame
+from cloud_analytics.analysis.batcher import Batcher, BatchInput, BatchTerms
 from cloud_analytics.analysis.catalogue import Catalogue, ServedBundle
-from cloud_analytics.analysis.deadline_threads import Threads
-from cloud_analytics.frames import Analysed, Received
+from cloud_analytics.analysis.deadline_threads import DeadlineThreads
+from cloud_analytics.frames import DecodedFrame, LoggedFrame
 from cloud_analytics.metrics.service import CloudMetrics
-from shared.codec.bitstream import Substream, parse
+from shared.codec.bitstream import Bitstream, Substream, parse
 from shared.codec.latents import Latent
 from shared.contract.results import GroupBytes
 from shared.errors import CallHangs, TaxonError, UnknownName
@@ -26,93 +27,96 @@ from shared.telemetry.logs import Throttle, logger
 
 log = logger("cloud.analysis")
 _COMPLAIN_EVERY_SECONDS = 10.0
-CALL_SECONDS = 60.0
-"""The longest that decoding a frame or running a batch may take; both take milliseconds."""
+
+
+@dataclass(frozen=True)
+class AnalysisTerms:
+    """The bounds of the analysis; see `CloudSettings`.
+
+    decode_threads: the threads of the entropy decoder.
+    call_seconds: the longest that decoding a frame or running a batch may take; both take milliseconds.
+    """
+
+    decode_threads: int
+    batches: BatchTerms
+    call_seconds: float = 60.0
 
 
 class Analysis:
-    """decode_threads: for the entropy decoder. most_batch, queue_delay_seconds: of the batcher. call_seconds: of decoding, of a batch."""
+    """The analysis of one cloud process, of all bundles that it serves."""
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        decode_threads: int,
-        most_batch: int,
-        queue_delay_seconds: float,
-        metrics: CloudMetrics,
-        call_seconds: float = CALL_SECONDS,
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, terms: AnalysisTerms, metrics: CloudMetrics) -> None:
         self._catalogue = catalogue
+        self._terms = terms
         self._metrics = metrics
-        hung = metrics.calls_hung
-        self._threads = Threads(decode_threads, "decode", call_seconds, hung.labels("decode").inc)
+        hung, deadline = metrics.calls_hung, terms.call_seconds
+        self._decoding = DeadlineThreads(terms.decode_threads, "decode", deadline, hung.labels("decode").inc)
         # One batch at a time: the runtime spreads it over the cores itself, and the next batch gathers meanwhile.
-        self._networks = Threads(1, "networks", call_seconds, hung.labels("networks").inc)
-        self._make_batcher: Callable[[], Batcher] = lambda: Batcher(
-            self._networks, most_batch, queue_delay_seconds, metrics
-        )
+        self._networks = DeadlineThreads(1, "networks", deadline, hung.labels("networks").inc)
         self._batchers: dict[bytes, Batcher] = {}
         self._throttle = Throttle(_COMPLAIN_EVERY_SECONDS)
         metrics.watch_batchers(lambda: sum(batcher.waiting_frames for batcher in self._batchers.values()))
 
-    def framed(self, received: Received) -> Analysed:
-        """What the framing alone tells: which groups were sent, at what cost. Microseconds, no network."""
+    def framed(self, frame: LoggedFrame) -> DecodedFrame:
+        """Return what the framing alone tells: the groups that were sent, and the bytes of each. It runs no network."""
         try:
-            served = self._catalogue.with_digest(received.bundle_digest)
-            return Analysed(received, _groups(served, received.packet.bitstream), {})
+            served = self._catalogue.with_digest(frame.bundle_digest)
+            bitstream = parse(frame.packet.bitstream)
+            bitstream.require_bundle(served.bundle.digest)
         except TaxonError as error:
-            return Analysed(received, (), {}, str(error))
+            return DecodedFrame(frame, None, (), {}, str(error))
+        groups = (GroupBytes(_name(served, one), one.rate, one.size_bytes) for one in bitstream.substreams)
+        return DecodedFrame(frame, bitstream, tuple(groups), {})
 
-    def given(self, framed: Analysed, tasks: Collection[str]) -> tuple[str, ...]:
-        """Those of the tasks that this frame can give: of its bundle, and of a group that was sent."""
-        served = self._catalogue.served.get(framed.received.bundle_digest)
+    def given(self, framed: DecodedFrame, tasks: Collection[str]) -> tuple[str, ...]:
+        """Return those of the tasks that this frame can give: tasks of its bundle whose group was sent."""
+        served = self._catalogue.served.get(framed.frame.bundle_digest)
         if framed.error or served is None:
             return ()
         sent = {group.group for group in framed.groups}
         return tuple(task for task in tasks if task in served.tasks and served.tasks[task].group in sent)
 
-    async def compute(self, received: Received, tasks: Collection[str]) -> Analysed:
-        """The results of those of the tasks whose groups were sent."""
-        framed = self.framed(received)
+    async def compute(self, framed: DecodedFrame, tasks: Collection[str]) -> DecodedFrame:
+        """Return the frame with the values of those of the tasks that it can give, in place of the values it had."""
+        framed = replace(framed, values={})
         wanted = frozenset(self.given(framed, tasks))
-        if not wanted:
+        if not wanted or framed.bitstream is None:
             return framed
-        served = self._catalogue.served[received.bundle_digest]
+        digest = framed.frame.bundle_digest
+        served = self._catalogue.served[digest]
         try:
-            latents = await self._threads.run(
-                self._latents, served, received.packet.bitstream, served.groups_of(wanted)
-            )
-            batcher = self._batchers.setdefault(received.bundle_digest, self._make_batcher())
-            return replace(framed, values=await batcher.values(DecodedFrame(served, latents, wanted)))
+            latents = await self._decoding.run(self._latents, served, framed.bitstream, served.groups_of(wanted))
+            if digest not in self._batchers:
+                self._batchers[digest] = Batcher(self._networks, self._terms.batches, self._metrics)
+            values = await self._batchers[digest].values(BatchInput(served, latents, wanted))
+            return replace(framed, values=values)
         except CallHangs as error:
-            self._complain(received, error)
+            self._complain(framed.frame, error)
             return replace(framed, error=str(error))
         except TaxonError as error:
             return replace(framed, error=str(error))
         except Exception as error:
-            # ONNX Runtime raises its own kinds. A frame that no network can take must not stop the frames behind it.
-            self._complain(received, error)
-            return replace(framed, error=f"the networks failed ({type(error).__name__}); see the cloud's log")
+            # ONNX Runtime raises errors of its own. A frame that no network can take must not stop those behind it.
+            self._complain(framed.frame, error)
+            reason = f"the networks failed ({type(error).__name__}); see the cloud's log"
+            return replace(framed, error=reason)
 
     async def close(self) -> None:
-        """Ends; what is under way is finished or cancelled."""
+        """End all work; what is under way is finished or cancelled."""
         for batcher in self._batchers.values():
             await batcher.close()
-        await asyncio.to_thread(self._shut_down)
+        for threads in (self._decoding, self._networks):
+            await asyncio.to_thread(threads.shut_down)
 
-    def _shut_down(self) -> None:
-        self._threads.shut_down()
-        self._networks.shut_down()
-
-    def _latents(self, served: ServedBundle, bitstream: bytes, groups: frozenset[str]) -> dict[str, Latent]:
+    def _latents(self, served: ServedBundle, bitstream: Bitstream, groups: frozenset[str]) -> dict[str, Latent]:
         began = time.monotonic()
-        latents = served.decoder.latents(bitstream, sorted(groups))
+        latents = served.decoder.latents_of(bitstream, sorted(groups))
         self._metrics.stage_seconds.labels("decode").observe(time.monotonic() - began)
         return latents
 
-    def _complain(self, received: Received, error: Exception) -> None:
+    def _complain(self, frame: LoggedFrame, error: Exception) -> None:
         if self._throttle.due():
-            packet = received.packet
+            packet = frame.packet
             log.error(
                 "networks failed",
                 camera=packet.camera_id,
@@ -120,13 +124,6 @@ class Analysis:
                 times=self._throttle.times,
                 exc_info=error,
             )
-
-
-def _groups(served: ServedBundle, data: bytes) -> tuple[GroupBytes, ...]:
-    """The groups of a bitstream and their bytes, headers and check sums included; raises a BitstreamError."""
-    bitstream = parse(data)
-    bitstream.require_bundle(served.bundle.digest)
-    return tuple(GroupBytes(_name(served, one), one.rate, one.size_bytes) for one in bitstream.substreams)
 
 
 def _name(served: ServedBundle, substream: Substream) -> str:

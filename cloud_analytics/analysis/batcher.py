@@ -1,9 +1,11 @@
-"""Frames of one bundle together through its networks: the dynamic batcher.
+"""The dynamic batcher: frames of one bundle go through its networks together.
 
-    frames with their latents --(at most `most_batch`, or what came within `queue_delay`)--> group decoders --> wanted heads --> values
+    frames with their latents --gathered into a batch--> group decoders --features--> wanted heads --> values
 
-While a batch runs the next one gathers, so under load batches grow by themselves and the delay costs nothing. Laws: a frame's
-values do not depend on its batch beyond rounding; a head runs for those frames alone that want its task; one frame's failure is its own.
+A batch is full with `most_frames`, or goes when its first frame has waited for `delay_seconds`. While a batch runs the
+next one gathers, so under load batches grow by themselves and the delay costs nothing.
+Laws: a frame's values do not depend on its batch beyond rounding. A head runs for those frames alone that want its
+task. One frame's failure is its own.
 """
 
 from __future__ import annotations
@@ -11,22 +13,38 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from cloud_analytics.analysis.catalogue import ServedBundle
-from cloud_analytics.analysis.deadline_threads import Threads
+from cloud_analytics.analysis.deadline_threads import DeadlineThreads
 from cloud_analytics.metrics.service import CloudMetrics
 from shared.codec.latents import Latent, LatentBatch
 
 Values = Mapping[str, NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class BatchTerms:
+    """The bounds of a batch.
+
+    most_frames: the most frames of one batch.
+    delay_seconds: how long a batch waits for more frames.
+    """
+
+    most_frames: int
+    delay_seconds: float
+
+
 @dataclass(frozen=True, eq=False)
-class DecodedFrame:
-    """A frame as the networks take it. latents: by group, those its tasks need. tasks: the wanted ones."""
+class BatchInput:
+    """A frame as the networks take it.
+
+    latents: by group, those that the frame's tasks need.
+    tasks: the wanted tasks.
+    """
 
     served: ServedBundle
     latents: Mapping[str, Latent]
@@ -35,18 +53,19 @@ class DecodedFrame:
 
 @dataclass(frozen=True, eq=False)
 class _Waiting:
-    frame: DecodedFrame
+    """A frame that waits for its values. since: when it came, in seconds of the monotonic clock."""
+
+    frame: BatchInput
     values: asyncio.Future[Values]
-    since: float = field(default_factory=time.monotonic)
+    since: float
 
 
 class Batcher:
-    """executor: where the networks run. Frames of one bundle's digest only."""
+    """The batches of one bundle's frames. threads: where the networks run."""
 
-    def __init__(self, executor: Threads, most_batch: int, queue_delay_seconds: float, metrics: CloudMetrics) -> None:
-        self._executor = executor
-        self._most_batch = most_batch
-        self._delay = queue_delay_seconds
+    def __init__(self, threads: DeadlineThreads, terms: BatchTerms, metrics: CloudMetrics) -> None:
+        self._threads = threads
+        self._terms = terms
         self._metrics = metrics
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
@@ -54,20 +73,20 @@ class Batcher:
 
     @property
     def waiting_frames(self) -> int:
-        """How many are not in a batch yet."""
+        """The number of frames that are not in a batch yet."""
         return len(self._waiting)
 
-    async def values(self, frame: DecodedFrame) -> Values:
-        """One frame's values by task, each without the batch axis."""
+    async def values(self, frame: BatchInput) -> Values:
+        """Return one frame's values by task, each without the batch axis."""
         if self._runner is None:
             self._runner = asyncio.create_task(self._run(), name="batcher")
-        one = _Waiting(frame, asyncio.get_running_loop().create_future())
+        one = _Waiting(frame, asyncio.get_running_loop().create_future(), time.monotonic())
         self._waiting.append(one)
         self._arrived.set()
         return await one.values
 
     async def close(self) -> None:
-        """Ends; frames that wait are cancelled."""
+        """End the batcher; frames that wait are cancelled."""
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
@@ -77,6 +96,7 @@ class Batcher:
 
     async def _run(self) -> None:
         while True:
+            # Whoever asked for a frame may have gone while it waited.
             batch = [one for one in await self._gathered() if not one.values.done()]
             if not batch:
                 continue
@@ -84,9 +104,8 @@ class Batcher:
             for one in batch:
                 self._metrics.stage_seconds.labels("queue").observe(now - one.since)
             self._metrics.batch_frames.observe(len(batch))
-            frames = [one.frame for one in batch]
             try:
-                made = await self._executor.run(run_batch, frames, self._count_heads)
+                made = await self._threads.run(run_batch, [one.frame for one in batch], self._count_heads)
             except asyncio.CancelledError:
                 for one in batch:
                     one.values.cancel()
@@ -100,47 +119,48 @@ class Batcher:
                     one.values.set_result(values)
 
     async def _gathered(self) -> list[_Waiting]:
-        """The next batch: waits for a first frame, then until it is full or the first one has waited for the delay."""
+        """Return the next batch: wait for a first frame, then until the batch is full or the delay is over."""
         while not self._waiting:
             self._arrived.clear()
             await self._arrived.wait()
-        until = self._waiting[0].since + self._delay
-        while len(self._waiting) < self._most_batch and (left := until - time.monotonic()) > 0:
+        most = self._terms.most_frames
+        until = self._waiting[0].since + self._terms.delay_seconds
+        while len(self._waiting) < most and (left := until - time.monotonic()) > 0:
             self._arrived.clear()
             try:
                 await asyncio.wait_for(self._arrived.wait(), left)
             except TimeoutError:
                 break
-        batch, self._waiting = self._waiting[: self._most_batch], self._waiting[self._most_batch :]
+        batch, self._waiting = self._waiting[:most], self._waiting[most:]
         return batch
 
     async def _one_by_one(self, batch: Sequence[_Waiting], error: Exception) -> None:
-        """After a batch failed: each frame alone, so that the one at fault is alone with its failure."""
+        """After a batch has failed, run each frame alone, so that only the one at fault fails."""
         for one in batch:
+            made, failure = None, error
+            # A frame that was alone in its batch has just been tried alone.
             if len(batch) > 1:
                 try:
-                    (made,) = await self._executor.run(run_batch, [one.frame], self._count_heads)
+                    (made,) = await self._threads.run(run_batch, [one.frame], self._count_heads)
                 except Exception as alone:
-                    _fail(one, alone)
-                    continue
-                if not one.values.done():
-                    one.values.set_result(made)
+                    failure = alone
+            if one.values.done():
+                continue
+            if made is not None:
+                one.values.set_result(made)
             else:
-                _fail(one, error)
+                one.values.set_exception(failure)
 
     def _count_heads(self, task: str, frames: int) -> None:
         self._metrics.heads_run.labels(task).inc(frames)
 
 
-def _fail(one: _Waiting, error: Exception) -> None:
-    if not one.values.done():
-        one.values.set_exception(error)
+def run_batch(frames: Sequence[BatchInput], count: Callable[[str, int], None]) -> list[Values]:
+    """Return the frames' values, in their order.
 
-
-def run_batch(frames: Sequence[DecodedFrame], count: Callable[[str, int], None]) -> list[Values]:
-    """The frames' values, in their order. count: told of every head that ran and for how many frames."""
+    count: is told of every head that ran, and for how many frames.
+    """
     made: list[dict[str, NDArray[Any]]] = [{} for _ in frames]
-    # All frames are of one bundle; the newest view of it knows the most heads.
     for group in dict.fromkeys(name for frame in frames for name in frame.latents):
         members = [index for index, frame in enumerate(frames) if group in frame.latents]
         _run_group(group, [frames[index] for index in members], [made[index] for index in members], count)
@@ -149,16 +169,18 @@ def run_batch(frames: Sequence[DecodedFrame], count: Callable[[str, int], None])
 
 def _run_group(
     group: str,
-    frames: Sequence[DecodedFrame],
+    frames: Sequence[BatchInput],
     made: Sequence[dict[str, NDArray[Any]]],
     count: Callable[[str, int], None],
 ) -> None:
+    """Run one group's decoder for these frames and then the wanted heads, and put the values into `made`."""
     batch = LatentBatch.of([frame.latents[group] for frame in frames])
     wanting: dict[str, list[int]] = {}
     for index, frame in enumerate(frames):
         for task in frame.tasks:
             if frame.served.tasks[task].group == group:
                 wanting.setdefault(task, []).append(index)
+    # The decoder computes only those features that a wanted head takes; an overlay may take several.
     needed: dict[str, None] = {}
     for task, indices in wanting.items():
         overlay = frames[indices[0]].served.overlays.get(task)
@@ -166,6 +188,7 @@ def _run_group(
     served = frames[0].served
     features = served.decoder.features(group, batch, list(needed)) if needed else {}
     for task, indices in wanting.items():
+        # Copying the chosen frames costs time, so nothing is copied where all frames want the task.
         everyone = len(indices) == len(frames)
         inputs = features if everyone else {name: values[indices] for name, values in features.items()}
         overlay = frames[indices[0]].served.overlays.get(task)

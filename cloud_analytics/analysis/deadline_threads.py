@@ -1,8 +1,10 @@
-"""Blocking calls in threads, none of which is waited for longer than its deadline.
+"""Blocking calls in threads, each of which is waited for no longer than its deadline.
 
-    await threads.run(call, ...)  -->  its result, or CallHangs after the deadline: a fresh pool then takes the next calls
+    call --run, in a thread--> its result
+                           --> CallHangs after the deadline; a fresh pool of threads takes the next calls
 
-A thread in a library's code cannot be ended, so one that hangs is left behind with its pool. Law: it keeps nobody else waiting.
+A thread inside a library cannot be ended, so a call that hangs is left behind with its pool.
+Law: a call that hangs keeps no other call waiting.
 """
 
 from __future__ import annotations
@@ -18,25 +20,32 @@ Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
 
-class Threads:
-    """count: of threads. deadline_seconds: of a call. hung: told of each call that was given up."""
+class DeadlineThreads:
+    """A pool of threads with a deadline for each call.
 
-    def __init__(self, count: int, name: str, deadline_seconds: float, hung: Callable[[], None]) -> None:
+    count: the number of threads.
+    name: the name of the stage, for the threads and for error messages.
+    deadline_seconds: the longest that a call is waited for.
+    on_hang: is called for each call that was given up.
+    """
+
+    def __init__(self, count: int, name: str, deadline_seconds: float, on_hang: Callable[[], None]) -> None:
         self._count = count
         self._name = name
         self._deadline_seconds = deadline_seconds
-        self._hung = hung
+        self._on_hang = on_hang
         self._pool = ThreadPoolExecutor(count, name)
 
     async def run(self, call: Callable[Given, Made], *args: Given.args, **kwargs: Given.kwargs) -> Made:
-        """The call's result or error; raises CallHangs."""
+        """Return the call's result, or raise its error. Raises CallHangs after the deadline."""
         pool = self._pool
         work = asyncio.wrap_future(pool.submit(call, *args, **kwargs))
         done, _ = await asyncio.wait({work}, timeout=self._deadline_seconds)
         if done:
             return work.result()
         work.cancel()
-        self._hung()
+        self._on_hang()
+        # Several calls may hang in one pool; only the first of them replaces it.
         if pool is self._pool:
             self._pool = ThreadPoolExecutor(self._count, self._name)
             pool.shutdown(wait=False)
@@ -45,5 +54,5 @@ class Threads:
         )
 
     def shut_down(self) -> None:
-        """Waits for what is under way, but not for what hangs; blocks."""
+        """Wait for the calls that are under way, but not for those that hang. This blocks."""
         self._pool.shutdown(cancel_futures=True)

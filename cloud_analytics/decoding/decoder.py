@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.codec.bitstream import Substream, parse
+from shared.codec.bitstream import Bitstream, Substream, parse
 from shared.codec.latents import Latent, LatentBatch
 from shared.errors import CorruptBitstream, MissingGroup, UnknownName
 from shared.model.onnx_graphs import AnyArray, OpenBundle
@@ -28,7 +28,10 @@ class Decoder(OpenBundle):
 
         Raises a BitstreamError for bytes that are refused, MissingGroup for a wanted group that was not sent.
         """
-        bitstream = parse(data)
+        return self.latents_of(parse(data), groups)
+
+    def latents_of(self, bitstream: Bitstream, groups: Collection[str] | None = None) -> dict[str, Latent]:
+        """Return the latents of a bitstream that is parsed already; else as `latents`."""
         bitstream.require_bundle(self.bundle.digest)
         if bitstream.input_size is not None:
             raise CorruptBitstream("the frame has another input size than this bundle's graphs take")

@@ -1,11 +1,11 @@
-"""What was received, in one order for all: the ground that results are published and replayed from.
+"""The log of all received frames, in one order: results are published and replayed from it.
 
-    Arrival --append (what was there before is dropped)--> positions 1, 2, 3, ... --come--> the pipeline        --replay--> feeds
+    Arrival --append: what was there before is dropped--> positions 1, 2, 3, ... --next_batch--> the pipeline
+                                                                                --replay--> the feeds of subscribers
 
-`cloud_analytics.journal.local.frame_log` keeps it in this process's journal, `cloud_analytics.journal.jetstream` for many
-replicas in a stream.
-Laws: what `append` has returned for survives the death of this process; a frame (camera, sequence) is appended once for
-good; `come` gives every frame after the position where it began, once and in order.
+`local.frame_log` keeps it in this process's journal; `jetstream.stream_log` keeps it in a stream that replicas share.
+Laws: what `append` has returned for survives the death of this process. A frame (camera, sequence) is appended once for
+good. `next_batch` gives every frame after the position where it began, once and in order.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cloud_analytics.frames import Received
+from cloud_analytics.frames import LoggedFrame
 from shared.contract.packets import Packet
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """The packets of one uplink message. bundle_digest: 32 bytes."""
+    """The packets of one message of an edge. bundle_digest: the 32 bytes of the bundle that they were coded with."""
 
     packets: tuple[Packet, ...]
     bundle_digest: bytes
@@ -29,12 +29,15 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Appended:
-    """What was new, in order; the cameras of what was not, one entry each frame; and the last position of all.
+    """What became of some arrivals.
 
-    late: the cameras of frames that are lost, being older than the last one, which came by another edge.
+    frames: the new ones, in their order in the log.
+    duplicates: the camera of each frame that was there before.
+    late: the camera of each frame that is lost, because later ones of that camera had come by another edge.
+    head: the last position of all these frames, new or not.
     """
 
-    received: tuple[Received, ...]
+    frames: tuple[LoggedFrame, ...]
     duplicates: tuple[str, ...]
     late: tuple[str, ...]
     head: int
@@ -42,16 +45,20 @@ class Appended:
 
 @dataclass(frozen=True)
 class Replay:
-    """Frames in order, and how many before them are no longer kept. uncounted: some may be missing, and nobody can say how many."""
+    """Frames in their order.
 
-    received: tuple[Received, ...]
+    lost: how many frames before them are no longer kept.
+    uncounted: True where further ones may be missing, and nobody can say how many.
+    """
+
+    frames: tuple[LoggedFrame, ...]
     lost: int
     uncounted: bool = False
 
 
 @dataclass(frozen=True)
 class KnownCamera:
-    """What is remembered of a camera, also when its frames have gone. Times in microseconds since 1970."""
+    """What is remembered of a camera, also when its frames have gone. Times are in microseconds since 1970."""
 
     camera_id: str
     edge_id: str
@@ -61,8 +68,8 @@ class KnownCamera:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a log holds, and how many frames it has let go since it was last asked, by reason."""
+class Pruned:
+    """What a log holds after it was pruned, and how many frames it has let go since the last time, by reason."""
 
     bytes: int
     frames: int
@@ -70,36 +77,38 @@ class Kept:
 
 
 class FrameLog(Protocol):
-    """A log."""
+    """The frame log of one cloud, alone or with replicas."""
 
     @property
     def head(self) -> int:
-        """The last position that is known; 0 before the first."""
+        """The last position that this process knows; 0 before the first."""
 
     @property
     def cameras(self) -> Mapping[str, KnownCamera]:
         """All cameras that ever sent a frame, by name; replaced as a whole when it changes."""
 
     async def append(self, arrivals: Sequence[Arrival]) -> Appended:
-        """Keeps all that is new. Raises LogUnavailable."""
+        """Keep all that is new. Raises LogUnavailable."""
 
-    async def come(self) -> Sequence[Received]:
-        """Waits for what was appended next, by any replica. To be called by one task."""
+    async def next_batch(self) -> Sequence[LoggedFrame]:
+        """Wait for the frames that are appended next, by any replica. Only one task may call this."""
 
     async def replay(self, position: int, up_to: int, cameras: Sequence[str], limit: int) -> Replay:
-        """The first `limit` frames after `position`, up to and with `up_to`, of these cameras, or of all where none is named.
+        """Return the first frames after a position. Raises LogUnavailable.
 
-        Raises LogUnavailable.
+        up_to: the last position that counts.
+        cameras: the wanted cameras; none named means all.
+        limit: the most frames that are returned.
         """
 
     def cursor(self, position: int) -> str:
-        """A position as clients keep it; names this log too."""
+        """Return a position as clients keep it; it names this log too."""
 
     def position(self, cursor: str) -> int | None:
-        """The position of a cursor, None if it is of another log; raises BadRequest for what is no cursor."""
+        """Return the position of a cursor; None if it is of another log. Raises BadRequest for what is no cursor."""
 
-    async def reach(self, cursor: str) -> None:
-        """Makes sure that `position` knows what other replicas appended. Raises LogUnavailable."""
+    async def catch_up(self, cursor: str) -> None:
+        """Make sure that `position` knows what other replicas have appended. Raises LogUnavailable."""
 
-    async def keep(self) -> Kept:
-        """Drops what is beyond the bounds, and tells what is left. Raises LogUnavailable."""
+    async def prune(self) -> Pruned:
+        """Drop what is beyond the bounds, and return what is left. Raises LogUnavailable."""

@@ -1,7 +1,7 @@
-"""What is counted of each camera at the cloud: frames, what they cost on the wire, and how late their results are.
+"""What the cloud counts of each camera: its frames, their bytes on the wire, and the delay of their results.
 
-Law: every series here has the label `camera`, and only `CameraSeries` says which cameras have any: edges send any name, and the
-journal forgets none.
+Law: every series here has the label `camera`, and `CameraSeries` alone says which cameras have any. Edges may send any
+name, and the journal forgets none, so the number of series has to be bounded.
 """
 
 from __future__ import annotations
@@ -9,14 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from cloud_analytics.frames import Analysed, Received
+from cloud_analytics.frames import DecodedFrame, LoggedFrame
 from shared.contract.packets import MICROSECONDS
 from shared.telemetry.camera_series import LABEL, CameraSeries
 from shared.telemetry.metrics import LONG_SECONDS, Meters
 
 
-class CameraMetrics:
-    """most: cameras with series at the same time. quiet_seconds: after which one has left. clock: seconds since 1970."""
+class CloudCameraMetrics:
+    """The metrics of single cameras.
+
+    most: the most cameras that have series at the same time.
+    quiet_seconds: a camera that sends nothing for so long has left.
+    clock: returns the time in seconds since 1970.
+    """
 
     def __init__(self, meters: Meters, most: int, quiet_seconds: float, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -48,12 +53,12 @@ class CameraMetrics:
         meters.gauge("cameras", "Cameras that have series here").set_function(lambda: len(self._series))
 
     def forget_quiet(self) -> None:
-        """Removes the series of cameras that have left."""
+        """Remove the series of cameras that have left."""
         self._series.forget_quiet()
 
-    def received(self, received: Received) -> None:
-        """A new frame is in the journal."""
-        packet = received.packet
+    def received(self, frame: LoggedFrame) -> None:
+        """Count a new frame that is in the journal."""
+        packet = frame.packet
         camera_id = packet.camera_id
         self._series.saw(camera_id)
         self._received.labels(camera_id).inc()
@@ -62,29 +67,29 @@ class CameraMetrics:
         self._bitstream_bytes.labels(camera_id).inc(len(packet.bitstream))
 
     def duplicate(self, camera_id: str) -> None:
-        """A frame came that had come before."""
+        """Count a frame that had come before."""
         self._series.saw(camera_id)
         self._duplicate.labels(camera_id).inc()
 
     def late(self, camera_id: str) -> None:
-        """A frame is lost: later ones had come by another edge."""
+        """Count a frame that is lost, because later ones had come by another edge."""
         self._series.saw(camera_id)
         self._late.labels(camera_id).inc()
 
     def carried(self, wire_bytes: Mapping[str, float]) -> None:
-        """A message came. wire_bytes: of it, by camera."""
+        """Count a message that came. wire_bytes: its bytes, by camera."""
         for camera_id, size in wire_bytes.items():
             self._series.saw(camera_id)
             self._wire_bytes.labels(camera_id).inc(size)
 
-    def published(self, analysed: Analysed) -> None:
-        """A frame's results are on the bus, or why there are none."""
-        packet = analysed.received.packet
+    def published(self, decoded: DecodedFrame) -> None:
+        """Count a frame that is on the bus, with its results or with the reason why there are none."""
+        packet = decoded.frame.packet
         camera_id, pixels = packet.camera_id, packet.geometry.input_width * packet.geometry.input_height
         self._series.saw(camera_id)
-        if analysed.error:
+        if decoded.error:
             self._failed.labels(camera_id).inc()
-        for group in analysed.groups:
+        for group in decoded.groups:
             self._group_frames.labels(camera_id, group.group).inc()
             self._group_pixels.labels(camera_id, group.group).inc(pixels)
             self._coded_bytes.labels(camera_id, group.group).inc(group.bytes)
@@ -94,7 +99,7 @@ class CameraMetrics:
         self._camera_delay.labels(camera_id).observe(delay_seconds)
 
     def _begin(self, camera_id: str) -> None:
-        """At 0, so that the first of anything is seen as a rise."""
+        """Begin a camera's series at 0, so that the first frame is seen as a rise."""
         for one in (self._received, self._duplicate, self._late, self._failed, self._pixels, self._bitstream_bytes):
             one.labels(camera_id)
         self._wire_bytes.labels(camera_id)

@@ -1,8 +1,8 @@
-"""What the cloud service counts, for Prometheus; what it counts of single cameras is in `camera_metrics`.
+"""What the cloud service counts, for Prometheus; `cameras` has what it counts of single cameras.
 
-Law: labels are bounded: cameras by `CameraSeries`, and names from this code or the bundles; never a subscriber's id. Times are in
-seconds, sizes in bytes, and every frame that does not reach a subscriber is in one of the counters with its reason.
-docs/metrics.md lists all of them.
+Laws: labels are bounded. They are cameras, which `CameraSeries` bounds, and names from this code or from the bundles;
+never the id of a subscriber. Times are in seconds and sizes in bytes. Every frame that does not reach a subscriber is
+in one of the counters with its reason. docs/metrics.md lists all metrics.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
-from cloud_analytics.metrics.cameras import CameraMetrics
+from cloud_analytics.metrics.cameras import CloudCameraMetrics
 from shared.telemetry.metrics import FRAMES, SECONDS, Meters
 
 
 class CloudMetrics:
-    """One set of metrics in one registry. most_cameras, camera_series_seconds: as `CloudSettings` says."""
+    """One set of metrics in one registry.
+
+    most_cameras: the most cameras that have series at the same time.
+    camera_series_seconds: a camera that sends nothing for so long loses its series.
+    """
 
     def __init__(
         self, registry: CollectorRegistry, most_cameras: int = 10_000, camera_series_seconds: float = 86400.0
@@ -25,7 +29,7 @@ class CloudMetrics:
         meters = self.meters = Meters("taxon_cloud", registry)
         meters.about_the_process()
         counter, gauge, histogram = meters.counter, meters.gauge, meters.histogram
-        self.cameras = CameraMetrics(meters, most_cameras, camera_series_seconds)
+        self.cameras = CloudCameraMetrics(meters, most_cameras, camera_series_seconds)
         self._ready = gauge("ready", "1 while calls are taken")
         self.bundle_info = gauge("bundle_info", "1 for each bundle served", "name", "version", "digest")
         self.bundles_refused = counter("bundles_refused", "Bundles and heads that could not be loaded")
@@ -72,23 +76,23 @@ class CloudMetrics:
         self.replicas = gauge("replicas", "Replicas alive, this one included")
 
     def watch_ready(self, is_ready: Callable[[], bool]) -> None:
-        """Reads whether calls are taken when the metrics are read."""
+        """Ask whether calls are taken whenever the metrics are read."""
         self._ready.set_function(lambda: float(is_ready()))
 
     def watch_receive_queue(self, frames: Callable[[], int], limit_frames: int) -> None:
-        """Reads the queue between journal and bus when the metrics are read."""
+        """Ask for the queue between journal and bus whenever the metrics are read."""
         self._receive_queue.set_function(frames)
         self._receive_limit.set(limit_frames)
 
     def watch_batchers(self, frames: Callable[[], int]) -> None:
-        """Reads what waits for the networks when the metrics are read."""
+        """Ask for the frames that wait for the networks whenever the metrics are read."""
         self._batcher_queue.set_function(frames)
 
     def watch_recent(self, held_bytes: Callable[[], int], limit_bytes: int) -> None:
-        """Reads the memory of recent results when the metrics are read."""
+        """Ask for the memory of recent results whenever the metrics are read."""
         self._recent_bytes.set_function(held_bytes)
         self._recent_limit.set(limit_bytes)
 
     def watch_subscribers(self, frames: Callable[[], int]) -> None:
-        """Reads what waits for subscribers when the metrics are read."""
+        """Ask for the frames that wait for subscribers whenever the metrics are read."""
         self._subscriber_queues.set_function(frames)

@@ -21,7 +21,7 @@ from cloud_analytics.rendering.ranking import labels_for, ranked
 from cloud_analytics.rendering.resize import reduced
 from shared.contract.descriptions import TaskInfo
 from shared.contract.results import ClassesResult, Encoding, PictureResult, TensorResult
-from shared.contract.wishes import Wish
+from shared.contract.wishes import SubscriberWish
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Style:
     top_classes: int
 
     @classmethod
-    def of(cls, wish: Wish) -> Style:
+    def of(cls, wish: SubscriberWish) -> Style:
         """Return the style that a wish asks for."""
         return cls(wish.encoding, wish.longest_side_pixels, wish.top_classes)
 

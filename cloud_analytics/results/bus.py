@@ -1,11 +1,12 @@
 """The bus that carries results to the subscribers of this process: live queues in memory, replays from the frame log.
 
+    DecodedFrame --publish--> ResultCache, and a bounded queue of each live Feed
+    Feed that is behind --replay from the log--> caught up --> live
+
 The log is this process's own journal, or a stream that all replicas append to.
-
-    publish --> a bounded queue for each live Feed        Feed behind --frames.replay--> caught up --in one tick--> live
-
-Laws: a feed gives each frame after its cursor once and in order, or counts it as lost; a feed that is too slow loses its
-own oldest frames and slows nobody. Queues hold bitstreams; the numbers are in `ResultCache`.
+Laws: a feed gives each frame after its cursor once and in order, or counts it as lost. A feed that is too slow loses
+its own oldest frames and slows nobody. Queues hold bitstreams; the numbers are in `ResultCache`. What `publish` has
+returned for can be replayed for as long as the log keeps it.
 """
 
 from __future__ import annotations
@@ -14,28 +15,30 @@ import asyncio
 import time
 from collections import deque
 
-from cloud_analytics.frames import Analysed, Lost, Received
+from cloud_analytics.frames import DecodedFrame, FrameResult, LoggedFrame, Lost
 from cloud_analytics.journal.frame_log import FrameLog
 from cloud_analytics.metrics.service import CloudMetrics
+from cloud_analytics.rendering.render import Style
 from cloud_analytics.results.cache import ResultCache
+from shared.contract.wishes import SubscriberWish
 from shared.errors import LogUnavailable
 
 REPLAY_FRAMES = 64
-"""Read from the log at once."""
+"""The frames that are read from the log at once."""
 LOG_AWAY_SECONDS = 0.5
 """How long to wait before a log that could not be read is asked again."""
 
 
 class ResultBus:
-    """queue_frames: of one live feed."""
+    """The bus of one cloud process. queue_frames: the most frames that wait for one live feed."""
 
-    def __init__(self, frames: FrameLog, recent: ResultCache, queue_frames: int, metrics: CloudMetrics) -> None:
+    def __init__(self, frames: FrameLog, cache: ResultCache, queue_frames: int, metrics: CloudMetrics) -> None:
         self.frames = frames
-        self._recent = recent
+        self._cache = cache
         self.queue_frames = queue_frames
         self.metrics = metrics
         self.live: dict[Feed, None] = {}
-        # What was in the log before counts as published: it is replayed for who asks.
+        # What was in the log before counts as published: it is replayed for whoever asks.
         self._published = frames.head
         metrics.watch_subscribers(lambda: sum(feed.waiting_frames for feed in self.live))
 
@@ -44,13 +47,13 @@ class ResultBus:
         """The position of the last frame that was published."""
         return self._published
 
-    async def publish(self, analysed: Analysed) -> None:
+    def publish(self, decoded: DecodedFrame) -> None:
         """Give the next frame, in the log's order, to all live feeds. This never waits for a subscriber."""
-        self._recent.put(analysed)
-        self._published = analysed.received.position
+        self._cache.put(decoded)
+        self._published = decoded.frame.position
         self.metrics.results_published.inc()
         for feed in self.live:
-            feed.offer(analysed.received)
+            feed.offer(decoded.frame)
 
     def open(self, cursor: str, cameras: tuple[str, ...]) -> Feed:
         """Return a feed of what comes after the cursor, or from now on if it is empty. Raises BadRequest for no cursor."""
@@ -60,33 +63,45 @@ class ResultBus:
         # Of a cursor of another log only this is certain: all that this log holds came later.
         return Feed(self, position or 0, cameras, foreign=position is None)
 
-    async def reach(self, cursor: str) -> None:
+    async def catch_up(self, cursor: str) -> None:
         """Catch up with the log as far as the cursor, which may be of a frame that only another replica knows yet.
 
         This is to be awaited before `open`. Raises LogUnavailable.
         """
         if cursor:
-            await self.frames.reach(cursor)
+            await self.frames.catch_up(cursor)
 
-    def cursor_of(self, received: Received) -> str:
-        """Return the cursor of a frame."""
-        return self.frames.cursor(received.position)
+    async def result(self, frame: LoggedFrame, wish: SubscriberWish) -> FrameResult:
+        """Return the frame as the wish asks for it; what is missing is computed and rendered."""
+        decoded, outputs = await self._cache.outputs(frame, wish.tasks, Style.of(wish))
+        return FrameResult(
+            frame.packet,
+            frame.received_time_us,
+            frame.bundle_digest,
+            decoded.groups,
+            outputs,
+            self.frames.cursor(frame.position),
+            decoded.error,
+        )
 
 
 class Feed:
-    """Behind until its position is the bus's, then live. foreign: its client's cursor is of another log."""
+    """One subscriber's frames: behind until its position is the bus's, then live.
+
+    foreign: True where the client's cursor is of another log, so that nobody knows how many frames it has missed.
+    """
 
     def __init__(self, bus: ResultBus, position: int, cameras: tuple[str, ...], foreign: bool) -> None:
         self._bus = bus
         self._position = position
         self._cameras = frozenset(cameras)
-        self._queue: deque[Received] = deque()
+        self._queue: deque[LoggedFrame] = deque()
         self._lost: deque[int] = deque([0] if foreign else [])
         self._live = False
         self._error: Exception | None = None
         self._something = asyncio.Event()
         if not foreign:
-            self._join_if_level()
+            self._go_live_if_level()
 
     @property
     def cursor(self) -> str:
@@ -95,31 +110,32 @@ class Feed:
 
     @property
     def waiting_frames(self) -> int:
-        """How many it holds for its subscriber."""
+        """The number of frames that wait for the subscriber."""
         return len(self._queue)
 
-    def offer(self, received: Received) -> None:
-        """From the bus: one more live frame."""
-        if received.position <= self._position:
-            # Its client had this one from another replica, which was ahead of this one.
+    def offer(self, frame: LoggedFrame) -> None:
+        """Queue one more live frame; the bus calls this."""
+        if frame.position <= self._position:
+            # The client had this one from another replica, which was ahead of this one.
             return
-        if self._cameras and received.packet.camera_id not in self._cameras:
+        if self._cameras and frame.camera_id not in self._cameras:
             return
         if len(self._queue) >= self._bus.queue_frames:
             self._queue.popleft()
             self._lose(1, "slow_subscriber")
-        self._queue.append(received)
+        self._queue.append(frame)
         self._something.set()
 
-    def take(self) -> Received | Lost | None:
+    def take(self) -> LoggedFrame | Lost | None:
         """Return what comes next; None if that is not there yet."""
         if self._lost:
             return Lost(self._lost.popleft())
         while self._queue:
-            received = self._queue.popleft()
-            self._position = received.position
-            if not self._cameras or received.packet.camera_id in self._cameras:
-                return received
+            frame = self._queue.popleft()
+            self._position = frame.position
+            # The wish may have changed since the frame was queued.
+            if not self._cameras or frame.camera_id in self._cameras:
+                return frame
         return None
 
     async def wait(self) -> None:
@@ -130,7 +146,7 @@ class Feed:
             if self._live:
                 self._something.clear()
                 await self._something.wait()
-            elif not self._join_if_level():
+            elif not self._go_live_if_level():
                 await self._read_on()
 
     def choose(self, cameras: tuple[str, ...]) -> None:
@@ -149,8 +165,8 @@ class Feed:
             self._lost.clear()
         self._something.set()
 
-    def _join_if_level(self) -> bool:
-        """Goes live where nothing is left to replay. Nothing is awaited in between, so no frame falls into a gap."""
+    def _go_live_if_level(self) -> bool:
+        """Go live where nothing is left to replay. Nothing is awaited in between, so no frame falls into a gap."""
         if self._position < self._bus.published or self._error is not None:
             return False
         self._live = True
@@ -158,7 +174,7 @@ class Feed:
         return True
 
     async def _read_on(self) -> None:
-        """The next frames from the log."""
+        """Queue the next frames of the log."""
         began, up_to, after, cameras = time.monotonic(), self._bus.published, self._position, self._cameras
         try:
             replay = await self._bus.frames.replay(after, up_to, sorted(cameras), REPLAY_FRAMES)
@@ -168,14 +184,14 @@ class Feed:
             return
         self._bus.metrics.stage_seconds.labels("replay").observe(time.monotonic() - began)
         if self._error is not None or cameras != self._cameras:
-            # The wish changed meanwhile: what was read is not what is wanted; nothing was taken, so it is read again.
+            # The wish changed meanwhile, so what was read is not what is wanted. Nothing was taken: it is read again.
             return
         if replay.uncounted:
             self._lost.append(0)
         if replay.lost:
             self._lose(replay.lost, "journal_bound")
-        self._queue.extend(replay.received)
-        if not replay.received:
+        self._queue.extend(replay.frames)
+        if not replay.frames:
             self._position = up_to
 
     def _lose(self, frames: int, reason: str) -> None:

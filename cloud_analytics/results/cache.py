@@ -1,9 +1,10 @@
-"""The last frames' results in memory: each number computed once and each output rendered once, for all subscribers.
+"""The last frames' results in memory, for all subscribers: each value computed once, each output rendered once.
 
-    Received, tasks --values, computed where missing--> Analysed        Analysed, Style --outputs, rendered where missing--> outputs
+    LoggedFrame, tasks --decoded: missing values are computed--> DecodedFrame
+    LoggedFrame, tasks, style --outputs: missing outputs are rendered--> outputs
 
-Queues and replays carry bitstreams (a hundred bytes); the megabytes are here alone. Law: memory stays within
-`most_bytes` and what is being worked on; what has gone is computed again when someone asks.
+Queues and replays carry bitstreams of some hundred bytes; the megabytes are here alone.
+Laws: memory stays within `most_bytes` and what is being worked on. What has gone is computed again when someone asks.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from cloud_analytics.analysis.analysis import Analysis
 from cloud_analytics.analysis.catalogue import Catalogue
-from cloud_analytics.frames import Analysed, Received, TaskOutput
+from cloud_analytics.frames import DecodedFrame, LoggedFrame, TaskOutput
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.rendering.render import Style, rendered
 from shared.contract.descriptions import TaskInfo
@@ -28,117 +29,127 @@ from shared.contract.results import PictureResult, TensorResult
 from shared.telemetry.logs import logger
 
 _FRAME_BYTES = 2_000
-"""About what a frame without results takes."""
+"""About the memory that a frame without results takes."""
+_CLASS_BYTES = 100
+"""About the memory that one class of a class result takes."""
 
 Made = TypeVar("Made")
 log = logger("cloud.results")
 
 
 @dataclass(eq=False)
-class _Entry:
-    """A frame's share of the cache. A future is the work that makes the value; who comes later waits for it."""
+class _CachedFrame:
+    """A frame and its share of the cache. A future is the work that makes a value; whoever comes later waits for it."""
 
-    analysed: Analysed
+    decoded: DecodedFrame
     bytes: int = _FRAME_BYTES
-    computing: dict[str, asyncio.Future[Analysed]] = field(default_factory=dict)
+    computing: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     outputs: dict[tuple[str, Style], asyncio.Future[TaskOutput | None]] = field(default_factory=dict)
 
 
 class ResultCache:
-    """executor: where outputs are rendered."""
+    """The cache of one cloud process.
+
+    rendering: the threads in which outputs are rendered.
+    most_bytes: the most memory that results may take.
+    """
 
     def __init__(
-        self, analysis: Analysis, catalogue: Catalogue, executor: Executor, most_bytes: int, metrics: CloudMetrics
+        self, analysis: Analysis, catalogue: Catalogue, rendering: Executor, most_bytes: int, metrics: CloudMetrics
     ) -> None:
         self._analysis = analysis
         self._catalogue = catalogue
-        self._executor = executor
+        self._rendering = rendering
         self._most_bytes = most_bytes
         self._metrics = metrics
-        self._entries: OrderedDict[int, _Entry] = OrderedDict()
+        self._frames: OrderedDict[int, _CachedFrame] = OrderedDict()
         self._bytes = 0
         metrics.watch_recent(lambda: self._bytes, most_bytes)
 
     @property
     def bytes(self) -> int:
-        """What is held, about."""
+        """About the memory that is held, in bytes."""
         return self._bytes
 
-    def put(self, analysed: Analysed) -> None:
-        """A frame that was just analysed."""
-        entry = self._entry(analysed.received, analysed)
-        entry.analysed = analysed
-        self._grow(entry, sum(array.nbytes for array in analysed.values.values()))
+    def put(self, decoded: DecodedFrame) -> None:
+        """Take a frame that has just been analysed."""
+        cached = self._cached(decoded.frame, decoded)
+        cached.decoded = decoded
+        self._grow(cached, _values_bytes(decoded))
 
-    async def analysed(self, received: Received, tasks: Collection[str]) -> Analysed:
-        """The frame with at least those of the tasks that it can give."""
-        entry = self._entry(received, None)
-        missing = [task for task in self._analysis.given(entry.analysed, tasks) if task not in entry.analysed.values]
+    async def decoded(self, frame: LoggedFrame, tasks: Collection[str]) -> DecodedFrame:
+        """Return the frame with at least the values of those of the tasks that it can give."""
+        cached = self._cached(frame, None)
+        missing = [task for task in self._analysis.given(cached.decoded, tasks) if task not in cached.decoded.values]
         if not missing:
-            return entry.analysed
-        fresh = [task for task in missing if task not in entry.computing]
+            return cached.decoded
+        fresh = [task for task in missing if task not in cached.computing]
         if fresh:
-            future = _started(self._computed(entry, fresh))
-            entry.computing |= dict.fromkeys(fresh, future)
-        await asyncio.gather(*(asyncio.shield(entry.computing[task]) for task in missing))
-        return entry.analysed
+            cached.computing |= dict.fromkeys(fresh, _started(self._compute(cached, fresh)))
+        # The work is shared: a subscriber that goes must not cancel it for the others.
+        await asyncio.gather(*(asyncio.shield(cached.computing[task]) for task in missing))
+        return cached.decoded
 
     async def outputs(
-        self, received: Received, tasks: Collection[str], style: Style
-    ) -> tuple[Analysed, tuple[TaskOutput, ...]]:
-        """The frame, and the outputs of those of the tasks that it can give, in their order."""
-        analysed = await self.analysed(received, tasks)
-        entry = self._entry(received, analysed)
-        served = self._catalogue.served.get(received.bundle_digest)
+        self, frame: LoggedFrame, tasks: Collection[str], style: Style
+    ) -> tuple[DecodedFrame, tuple[TaskOutput, ...]]:
+        """Return the frame, and the outputs of those of the tasks that it can give, in the order of `tasks`."""
+        decoded = await self.decoded(frame, tasks)
+        cached = self._cached(frame, decoded)
+        served = self._catalogue.served.get(frame.bundle_digest)
         futures = []
         for task in tasks:
-            if served is None or task not in analysed.values or task not in served.tasks:
+            if served is None or task not in decoded.values or task not in served.tasks:
                 continue
-            if (task, style) not in entry.outputs:
-                work = self._rendered(entry, served.tasks[task], analysed.values[task], style)
-                entry.outputs[task, style] = _started(work)
-            futures.append(asyncio.shield(entry.outputs[task, style]))
+            if (task, style) not in cached.outputs:
+                work = self._rendered(cached, served.tasks[task], decoded.values[task], style)
+                cached.outputs[task, style] = _started(work)
+            futures.append(asyncio.shield(cached.outputs[task, style]))
         made = await asyncio.gather(*futures)
-        return analysed, tuple(output for output in made if output is not None)
+        return decoded, tuple(output for output in made if output is not None)
 
-    def _entry(self, received: Received, analysed: Analysed | None) -> _Entry:
-        entry = self._entries.get(received.position)
-        if entry is None:
-            entry = _Entry(self._analysis.framed(received) if analysed is None else analysed)
-            self._entries[received.position] = entry
-            self._bytes += entry.bytes
-        self._entries.move_to_end(received.position)
-        return entry
+    def _cached(self, frame: LoggedFrame, decoded: DecodedFrame | None) -> _CachedFrame:
+        cached = self._frames.get(frame.position)
+        if cached is None:
+            cached = _CachedFrame(self._analysis.framed(frame) if decoded is None else decoded)
+            self._frames[frame.position] = cached
+            self._bytes += cached.bytes
+        self._frames.move_to_end(frame.position)
+        return cached
 
-    async def _computed(self, entry: _Entry, tasks: Collection[str]) -> Analysed:
+    async def _compute(self, cached: _CachedFrame, tasks: Collection[str]) -> None:
         self._metrics.results_computed_again.inc()
-        made = await self._analysis.compute(entry.analysed.received, tasks)
-        values: dict[str, NDArray[Any]] = {**entry.analysed.values, **made.values}
-        entry.analysed = replace(entry.analysed, values=values, error=entry.analysed.error or made.error)
+        made = await self._analysis.compute(cached.decoded, tasks)
+        # Other tasks may have been added while this one was computed.
+        known = cached.decoded
+        cached.decoded = replace(known, values={**known.values, **made.values}, error=known.error or made.error)
         for task in tasks:
-            entry.computing.pop(task, None)
-        self._grow(entry, sum(array.nbytes for array in made.values.values()))
-        return entry.analysed
+            cached.computing.pop(task, None)
+        self._grow(cached, _values_bytes(made))
 
-    async def _rendered(self, entry: _Entry, task: TaskInfo, values: NDArray[Any], style: Style) -> TaskOutput | None:
+    async def _rendered(
+        self, cached: _CachedFrame, task: TaskInfo, values: NDArray[Any], style: Style
+    ) -> TaskOutput | None:
         began = time.monotonic()
         try:
-            made = await asyncio.get_running_loop().run_in_executor(self._executor, rendered, task, values, style)
+            made = await asyncio.get_running_loop().run_in_executor(self._rendering, rendered, task, values, style)
         except Exception:
             # An overlay's numbers may be anything; its subscribers lose this output, not their stream.
-            packet = entry.analysed.received.packet
+            packet = cached.decoded.frame.packet
             log.exception("no output", task=task.name, camera=packet.camera_id, sequence=packet.sequence)
             return None
         self._metrics.stage_seconds.labels("render").observe(time.monotonic() - began)
-        self._grow(entry, _output_bytes(made, values))
+        self._grow(cached, _output_bytes(made, values))
         return made
 
-    def _grow(self, entry: _Entry, count: int) -> None:
-        entry.bytes += count
-        if self._entries.get(entry.analysed.received.position) is entry:
+    def _grow(self, cached: _CachedFrame, count: int) -> None:
+        cached.bytes += count
+        frame = cached.decoded.frame
+        # A frame that has been dropped while it was worked on is not counted again.
+        if self._frames.get(frame.position) is cached:
             self._bytes += count
-        while self._bytes > self._most_bytes and len(self._entries) > 1:
-            _, oldest = self._entries.popitem(last=False)
+        while self._bytes > self._most_bytes and len(self._frames) > 1:
+            _, oldest = self._frames.popitem(last=False)
             self._bytes -= oldest.bytes
 
 
@@ -146,9 +157,14 @@ def _started(work: Coroutine[Any, Any, Made]) -> asyncio.Future[Made]:
     return asyncio.create_task(work, name="result")
 
 
+def _values_bytes(decoded: DecodedFrame) -> int:
+    return sum(array.nbytes for array in decoded.values.values())
+
+
 def _output_bytes(output: TaskOutput, values: NDArray[Any]) -> int:
     if isinstance(output, PictureResult):
         return len(output.png)
     if isinstance(output, TensorResult):
+        # A tensor of the network's own size is the cached array itself.
         return 0 if output.values is values else output.values.nbytes
-    return 100 * len(output.classes)
+    return _CLASS_BYTES * len(output.classes)

@@ -1,13 +1,13 @@
-"""Outputs as taxon.v1 messages.
+"""Results as taxon.v1 messages.
 
-    FrameOutput --frame_message--> FrameResult
+    FrameResult --frame_message--> the message of the same name
 
 Law: numbers travel little-endian, whatever this machine's order.
 """
 
 from __future__ import annotations
 
-from cloud_analytics.frames import FrameOutput, TaskOutput
+from cloud_analytics.frames import FrameResult, TaskOutput
 from shared.contract.results import ClassesResult, TensorResult
 from shared.contract.timestamps import timestamp
 from shared.contract.trace_context import traceparent
@@ -15,23 +15,23 @@ from shared.contract.uplink_stream import geometry_message
 from shared.wire import results_pb2
 
 
-def frame_message(output: FrameOutput) -> results_pb2.FrameResult:
-    """A frame as one subscriber gets it."""
-    packet = output.packet
+def frame_message(result: FrameResult) -> results_pb2.FrameResult:
+    """Return a frame as it travels to one subscriber."""
+    packet = result.packet
     return results_pb2.FrameResult(
         camera_id=packet.camera_id,
         sequence=packet.sequence,
         capture_time=timestamp(packet.capture_time_us),
-        received_time=timestamp(output.received_time_us),
+        received_time=timestamp(result.received_time_us),
         coded_bytes=len(packet.bitstream),
         geometry=geometry_message(packet.geometry),
-        results=[_task_message(one) for one in output.outputs],
-        cursor=output.cursor,
+        results=[_task_message(one) for one in result.outputs],
+        cursor=result.cursor,
         traceparent=traceparent(packet.trace_context),
-        bundle_digest=output.bundle_digest,
-        error=output.error,
+        bundle_digest=result.bundle_digest,
+        error=result.error,
         groups=[
-            results_pb2.GroupBytes(group=group.group, rate=group.rate, bytes=group.bytes) for group in output.groups
+            results_pb2.GroupBytes(group=group.group, rate=group.rate, bytes=group.bytes) for group in result.groups
         ],
     )
 

@@ -1,9 +1,10 @@
 """taxon.v1.ResultsService: analytics clients subscribe, and ask what there is.
 
-    Subscribe: requests --wish--> Subscription --FrameOutput | Lost--> responses
+    requests --wish--> Subscription --FrameResult or Lost--> responses
 
-Laws: half-closing ends the wish at once, and so does a token that is taken back; whatever else ends the call counts as a broken
-connection, after which the wish is held for as long as it asked. A subscription's id is its token's while it is connected.
+Laws: half-closing ends the wish at once, and so does a token that is taken back. Whatever else ends the call counts as a
+broken connection, after which the wish is held for as long as it asked. A subscription's id belongs to its token while
+it is connected.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 
 import grpc
 
-from cloud_analytics.frames import FrameOutput, Lost
+from cloud_analytics.frames import FrameResult, Lost
 from cloud_analytics.readiness import Readiness
 from cloud_analytics.subscribers.messages import frame_message
 from cloud_analytics.subscribers.subscription import Subscription
@@ -34,7 +35,7 @@ NAME = results_pb2.DESCRIPTOR.services_by_name["ResultsService"].full_name
 FIRST_REQUEST_SECONDS = 10.0
 REFUSALS_TOLD_SECONDS = 60.0
 BREAK_SHOWS_SECONDS = 0.2
-"""How long after the end of the requests a broken connection has shown itself."""
+"""So long after the end of the requests a broken connection has shown itself."""
 
 Context = grpc.aio.ServicerContext[results_pb2.SubscribeRequest, results_pb2.SubscribeResponse]
 ListContext = grpc.aio.ServicerContext[results_pb2.ListCamerasRequest, results_pb2.ListCamerasResponse]
@@ -42,42 +43,45 @@ DescribeContext = grpc.aio.ServicerContext[results_pb2.DescribeBundlesRequest, r
 
 
 class ResultsService:
-    """See the proto. largest_message_bytes: a frame whose outputs have more ends its subscription with the reason.
+    """The service of proto/taxon/v1/results.proto.
 
+    largest_message_bytes: a frame whose outputs have more ends its subscription with the reason.
     access: None lets everybody in.
     """
 
     def __init__(
-        self, subscriptions: Subscriptions, gate: Readiness, largest_message_bytes: int, access: Access | None = None
+        self,
+        subscriptions: Subscriptions,
+        readiness: Readiness,
+        largest_message_bytes: int,
+        access: Access | None = None,
     ) -> None:
         self._access = access or Access()
         self._subscriptions = subscriptions
-        self._gate = gate
-        self._largest = largest_message_bytes
-        self._places = IdOwners("subscription")
+        self._readiness = readiness
+        self._largest_bytes = largest_message_bytes
+        self._id_owners = IdOwners("subscription")
         self._throttles: dict[type[TaxonError], Throttle] = {}
 
     async def Subscribe(self, request_iterator: AsyncIterator[results_pb2.SubscribeRequest], context: Context) -> None:
-        """One subscriber, until it or this service ends it."""
+        """Serve one subscriber until it or this service ends the stream."""
         try:
-            self._gate.check()
+            self._readiness.check()
             caller = caller_of_call(self._access, context, "Subscribe")
             caller.require(Action.SUBSCRIBE)
             first = await self._first(context)
             if first is not None:
                 wish = wish_of(first)
-                with self._places.held(wish.subscription_id, caller):
-                    await self._serve(await self._subscribed(wish, caller), context, caller)
+                with self._id_owners.held(wish.subscription_id, caller):
+                    with _only_permitted(wish, caller):
+                        subscription = await self._subscriptions.subscribe(wish)
+                    await self._serve(subscription, context, caller)
         except TaxonError as error:
             self._tell(context.peer(), error)
-            await self._gate.refuse(context, error)
-
-    async def _subscribed(self, wish: SubscriberWish, caller: Caller) -> Subscription:
-        with _only_what_it_may(wish, caller):
-            return await self._subscriptions.subscribe(wish)
+            await self._readiness.refuse(context, error)
 
     def _tell(self, peer: str, error: TaxonError) -> None:
-        """A line now and then for each kind of refusal: clients that wait for a camera ask every few seconds."""
+        """Log each kind of refusal now and then: clients that wait for a camera ask every few seconds."""
         throttle = self._throttles.setdefault(type(error), Throttle(REFUSALS_TOLD_SECONDS))
         if throttle.due():
             log.info("subscriber refused", peer=peer, reason=str(error), times=throttle.times)
@@ -85,25 +89,25 @@ class ResultsService:
     async def ListCameras(
         self, request: results_pb2.ListCamerasRequest, context: ListContext
     ) -> results_pb2.ListCamerasResponse:
-        """Every camera that ever sent a frame."""
+        """Return every camera that the caller may see."""
         try:
-            self._gate.check()
+            self._readiness.check()
             caller = caller_of_call(self._access, context, "ListCameras")
             caller.require(Action.SUBSCRIBE)
         except TaxonError as error:
-            await self._gate.refuse(context, error)
+            await self._readiness.refuse(context, error)
         cameras = (one for one in self._subscriptions.cameras() if caller.may(Action.SUBSCRIBE, one.camera_id))
         return results_pb2.ListCamerasResponse(cameras=map(camera_message, cameras))
 
     async def DescribeBundles(
         self, request: results_pb2.DescribeBundlesRequest, context: DescribeContext
     ) -> results_pb2.DescribeBundlesResponse:
-        """What can be asked for."""
+        """Return the bundles that are served, and their tasks."""
         try:
-            self._gate.check()
+            self._readiness.check()
             caller_of_call(self._access, context, "DescribeBundles").require(Action.SUBSCRIBE)
         except TaxonError as error:
-            await self._gate.refuse(context, error)
+            await self._readiness.refuse(context, error)
         return results_pb2.DescribeBundlesResponse(bundles=map(bundle_message, self._subscriptions.describe()))
 
     async def _first(self, context: Context) -> results_pb2.SubscribeRequest | None:
@@ -113,6 +117,7 @@ class ResultsService:
             raise BadRequest(f"no request came within {FIRST_REQUEST_SECONDS:g} s") from error
 
     async def _serve(self, subscription: Subscription, context: Context, caller: Caller) -> None:
+        # Whatever ends the call by surprise, a cancellation too, counts as a broken connection.
         hold = True
         tasks: list[asyncio.Task[None]] = []
         try:
@@ -138,12 +143,13 @@ class ResultsService:
             await subscription.close(hold=hold)
 
     async def _read(self, subscription: Subscription, context: Context, caller: Caller) -> None:
-        """Ends when the client half-closes."""
+        """Take new wishes until the client half-closes."""
         while (request := await self._next(context)) is not None:
             wish = wish_of(request)
-            with _only_what_it_may(wish, caller):
+            with _only_permitted(wish, caller):
                 await subscription.change(wish)
-        # The requests of a connection that breaks end like those of one that is half-closed; only then gRPC cancels the call.
+        # The requests of a connection that breaks end like those of one that is half-closed; only later does gRPC
+        # cancel the call.
         await asyncio.sleep(BREAK_SHOWS_SECONDS)
 
     async def _next(self, context: Context) -> results_pb2.SubscribeRequest | None:
@@ -153,23 +159,23 @@ class ResultsService:
     async def _write(self, subscription: Subscription, context: Context, caller: Caller) -> None:
         while True:
             item = await subscription.next()
-            if isinstance(item, FrameOutput):
-                # Again with every frame: the token may have been taken back meanwhile.
+            if isinstance(item, FrameResult):
+                # Asked again with every frame: the token may have been taken back meanwhile.
                 caller.require(Action.SUBSCRIBE, item.packet.camera_id)
             await context.write(self._message(item))
 
-    def _message(self, item: FrameOutput | Lost) -> results_pb2.SubscribeResponse:
+    def _message(self, item: FrameResult | Lost) -> results_pb2.SubscribeResponse:
         if isinstance(item, Lost):
             return results_pb2.SubscribeResponse(lost=results_pb2.ResultsLost(frames=item.frames))
         response = results_pb2.SubscribeResponse(result=frame_message(item))
-        if (size := response.ByteSize()) > self._largest:
-            raise TooLarge("a result (ask for a smaller longest_side_pixels, or for PNG)", size, self._largest)
+        if (size := response.ByteSize()) > self._largest_bytes:
+            raise TooLarge("a result (ask for a smaller longest_side_pixels, or for PNG)", size, self._largest_bytes)
         return response
 
 
 @contextmanager
-def _only_what_it_may(wish: SubscriberWish, caller: Caller) -> Iterator[None]:
-    """Around the taking of a wish: raises NotAllowed for cameras that the token does not name, and lists no others."""
+def _only_permitted(wish: SubscriberWish, caller: Caller) -> Iterator[None]:
+    """Raise NotAllowed for cameras that the token does not name, and let no error within list any others."""
     _require(wish, caller)
     try:
         yield

@@ -1,8 +1,9 @@
 """All subscribers of this cloud: who may subscribe to what, and what there is.
 
-    SubscriberWish --checked--> a Feed of the bus, a wish among `Wishes` --> Subscription
+    Wish --checked--> a Feed of the bus, and a wish among `Wishes` --> Subscription
 
-The gRPC service and the wall both use exactly this. Law: an id has one subscription; who comes back takes its place.
+The gRPC service and the wall both use exactly this.
+Law: an id has one subscription; a subscriber that comes back takes its own place.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import asyncio
 
 from cloud_analytics.analysis.catalogue import Catalogue
-from cloud_analytics.journal.frame_log import FrameLog
-from cloud_analytics.subscribers.subscription import Outlets, Subscription
+from cloud_analytics.results.bus import ResultBus
+from cloud_analytics.subscribers.subscription import Subscription
 from cloud_analytics.uplink.edges import Uplinks
+from cloud_analytics.wishes import Wishes
 from shared.contract.descriptions import BundleInfo, CameraInfo
 from shared.contract.packets import checked_name
 from shared.contract.wishes import SubscriberWish
@@ -22,49 +24,45 @@ MOST_HOLD_SECONDS = 300.0
 MOST_SIDE_PIXELS = 65536
 MOST_TOP_CLASSES = 100_000
 MOST_NAMED = 50
-"""Cameras that a refusal lists."""
+"""The most cameras that a refusal lists."""
 MOST_NAMES = 10_000
-"""Cameras, or tasks, of one wish."""
+"""The most cameras of one wish, and the most tasks."""
 
 
 class Subscriptions:
-    """most: subscribers at once."""
+    """The subscriptions of one cloud process. most: the most subscribers at once."""
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        frames: FrameLog,
-        uplinks: Uplinks,
-        outlets: Outlets,
-        most: int,
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, uplinks: Uplinks, bus: ResultBus, wishes: Wishes, most: int) -> None:
         self._catalogue = catalogue
-        self._frames = frames
         self._uplinks = uplinks
-        self._wishes = outlets.wishes
-        self._outlets = outlets
+        self._bus = bus
+        self._frames = bus.frames
+        self._wishes = wishes
         self._most = most
         self._open: dict[str, Subscription] = {}
-        self._draining = False
+        self._is_draining = False
         self._empty = asyncio.Event()
         self._empty.set()
 
     async def subscribe(self, wish: SubscriberWish) -> Subscription:
-        """Begins from now, or after the wish's cursor. Raises UnknownCamera, UnknownName, BadName, BadRequest, Busy, BusAway, Draining."""
+        """Begin from now, or after the wish's cursor.
+
+        Raises UnknownCamera, UnknownName, BadName, BadRequest, Busy, BusAway or Draining.
+        """
         try:
-            await self._outlets.bus.reach(wish.cursor)
+            await self._bus.catch_up(wish.cursor)
         except LogUnavailable as error:
             raise BusAway from error
-        if self._draining:
+        if self._is_draining:
             raise Draining
         self._check(wish)
         older = self._open.get(wish.subscription_id)
         if older is None and len(self._open) >= self._most:
             raise Busy(f"{self._most} subscribers are connected; no more are taken")
-        feed = self._outlets.bus.open(wish.cursor, wish.cameras)
+        feed = self._bus.open(wish.cursor, wish.cameras)
         if older is not None:
             older.end(Superseded(wish.subscription_id), drop=True)
-        subscription = Subscription(wish, feed, self._outlets, self._change, self._close)
+        subscription = Subscription(wish, feed, self._bus, self._wishes, self._change, self._close)
         self._open[wish.subscription_id] = subscription
         self._empty.clear()
         self._wishes.put(wish)
@@ -77,9 +75,12 @@ class Subscriptions:
         return subscription
 
     def cameras(self) -> tuple[CameraInfo, ...]:
-        """Every camera that ever sent a frame or that a connected edge has, by name; the numbers are 0 before a first frame."""
-        senders, journalled = self._uplinks.senders, self._frames.cameras
-        return tuple(self._camera(name, senders.get(name)) for name in sorted(journalled.keys() | senders.keys()))
+        """Return every camera that ever sent a frame or that a connected edge has, by name.
+
+        The numbers of a camera that has sent no frame are 0.
+        """
+        senders, logged = self._uplinks.senders, self._frames.cameras
+        return tuple(self._camera(name, senders.get(name)) for name in sorted(logged.keys() | senders.keys()))
 
     def _camera(self, name: str, sender: str | None) -> CameraInfo:
         known = self._frames.cameras.get(name)
@@ -95,24 +96,23 @@ class Subscriptions:
         )
 
     def describe(self) -> tuple[BundleInfo, ...]:
-        """The bundles that are served, and their tasks."""
+        """Return the bundles that are served, and their tasks."""
         return tuple(one.state() for one in self._catalogue.served.values())
 
     async def drain(self) -> None:
-        """Takes no new ones; those that are there get what is queued and then Draining. Returns when all are closed."""
-        self._draining = True
+        """Take no new subscribers, give those that are there what is queued and then Draining; return when all are gone."""
+        self._is_draining = True
         self._wishes.stopping()
-        for subscription in tuple(self._open.values()):
-            subscription.end(Draining(), drop=False)
+        self.end_all(Draining())
         await self._empty.wait()
 
     def end_all(self, reason: TaxonError) -> None:
-        """Ends those that there are, after what is queued: their clients may come back, here or elsewhere."""
+        """End all subscriptions after what is queued; their clients may come back, here or to another replica."""
         for subscription in tuple(self._open.values()):
             subscription.end(reason, drop=False)
 
     def taken(self, subscription_id: str) -> None:
-        """The subscriber with this id is at another replica now: its place here is gone, and its wish with it."""
+        """End the subscription of a subscriber that is at another replica now, and forget its wish."""
         self._wishes.taken(subscription_id)
         subscription = self._open.pop(subscription_id, None)
         if subscription is not None:
@@ -122,6 +122,7 @@ class Subscriptions:
 
     def _change(self, subscription: Subscription, wish: SubscriberWish) -> None:
         self._check(wish)
+        # A stream whose place was taken has no wish any more.
         if self._open.get(wish.subscription_id) is subscription:
             self._wishes.put(wish)
 
@@ -138,7 +139,7 @@ class Subscriptions:
     def _check(self, wish: SubscriberWish) -> None:
         checked_name("subscription", wish.subscription_id)
         if max(len(wish.cameras), len(wish.tasks)) > MOST_NAMES:
-            raise BadRequest(f"a wish names at most {MOST_NAMES} cameras and tasks")
+            raise BadRequest(f"a wish names at most {MOST_NAMES} cameras and as many tasks")
         known = self._frames.cameras.keys() | self._uplinks.senders.keys() if wish.cameras else frozenset[str]()
         for camera in wish.cameras:
             if camera not in known:

@@ -1,10 +1,10 @@
-"""The edges that are connected now, and which camera is whose.
+"""The edges that are connected now, and which camera belongs to which.
 
-    join(edge) --> Uplink --announce(cameras)--> offered to subscribers
-                          --claim(cameras of frames)--> CameraTaken, or they are its own until it leaves
+    join, of an edge --> EdgeConnection --announce: its cameras are offered to subscribers
+                                        --claim: frames of its cameras are taken, or CameraTaken is raised
 
-Law: a camera has one sender at a time; an edge that comes again takes the place of its own dead connection,
-which may not have been noticed yet. A camera that moves to another edge is taken over once the first one has been quiet.
+Laws: a camera has one sender at a time. An edge that comes again takes the place of its own dead connection, which may
+not have been noticed yet. A camera that moves to another edge is taken over once the first edge has been quiet.
 """
 
 from __future__ import annotations
@@ -20,35 +20,47 @@ from shared.errors import Busy, CameraTaken, Superseded, TaxonError
 from shared.telemetry.logs import logger
 
 MOST_CAMERAS = 100_000
-"""Of all edges; bounds what announcements make the cloud remember."""
+"""The most cameras of all edges: it bounds what announcements make the cloud remember."""
 
 log = logger("cloud.uplink")
 
 
 @dataclass(eq=False)
-class Uplink:
-    """One edge's connection. stopping: done with the reason when it is to end, after acknowledging what it has taken."""
+class EdgeConnection:
+    """One edge's connection.
+
+    stopping: is done with the reason when the connection is to end, after it has acknowledged what it has taken.
+    """
 
     edge_id: str
     stopping: asyncio.Future[TaxonError] = field(repr=False)
 
     def stop(self, reason: TaxonError) -> None:
-        """Asks it to end."""
+        """Ask the connection to end."""
         if not self.stopping.done():
             self.stopping.set_result(reason)
 
 
 @dataclass
-class _Camera:
-    """Whose it is. sent_at: when its last frames came, None where it was announced alone. next: an edge that has it too."""
+class _OwnedCamera:
+    """A camera and the connection that it belongs to.
 
-    uplink: Uplink
+    sent_at: the monotonic time of its last frames, in seconds; None where it was only announced.
+    next: the connection of another edge that has this camera too.
+    """
+
+    owner: EdgeConnection
     sent_at: float | None = None
-    next: Uplink | None = None
+    next: EdgeConnection | None = None
 
 
 class Uplinks:
-    """most: connections at once. clock: seconds, monotonic."""
+    """The edges' connections to one cloud process.
+
+    most: the most connections at once.
+    clock: returns a monotonic time in seconds.
+    replicas: the other replicas of this cloud; None where there are none.
+    """
 
     def __init__(
         self,
@@ -61,20 +73,20 @@ class Uplinks:
         self._replicas = replicas or SingleReplica()
         self._metrics = metrics
         self._clock = clock
-        self._of_edges: dict[str, Uplink] = {}
-        self._connected: dict[Uplink, None] = {}
-        self._cameras: dict[str, _Camera] = {}
+        self._of_edges: dict[str, EdgeConnection] = {}
+        self._connected: dict[EdgeConnection, None] = {}
+        self._cameras: dict[str, _OwnedCamera] = {}
         self._stopping: TaxonError | None = None
         self._empty = asyncio.Event()
         self._empty.set()
         metrics.uplink_cameras.set_function(lambda: len(self._cameras))
 
     def connected(self, edge_id: str) -> bool:
-        """Whether this edge is, here or elsewhere."""
+        """Return True where this edge is connected, here or to another replica."""
         return edge_id in self._of_edges or self._replicas.connected(edge_id)
 
-    def join(self, edge_id: str) -> Uplink:
-        """A new connection; an older one of the same edge is ended. Raises Busy, or the reason of `stop`."""
+    def join(self, edge_id: str) -> EdgeConnection:
+        """Take a new connection and end an older one of the same edge. Raises Busy, or the reason of `stop`."""
         if self._stopping is not None:
             # It was let in before the stop, and has said its Hello only now.
             raise self._stopping
@@ -84,85 +96,88 @@ class Uplinks:
             older.stop(Superseded(edge_id))
         elif len(self._connected) >= self._most:
             raise Busy(f"{self._most} edges are connected; no more are taken")
-        uplink = Uplink(edge_id, asyncio.get_running_loop().create_future())
-        self._of_edges[edge_id] = uplink
-        self._connected[uplink] = None
+        connection = EdgeConnection(edge_id, asyncio.get_running_loop().create_future())
+        self._of_edges[edge_id] = connection
+        self._connected[connection] = None
         self._empty.clear()
         self._metrics.uplinks.set(len(self._of_edges))
         self._metrics.uplinks_joined.inc()
-        return uplink
+        return connection
 
     @property
     def senders(self) -> Mapping[str, str]:
-        """The edge of each camera that a connected edge has announced or sent frames of, here or elsewhere."""
+        """The edge of each camera that a connected edge has announced or sent frames of, here or at another replica."""
         return {**self._replicas.senders, **self.own_senders}
 
     @property
     def own_senders(self) -> Mapping[str, str]:
-        """Those that are connected here."""
-        return {name: camera.uplink.edge_id for name, camera in self._cameras.items()}
+        """The edge of each camera whose edge is connected here."""
+        return {name: camera.owner.edge_id for name, camera in self._cameras.items()}
 
-    def announce(self, uplink: Uplink, cameras: Iterable[str]) -> None:
-        """These can be had of this connection; one that another edge gives stays that one's. Raises Superseded or Busy."""
-        for name in self._of_living(uplink, cameras):
-            camera = self._camera(name, uplink)
-            if camera.uplink.edge_id == uplink.edge_id:
-                camera.uplink = uplink
+    def announce(self, connection: EdgeConnection, cameras: Iterable[str]) -> None:
+        """Offer these cameras; one that another edge gives stays that edge's. Raises Superseded or Busy."""
+        self._require_current(connection)
+        for name in cameras:
+            camera = self._camera(name, connection)
+            if camera.owner.edge_id == connection.edge_id:
+                camera.owner = connection
             else:
-                camera.next = uplink
+                camera.next = connection
 
-    def claim(self, uplink: Uplink, cameras: Iterable[str]) -> None:
-        """These cameras' frames are this connection's; raises CameraTaken, Superseded for one whose place was taken, or Busy."""
+    def claim(self, connection: EdgeConnection, cameras: Iterable[str]) -> None:
+        """Take frames of these cameras from this connection. Raises CameraTaken, Superseded or Busy."""
+        self._require_current(connection)
         now = self._clock()
-        for name in self._of_living(uplink, cameras):
+        for name in cameras:
             other = self._replicas.sending(name)
-            if other is not None and other != uplink.edge_id:
+            if other is not None and other != connection.edge_id:
                 raise CameraTaken(name, other)
-            camera = self._camera(name, uplink)
-            if camera.uplink.edge_id != uplink.edge_id:
+            camera = self._camera(name, connection)
+            owner = camera.owner
+            if owner.edge_id != connection.edge_id:
                 if camera.sent_at is not None and now - camera.sent_at < QUIET_SECONDS:
-                    raise CameraTaken(name, camera.uplink.edge_id)
-                log.warning("camera moved", camera=name, edge=uplink.edge_id, before=camera.uplink.edge_id)
-                camera.next = camera.uplink
-            camera.uplink, camera.sent_at = uplink, now
+                    raise CameraTaken(name, owner.edge_id)
+                log.warning("camera moved", camera=name, edge=connection.edge_id, before=owner.edge_id)
+                camera.next = owner
+            camera.owner, camera.sent_at = connection, now
 
-    def leave(self, uplink: Uplink) -> None:
-        """It has ended."""
-        self._connected.pop(uplink, None)
-        if self._of_edges.get(uplink.edge_id) is uplink:
-            del self._of_edges[uplink.edge_id]
+    def leave(self, connection: EdgeConnection) -> None:
+        """Forget a connection that has ended; its cameras go to the next edge that has them."""
+        self._connected.pop(connection, None)
+        if self._of_edges.get(connection.edge_id) is connection:
+            del self._of_edges[connection.edge_id]
         for name, camera in tuple(self._cameras.items()):
-            camera.next = None if camera.next is uplink else camera.next
-            if camera.uplink is not uplink:
+            camera.next = None if camera.next is connection else camera.next
+            if camera.owner is not connection:
                 continue
             if camera.next is None:
                 del self._cameras[name]
             else:
-                self._cameras[name] = _Camera(camera.next)
+                self._cameras[name] = _OwnedCamera(camera.next)
         self._metrics.uplinks.set(len(self._of_edges))
         if not self._connected:
             self._empty.set()
 
     async def stop(self, reason: TaxonError) -> None:
-        """Asks all to end, and waits until they have; takes no new ones."""
+        """Ask all connections to end, take no new ones, and return when all have ended."""
         self._stopping = reason
         self.end_all(reason)
         await self._empty.wait()
 
     def end_all(self, reason: TaxonError) -> None:
-        """Asks all to end; they may come back."""
-        for uplink in tuple(self._connected):
-            uplink.stop(reason)
+        """Ask all connections to end; their edges may come back."""
+        for connection in tuple(self._connected):
+            connection.stop(reason)
 
-    def _of_living(self, uplink: Uplink, cameras: Iterable[str]) -> Iterable[str]:
-        if self._of_edges.get(uplink.edge_id) is not uplink:
-            raise Superseded(uplink.edge_id)
-        return cameras
+    def _require_current(self, connection: EdgeConnection) -> None:
+        """Raise Superseded where the edge has come again, so that this connection's place was taken."""
+        if self._of_edges.get(connection.edge_id) is not connection:
+            raise Superseded(connection.edge_id)
 
-    def _camera(self, name: str, uplink: Uplink) -> _Camera:
+    def _camera(self, name: str, connection: EdgeConnection) -> _OwnedCamera:
         camera = self._cameras.get(name)
         if camera is None:
             if len(self._cameras) >= MOST_CAMERAS:
                 raise Busy(f"{MOST_CAMERAS} cameras are connected; no more are taken")
-            camera = self._cameras[name] = _Camera(uplink)
+            camera = self._cameras[name] = _OwnedCamera(connection)
         return camera

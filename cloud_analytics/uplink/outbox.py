@@ -1,37 +1,47 @@
-"""What an uplink owes its edge, and when it is worth a message.
+"""What the cloud owes an edge, and when it is worth a message.
 
-    credit, acks, wishes --Outbox--> ConnectResponse, seldom
+    credit, acknowledgements, wanted groups --UplinkOutbox--> ConnectResponse, seldom
 
 A response costs as much on the wire as a quarter of a frame. So acknowledgements are cumulative and wait for one
-another, and credit travels with them unless half of the window is owed. Law:
-nothing waits longer than `ack_interval_seconds`, but credit that nobody misses.
+another, and credit travels with them unless half of the window is owed.
+Law: nothing waits longer than `ack_interval_seconds`, except credit that nobody misses.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cloud_analytics.wishes import WantedGroups
 from shared.contract.uplink_stream import PacketReader
 from shared.wire import uplink_pb2
 
 
-class Outbox:
-    """One stream's. window: the credit that the edge began with. clock: seconds, monotonic."""
+@dataclass(frozen=True)
+class UplinkTerms:
+    """The terms of every edge's stream; see `CloudSettings`.
 
-    def __init__(
-        self,
-        reader: PacketReader,
-        window: int,
-        ack_interval_seconds: float,
-        ack_frames: int,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    credit_frames: the most frames of an edge that wait for their results.
+    ack_interval_seconds: how long an acknowledgement may wait for others.
+    ack_frames: so many frames are acknowledged without waiting.
+    """
+
+    credit_frames: int
+    ack_interval_seconds: float
+    ack_frames: int
+
+
+class UplinkOutbox:
+    """The outbox of one stream.
+
+    reader: knows the short names of cameras on this stream.
+    clock: returns a monotonic time in seconds.
+    """
+
+    def __init__(self, reader: PacketReader, terms: UplinkTerms, clock: Callable[[], float] = time.monotonic) -> None:
         self._reader = reader
-        self._window = window
-        self._interval = ack_interval_seconds
-        self._ack_frames = ack_frames
+        self._terms = terms
         self._clock = clock
         self._credit = 0
         self._acks: dict[str, int] = {}
@@ -39,14 +49,18 @@ class Outbox:
         self._oldest_ack = 0.0
         self._wanted: WantedGroups | None = None
         self._told: WantedGroups | None = None
-        self._finishing = False
+        self._is_finishing = False
 
     def add_credit(self, frames: int) -> None:
-        """So many frames have their results with the bus, or were there before."""
+        """Owe credit for so many frames, whose results are with the bus or were there before."""
         self._credit += frames
 
     def add_acks(self, sequences: dict[str, int], frames: int) -> None:
-        """Frames whose results are with the bus, up to a sequence by camera. frames: how many."""
+        """Owe acknowledgements.
+
+        sequences: by camera, the sequence up to which all results are with the bus.
+        frames: the number of frames that this acknowledges.
+        """
         if not self._acks:
             self._oldest_ack = self._clock()
         for camera, sequence in sequences.items():
@@ -54,30 +68,30 @@ class Outbox:
         self._acked_frames += frames
 
     def want(self, wanted: WantedGroups) -> None:
-        """What subscribers want now."""
+        """Owe the edge what subscribers want now, unless it was told so already."""
         self._wanted = None if wanted == self._told else wanted
 
     def finish(self) -> None:
-        """Nothing comes any more: all that is owed is due."""
-        self._finishing = True
+        """Make all that is owed due at once: nothing comes any more."""
+        self._is_finishing = True
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is owed any more and nothing will be."""
-        return self._finishing and not self._acks
+        """True where nothing is owed any more and nothing will be."""
+        return self._is_finishing and not self._acks
 
     def due_in(self) -> float | None:
-        """Seconds until a response is due, 0 for now; None where nothing is owed that could become due by itself."""
-        if self._wanted is not None or 2 * self._credit >= self._window:
+        """Return the seconds until a response is due, 0 for now; None where nothing becomes due by itself."""
+        if self._wanted is not None or 2 * self._credit >= self._terms.credit_frames:
             return 0.0
         if not self._acks:
             return None
-        if self._finishing or self._acked_frames >= self._ack_frames:
+        if self._is_finishing or self._acked_frames >= self._terms.ack_frames:
             return 0.0
-        return max(0.0, self._oldest_ack + self._interval - self._clock())
+        return max(0.0, self._oldest_ack + self._terms.ack_interval_seconds - self._clock())
 
     def response(self) -> uplink_pb2.ConnectResponse:
-        """Everything that is owed, in one message."""
+        """Return everything that is owed, in one message; nothing is owed afterwards."""
         response = uplink_pb2.ConnectResponse(credit=self._credit)
         response.acks.extend(self._reader.ack(camera, sequence) for camera, sequence in self._acks.items())
         if self._wanted is not None:
@@ -88,7 +102,7 @@ class Outbox:
 
 
 def wanted_message(wanted: WantedGroups) -> uplink_pb2.Wanted:
-    """As it travels; names in their order, so that equal wishes are equal bytes."""
+    """Return wanted groups as they travel; names are in order, so that equal wishes are equal bytes."""
     message = uplink_pb2.Wanted(groups_of_all=sorted(wanted.of_all))
     for camera, groups in sorted(wanted.of_cameras.items()):
         message.cameras.add(camera_id=camera, groups=sorted(groups))

@@ -1,8 +1,9 @@
 """taxon.v1.UplinkService: edges connect, say what they are, and send.
 
-    Connect --Hello, checked--> Uplink --> UplinkSession until the edge or this service ends it
+    Connect --Hello: checked--> EdgeConnection --UplinkSession--> until the edge or this service ends it
 
-Laws: an edge whose frames could not be decoded here is refused before it sends one; an edge's id is its token's while it is connected.
+Laws: an edge whose frames could not be decoded here is refused before it sends one. An edge's id belongs to its token
+while it is connected.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
-from cloud_analytics.analysis.catalogue import ServedBundle
 from cloud_analytics.readiness import Readiness
 from cloud_analytics.uplink.session import Context, UplinkParts, UplinkSession
 from shared.contract.packets import checked_name
@@ -30,57 +30,56 @@ HELLO_SECONDS = 10.0
 
 
 class UplinkService:
-    """See the proto. access: None lets everybody in. (No subclass of the generated servicer, whose types know only generators.)"""
+    """The service of proto/taxon/v1/uplink.proto.
 
-    def __init__(self, parts: UplinkParts, gate: Readiness, access: Access | None = None) -> None:
+    It is no subclass of the generated servicer, whose types know only generators.
+    access: None lets everybody in.
+    """
+
+    def __init__(self, parts: UplinkParts, readiness: Readiness, access: Access | None = None) -> None:
         self._access = access or Access()
         self._parts = parts
-        self._gate = gate
-        self._places = IdOwners("edge")
+        self._readiness = readiness
+        self._id_owners = IdOwners("edge")
 
     async def Connect(self, request_iterator: AsyncIterator[uplink_pb2.ConnectRequest], context: Context) -> None:
-        """One edge, until it ends."""
+        """Serve one edge until it ends."""
         try:
-            self._gate.check()
+            self._readiness.check()
             caller = caller_of_call(self._access, context, "Connect")
             caller.require(Action.UPLINK)
-            first = await self._first(context)
-            await self._serve(first, context, caller)
+            await self._serve(await _hello(context), context, caller)
         except TaxonError as error:
             log.warning("edge refused", peer=context.peer(), reason=str(error))
-            await self._gate.refuse(context, error)
-
-    async def _first(self, context: Context) -> uplink_pb2.ConnectRequest:
-        try:
-            first = await asyncio.wait_for(context.read(), HELLO_SECONDS)
-        except TimeoutError as error:
-            raise BadRequest(f"no Hello came within {HELLO_SECONDS:g} s") from error
-        if not isinstance(first, uplink_pb2.ConnectRequest) or not first.HasField("hello"):
-            raise BadRequest("a stream begins with a Hello")
-        return first
+            await self._readiness.refuse(context, error)
 
     async def _serve(self, first: uplink_pb2.ConnectRequest, context: Context, caller: Caller) -> None:
-        hello = first.hello
+        hello, uplinks = first.hello, self._parts.uplinks
         if hello.protocol_version != PROTOCOL_VERSION:
             raise ProtocolMismatch(hello.protocol_version, PROTOCOL_VERSION)
         edge_id = checked_name("edge", hello.edge_id)
-        served = self._parts.catalogue.with_digest(hello.bundle_digest)
-        with self._places.held(edge_id, caller):
-            await self._joined(edge_id, first, served, context, caller)
+        bundle = self._parts.catalogue.with_digest(hello.bundle_digest).bundle
+        with self._id_owners.held(edge_id, caller):
+            connection = uplinks.join(edge_id)
+            log.info("edge connected", edge=edge_id, bundle=bundle.id, software=hello.software_version[:64])
+            try:
+                welcome = uplink_pb2.Welcome(
+                    protocol_version=PROTOCOL_VERSION,
+                    bundle_digest=bundle.digest,
+                    software_version=version("taxon"),
+                )
+                await UplinkSession(self._parts, connection, bundle.digest, context, caller).run(first, welcome)
+            finally:
+                uplinks.leave(connection)
+                log.info("edge gone", edge=edge_id)
 
-    async def _joined(
-        self, edge_id: str, first: uplink_pb2.ConnectRequest, served: ServedBundle, context: Context, caller: Caller
-    ) -> None:
-        uplink = self._parts.uplinks.join(edge_id)
-        hello = first.hello
-        log.info("edge connected", edge=edge_id, bundle=served.bundle.id, software=hello.software_version[:64])
-        try:
-            welcome = uplink_pb2.Welcome(
-                protocol_version=PROTOCOL_VERSION,
-                bundle_digest=served.bundle.digest,
-                software_version=version("taxon"),
-            )
-            await UplinkSession(self._parts, uplink, served.bundle.digest, context, caller).run(first, welcome)
-        finally:
-            self._parts.uplinks.leave(uplink)
-            log.info("edge gone", edge=edge_id)
+
+async def _hello(context: Context) -> uplink_pb2.ConnectRequest:
+    """Return the stream's first message, which has to be a Hello. Raises BadRequest."""
+    try:
+        first = await asyncio.wait_for(context.read(), HELLO_SECONDS)
+    except TimeoutError as error:
+        raise BadRequest(f"no Hello came within {HELLO_SECONDS:g} s") from error
+    if not isinstance(first, uplink_pb2.ConnectRequest) or not first.HasField("hello"):
+        raise BadRequest("a stream begins with a Hello")
+    return first

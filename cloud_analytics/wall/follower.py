@@ -1,6 +1,6 @@
 """Keeps a page's subscriptions as its plan says, and hands their frames on.
 
-    Plan --follow--> one Subscription for all cameras, one for each camera with more --FrameOutput | Lost--> deliver
+    Plan --follow--> one Subscription for all cameras, one for each camera with more --FrameResult | Lost--> deliver
 
 Law: a closed page leaves no wish behind.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloud_analytics.frames import FrameOutput, Lost
+from cloud_analytics.frames import FrameResult, Lost
 from cloud_analytics.wall.limits import WallLimits
 from cloud_analytics.wall.switches import Plan, Tasks
 from shared.contract.descriptions import BundleInfo, CameraInfo
@@ -30,7 +30,7 @@ class FrameStream(Protocol):
     async def change(self, wish: SubscriberWish) -> None:
         """Replace the wish without a gap."""
 
-    async def next(self) -> FrameOutput | Lost:
+    async def next(self) -> FrameResult | Lost:
         """Wait for the next frame, or for word that some were lost."""
 
     async def close(self, *, hold: bool) -> None:
@@ -66,7 +66,7 @@ class Follower:
         name: str,
         limits: WallLimits,
         group: asyncio.TaskGroup,
-        deliver: Callable[[FrameOutput | Lost], None],
+        deliver: Callable[[FrameResult | Lost], None],
     ) -> None:
         self._source = source
         self._name = name

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from cloud_analytics.frames import FrameOutput
+from cloud_analytics.frames import FrameResult
 from cloud_analytics.wall.switches import Plan, WallTask, Wants
 from shared.contract.descriptions import CameraInfo
 from shared.contract.results import ClassesResult, PictureResult
@@ -129,7 +129,7 @@ def pong_message(at: float, now_us: int) -> str:
 
 
 def frames_message(
-    camera: str, frames: Iterable[FrameOutput], classes: Iterable[tuple[FrameOutput, ClassesResult]]
+    camera: str, frames: Iterable[FrameResult], classes: Iterable[tuple[FrameResult, ClassesResult]]
 ) -> str:
     """Write what each frame since the last such message cost, and the newest classes with their frames' sequences."""
     return _text(
@@ -146,7 +146,7 @@ def frames_message(
     )
 
 
-def pictures_message(camera: str, pictures: Iterable[tuple[FrameOutput, PictureResult]]) -> bytes:
+def pictures_message(camera: str, pictures: Iterable[tuple[FrameResult, PictureResult]]) -> bytes:
     """Write a camera's newest pictures, each with its frame's sequence and capture time; sizes in pixels and bytes."""
     found = list(pictures)
     header = _text(
@@ -167,7 +167,7 @@ def pictures_message(camera: str, pictures: Iterable[tuple[FrameOutput, PictureR
     return b"".join([struct.pack(">I", len(header)), header, *(picture.png for _, picture in found)])
 
 
-def _frame(frame: FrameOutput) -> Mapping[str, Any]:
+def _frame(frame: FrameResult) -> Mapping[str, Any]:
     packet, geometry = frame.packet, frame.packet.geometry
     return {
         "sequence": packet.sequence,

@@ -1,7 +1,7 @@
 """Holds what waits to be sent to one page; it is bounded, since newer things take the place of older ones.
 
     control messages, one place a kind ----------------------------\
-    FrameOutput --add--> a camera's frames, classes, pictures ------+--take--> texts and binaries for the socket
+    FrameResult --add--> a camera's frames, classes, pictures ------+--take--> texts and binaries for the socket
 
 A camera is due at most `pictures_per_second` times a second, and its pictures wait while the page has not said that it has
 seen the earlier ones. Every frame counts into bytes and curve, while the page gets the newest pictures and classes only.
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from cloud_analytics.frames import FrameOutput
+from cloud_analytics.frames import FrameResult
 from cloud_analytics.wall.limits import Loss, WallLimits
 from cloud_analytics.wall.messages import frames_message, lost_message, pictures_message
 from shared.contract.results import ClassesResult, PictureResult
@@ -31,9 +31,9 @@ Output = TypeVar("Output", ClassesResult, PictureResult)
 class _CameraBox:
     due: float = float("-inf")
     last_sequence: int = -1
-    frames: deque[FrameOutput] = field(default_factory=deque)
-    classes: dict[str, tuple[FrameOutput, ClassesResult]] = field(default_factory=dict)
-    pictures: dict[str, tuple[FrameOutput, PictureResult]] = field(default_factory=dict)
+    frames: deque[FrameResult] = field(default_factory=deque)
+    classes: dict[str, tuple[FrameResult, ClassesResult]] = field(default_factory=dict)
+    pictures: dict[str, tuple[FrameResult, PictureResult]] = field(default_factory=dict)
 
     def waits(self, with_pictures: bool) -> bool:
         return bool(self.frames or self.classes or (with_pictures and self.pictures))
@@ -63,7 +63,7 @@ class Outbox:
             self.lost_frames += frames
             self.put("lost", lost_message(self.lost_frames))
 
-    def add(self, output: FrameOutput) -> None:
+    def add(self, output: FrameResult) -> None:
         """Add a frame of one of the page's subscriptions; the same frame may come over two of them."""
         packet = output.packet
         if packet.camera_id not in self._cameras and len(self._cameras) >= self._most_cameras:
@@ -125,7 +125,7 @@ class Outbox:
         return messages
 
 
-def _put_newest(place: dict[str, tuple[FrameOutput, Output]], frame: FrameOutput, output: Output) -> bool:
+def _put_newest(place: dict[str, tuple[FrameResult, Output]], frame: FrameResult, output: Output) -> bool:
     """Keep the newer output; return True where one is lost, which the same frame over two subscriptions is not."""
     older = place.get(output.task)
     if older is None or older[0].packet.sequence <= frame.packet.sequence:

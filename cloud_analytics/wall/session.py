@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from fastapi import WebSocket, WebSocketDisconnect
 
-from cloud_analytics.frames import FrameOutput, Lost
+from cloud_analytics.frames import FrameResult, Lost
 from cloud_analytics.wall.follower import Follower, Source
 from cloud_analytics.wall.limits import WallLimits, WallMetrics
 from cloud_analytics.wall.messages import (
@@ -144,7 +144,7 @@ class Session:
                     self._say("wanted", wanted_message(planned))
             await _stirred(self._survey, self._limits.poll_seconds)
 
-    def _deliver(self, output: FrameOutput | Lost) -> None:
+    def _deliver(self, output: FrameResult | Lost) -> None:
         if isinstance(output, Lost):
             self._outbox.lose(output.frames)
         else:

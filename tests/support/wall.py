@@ -16,7 +16,7 @@ from PIL import Image
 
 from cloud_analytics.decoding.decoder import Decoder
 from cloud_analytics.decoding.heads import TaskResult, results
-from cloud_analytics.frames import FrameOutput, Lost, TaskOutput
+from cloud_analytics.frames import FrameResult, Lost, TaskOutput
 from cloud_analytics.rendering.pictures import (
     curvature_picture,
     normal_picture,
@@ -61,13 +61,13 @@ class Stream:
 
     feeder: Feeder
     wish: SubscriberWish
-    queue: asyncio.Queue[FrameOutput | Lost | TaxonError] = field(default_factory=lambda: asyncio.Queue(100))
+    queue: asyncio.Queue[FrameResult | Lost | TaxonError] = field(default_factory=lambda: asyncio.Queue(100))
 
     async def change(self, wish: SubscriberWish) -> None:
         self.feeder.wishes.append(wish)
         self.wish = wish
 
-    async def next(self) -> FrameOutput | Lost:
+    async def next(self) -> FrameResult | Lost:
         item = await self.queue.get()
         if isinstance(item, TaxonError):
             raise item
@@ -152,7 +152,7 @@ class Feeder:
 
     def _analysed(
         self, name: str, sequence: int, captured_us: int, data: bytes, groups: tuple[str, ...], tasks: frozenset[str]
-    ) -> FrameOutput:
+    ) -> FrameResult:
         manifest = self.bundle.manifest
         frame = preprocess(data, manifest.input)
         bitstream = self._encoder.encode(frame.pixels, groups, manifest.default_rate).bitstream
@@ -161,7 +161,7 @@ class Feeder:
             GroupBytes(self.bundle.group_with_id(one.group_id).name, one.rate, one.size_bytes) for one in substreams
         )
         found = results(self._decoder, [bitstream], sorted(tasks))
-        return FrameOutput(
+        return FrameResult(
             Packet(name, sequence, captured_us, frame.geometry, bitstream),
             time.time_ns() // 1000,
             self.bundle.digest,

@@ -10,16 +10,12 @@ from collections import Counter
 from tests.support.source_tree import classes, product_files
 
 DEFINED_TWICE = {
-    "Analysed",
-    "CameraMetrics",
     "Chunk",
     "Coded",
     "Decoder",
     "Entry",
     "HyperSynthesis",
-    "Kept",
     "LegendEntry",
-    "Outbox",
     "Pace",
     "Picture",
     "Pipeline",
@@ -31,7 +27,6 @@ DEFINED_TWICE = {
     "Source",
     "SourceFrame",
     "Task",
-    "Uplink",
     "View",
     "Window",
     "Wishes",

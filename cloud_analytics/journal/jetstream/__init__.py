@@ -1,7 +1,9 @@
-"""What the replicas of one cloud share through NATS JetStream: see docs/scaling.md.
+"""What the replicas of one cloud share through NATS JetStream; docs/scaling.md describes it.
 
-    backing (ties) = link (connection) + reader, tail (streams, read in order) + stream_log, appender (frames) + members (who lives)
-                     + cameras (who gives what) + wish_store (who wants what); names and messages are how all of it is written
+    link: the connection            reader, tail: streams, read in order
+    stream_log, appender: frames    cameras: which edge gives which camera    wish_store: who wants what
+    members: which replicas live    names, messages: how all of it is written
+    storage: ties these together
 
-Imported only by a cloud service that is told `--bus nats://...`: nothing else needs the package `nats-py`.
+Law: only a cloud service that is told `--bus nats://...` imports this, so that nothing else needs the package `nats-py`.
 """

@@ -1,10 +1,10 @@
-"""Frames into the stream, each once.
+"""Writes frames into the stream, each once.
 
     one camera's packets, in order --publish, expecting the camera's last frame--> JetStream --confirmed--> the next one
                        ^----- its last frame is read: another replica was faster, or an answer did not come -----|
 
-Laws: a frame is written only if the camera's last frame in the stream is the one that this replica knows of; else what is there is
-read, and what was there before is dropped. So it does not matter who else writes, nor whether an answer was lost.
+Law: a frame is written only if the camera's last frame in the stream is the one that this replica knows of. Else what is
+there is read, and what was there before is dropped. So it does not matter who else writes, nor whether an answer was lost.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from nats.js.api import Header
 from nats.js.errors import APIError, NotFoundError
 
-from cloud_analytics.frames import Received
+from cloud_analytics.frames import LoggedFrame
+from cloud_analytics.journal.frame_log import Arrival
 from cloud_analytics.journal.jetstream.cameras import CameraBook
 from cloud_analytics.journal.jetstream.link import Link, NatsTrouble, is_conflict
-from cloud_analytics.journal.jetstream.messages import Journalled, frame_bytes, frame_of
+from cloud_analytics.journal.jetstream.messages import SharedFrame, frame_bytes, frame_of
 from cloud_analytics.journal.jetstream.names import Names
 from cloud_analytics.journal.jetstream.reader import Message
 from cloud_analytics.metrics.service import CloudMetrics
@@ -36,7 +37,11 @@ log = logger("cloud.bus")
 
 @dataclass(frozen=True)
 class _Last:
-    """A camera's last frame. position: 0 where it is no longer in the stream. before_edge: the last sequence before its edge's first."""
+    """A camera's last frame.
+
+    position: 0 where the frame is no longer in the stream.
+    before_edge: the camera's last sequence when the edge of this frame began to send it.
+    """
 
     position: int = 0
     sequence: int = -1
@@ -45,26 +50,21 @@ class _Last:
 
 
 @dataclass(frozen=True)
-class New:
-    """A packet to append."""
+class CameraAppended:
+    """What became of one camera's packets: the new frames, the numbers of the others, and its last frame afterwards."""
 
-    packet: Packet
-    bundle_digest: bytes
-    edge_id: str
-
-
-@dataclass(frozen=True)
-class CameraAppend:
-    """What became of one camera's packets, and its last frame afterwards."""
-
-    received: tuple[Received, ...]
+    frames: tuple[LoggedFrame, ...]
     duplicates: int
     late: int
     last: _Last
 
 
 class Appender:
-    """replica_id: whose frames these are. book: remembers cameras whose frames have aged out. clock: seconds since 1970."""
+    """The way of one replica's frames into the stream.
+
+    book: remembers the cameras whose frames have aged out.
+    clock: returns the time in seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -85,51 +85,53 @@ class Appender:
         self._slots = asyncio.Semaphore(CAMERAS_AT_ONCE)
         self._throttle = Throttle(10.0)
 
-    async def append(self, camera: str, new: Sequence[New]) -> CameraAppend:
-        """One camera's packets, in their order; waits until JetStream answers. Raises LogUnavailable for what it never takes."""
-        received: list[Received] = []
+    async def append(self, camera: str, packets: Sequence[tuple[Packet, Arrival]]) -> CameraAppended:
+        """Append one camera's packets, in their order, and wait until JetStream answers.
+
+        packets: each with the message that it came in.
+        Raises LogUnavailable for what JetStream never takes.
+        """
+        frames: list[LoggedFrame] = []
         duplicates = late = 0
         async with self._slots:
             last = self._last.pop(camera, None) or await self._found(camera)
-            for one in new:
-                while one.packet.sequence > last.sequence:
-                    last, written = await self._written(one, last)
+            for packet, arrival in packets:
+                while packet.sequence > last.sequence:
+                    last, written = await self._written(packet, arrival, last)
                     if written is not None:
-                        received.append(written)
+                        frames.append(written)
                         break
                 else:
-                    is_late = last.edge_id != one.edge_id and one.packet.sequence > last.before_edge
+                    # The stream has a later one. It is late, not a duplicate, where another edge sent that one.
+                    is_late = last.edge_id != arrival.edge_id and packet.sequence > last.before_edge
                     late += is_late
                     duplicates += not is_late
-            # Forgotten where this ended otherwise: the outcome of a write may be unknown then.
+            # Where this ends with an error, the last frame is forgotten: the outcome of a write may be unknown then.
             self._last[camera] = last
-        return CameraAppend(tuple(received), duplicates, late, last)
+        return CameraAppended(tuple(frames), duplicates, late, last)
 
-    async def _written(self, new: New, last: _Last) -> tuple[_Last, Received | None]:
-        """The camera's last frame after one attempt to append another, and this one where it is new."""
-        packet = new.packet
-        before_edge = last.before_edge if last.edge_id == new.edge_id else max(0, last.sequence)
-        received = Received(0, packet, new.bundle_digest, int(self._clock() * MICROSECONDS))
-        journalled = Journalled(received, new.edge_id, self._replica_id, before_edge)
+    async def _written(self, packet: Packet, arrival: Arrival, last: _Last) -> tuple[_Last, LoggedFrame | None]:
+        """Try once to append a packet; return the camera's last frame afterwards, and the packet's frame if it is new."""
+        before_edge = last.before_edge if last.edge_id == arrival.edge_id else max(0, last.sequence)
+        frame = LoggedFrame(0, packet, arrival.bundle_digest, int(self._clock() * MICROSECONDS))
+        shared = SharedFrame(frame, arrival.edge_id, self._replica_id, before_edge)
         headers = {
             str(Header.MSG_ID.value): f"{packet.camera_id}:{packet.sequence}",
             str(Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value): str(last.position),
         }
         try:
             subject = self._names.frames_of(packet.camera_id)
-            ack = await self._link.js.publish(
-                subject, frame_bytes(journalled), stream=self._names.frames, headers=headers
-            )
+            ack = await self._link.js.publish(subject, frame_bytes(shared), stream=self._names.frames, headers=headers)
         except NatsTrouble as error:
             return await self._after_refusal(packet.camera_id, error), None
         if ack.duplicate:
-            # It may even have aged out since.
+            # An earlier attempt had written it, though no answer came. It may even have aged out since.
             found = await self._found(packet.camera_id)
             return (found if found.sequence >= packet.sequence else replace(found, sequence=packet.sequence)), None
-        return _Last(ack.seq, packet.sequence, new.edge_id, before_edge), replace(received, position=ack.seq)
+        return _Last(ack.seq, packet.sequence, arrival.edge_id, before_edge), replace(frame, position=ack.seq)
 
     async def _after_refusal(self, camera: str, error: BaseException) -> _Last:
-        """The camera's last frame as it is now; raises LogUnavailable for a frame that JetStream will never take."""
+        """Return the camera's last frame as it is now. Raises LogUnavailable for a frame that JetStream will never take."""
         if is_conflict(error):
             self._metrics.bus_conflicts.inc()
             return await self._found(camera)
@@ -141,7 +143,7 @@ class Appender:
         return await self._found(camera)
 
     async def _found(self, camera: str) -> _Last:
-        """A camera's last frame, from the stream, or what the book remembers; waits until NATS answers."""
+        """Return a camera's last frame, from the stream or from the book; wait until NATS answers."""
         while True:
             try:
                 raw = await self._link.js.get_last_msg(self._names.frames, self._names.frames_of(camera))
@@ -160,14 +162,13 @@ class Appender:
                 raise LogUnavailable(f"the last message of {raw.subject} is no frame")
             return _last_of(found)
 
-    def came(self, journalled: Journalled) -> None:
-        """A frame came from the stream, which another replica may have written."""
-        camera = journalled.received.packet.camera_id
-        known = self._last.get(camera)
-        if known is not None and journalled.received.position > known.position:
-            self._last[camera] = _last_of(journalled)
+    def note(self, shared: SharedFrame) -> None:
+        """Take a frame that came from the stream, which another replica may have written."""
+        known = self._last.get(shared.frame.camera_id)
+        if known is not None and shared.frame.position > known.position:
+            self._last[shared.frame.camera_id] = _last_of(shared)
 
 
-def _last_of(journalled: Journalled) -> _Last:
-    received = journalled.received
-    return _Last(received.position, received.packet.sequence, journalled.edge_id, journalled.sequence_before_edge)
+def _last_of(shared: SharedFrame) -> _Last:
+    frame = shared.frame
+    return _Last(frame.position, frame.packet.sequence, shared.edge_id, shared.sequence_before_edge)

@@ -1,8 +1,9 @@
-"""Who gives which camera, at which replica, and how far each camera has come: known to all replicas.
+"""Which edge gives which camera, at which replica, and how far each camera has come: all replicas know it.
 
     own edges' cameras, own frames --entries that differ, written now and then--> bucket --> every replica's book
 
-The last sequence of a camera is in the stream as long as one of its frames is; the book remembers it when they have all aged out.
+The stream has the last sequence of a camera as long as it has one of its frames. The book remembers the sequence when
+all of them have aged out.
 Law: an entry's sequence never falls, whoever writes last.
 """
 
@@ -14,28 +15,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nats.js.kv import KeyValue
+from typing_extensions import override
 
 from cloud_analytics.journal.frame_log import KnownCamera
 from cloud_analytics.journal.jetstream.link import NatsTrouble, is_conflict
 from cloud_analytics.journal.jetstream.members import Members
-from cloud_analytics.journal.jetstream.messages import Journalled, SharedCamera, camera_bytes, camera_of
+from cloud_analytics.journal.jetstream.messages import SharedCamera, SharedFrame, camera_bytes, camera_of
 from cloud_analytics.journal.jetstream.names import as_key, name_in
 from cloud_analytics.journal.jetstream.reader import Message
 from cloud_analytics.journal.jetstream.tail import Tail
-from cloud_analytics.journal.replicas import QUIET_SECONDS
-from shared.server.cancellation import ended
+from cloud_analytics.journal.replicas import QUIET_SECONDS, Replicas
+from shared.server.supervisor import Supervisor
 from shared.telemetry.logs import Throttle, logger
 
 LOOK_SECONDS = 0.5
 SEQUENCES_SECONDS = 10.0
-"""How often sequences are written that have risen."""
+"""How often the sequences that have risen are written."""
 WRITES_AT_ONCE = 64
 
 log = logger("cloud.bus")
 
 
-class CameraBook:
-    """See `Replicas`. clock: seconds, monotonic."""
+class CameraBook(Replicas):
+    """The cameras of all replicas.
+
+    bucket: the bucket of cameras.
+    tail: the changes of that bucket.
+    clock: returns a monotonic time in seconds.
+    """
 
     def __init__(
         self, bucket: KeyValue, tail: Tail, members: Members, clock: Callable[[], float] = time.monotonic
@@ -49,74 +56,69 @@ class CameraBook:
         self._edges: frozenset[str] | None = None
         self._known: dict[str, KnownCamera] = {}
         self._before_edge: dict[str, int] = {}
-        self._came: dict[str, tuple[str, float]] = {}
+        # The edge of the last frame that came by another replica, and when it came, by camera.
+        self._elsewhere: dict[str, tuple[str, float]] = {}
         self._sequences_at = clock()
-        self._tasks: list[asyncio.Task[None]] = []
         self._throttle = Throttle(10.0)
 
     @property
     def known(self) -> Mapping[str, KnownCamera]:
-        """Those that ever sent a frame, by name."""
+        """The cameras that ever sent a frame, by name."""
         return self._known
 
     @property
+    @override
     def senders(self) -> Mapping[str, str]:
-        """See `Replicas`."""
         return {name: entry.edge_id for name, entry in self._entries.items() if self._is_elsewhere(entry)}
 
+    @override
     def connected(self, edge_id: str) -> bool:
-        """See `Replicas`."""
         if self._edges is None:
             self._edges = frozenset(self.senders.values())
         return edge_id in self._edges
 
+    @override
     def sending(self, camera_id: str) -> str | None:
-        """See `Replicas`."""
-        edge_id, at = self._came.get(camera_id, ("", float("-inf")))
+        edge_id, at = self._elsewhere.get(camera_id, ("", float("-inf")))
         return edge_id if self._clock() - at < QUIET_SECONDS else None
 
     def last(self, camera_id: str) -> SharedCamera | None:
-        """What the bucket remembers of a camera; None where it never sent a frame."""
+        """Return what the bucket remembers of a camera; None where it never sent a frame."""
         entry = self._entries.get(camera_id)
         return entry if entry is not None and entry.last_sequence else None
 
     async def open(self) -> None:
-        """Reads what there is; raises Gone or `NatsTrouble`."""
+        """Read what there is. Raises Gone, or one of `NatsTrouble`."""
         for message in await self._tail.present():
             self._take(message)
 
-    def start(self, own_senders: Callable[[], Mapping[str, str]]) -> None:
-        """own_senders: the edge of each camera that this replica's edges give."""
-        works = (self._read_loop(), self._write_loop(own_senders))
-        self._tasks = [asyncio.create_task(work, name="cameras") for work in works]
-        self._members.listen(self._look_again)
+    def start(self, own_senders: Callable[[], Mapping[str, str]], supervisor: Supervisor) -> None:
+        """Begin to share. own_senders: returns the edge of each camera that this replica's edges give."""
+        supervisor.start(self._read_loop(), "cameras: read")
+        supervisor.start(self._write_loop(own_senders), "cameras: write")
+        self._members.listen(self._forget_edges)
 
-    async def failed(self) -> BaseException:
-        """Waits until a loop has ended, which it must not, and says why."""
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        return next(iter(done)).exception() or RuntimeError("the book of cameras ended")
-
-    def came(self, journalled: Journalled, *, is_new: bool = True) -> None:
-        """A frame came from the stream, or was there before (not `is_new`)."""
-        packet, name = journalled.received.packet, journalled.received.packet.camera_id
+    def note(self, shared: SharedFrame, *, is_new: bool = True) -> None:
+        """Take a frame of the stream. is_new: False for one that was there when this replica started."""
+        packet, name = shared.frame.packet, shared.frame.camera_id
         known = self._known.get(name)
         if known is not None and packet.sequence <= known.last_sequence:
             return
-        received_us = journalled.received.received_time_us
-        self._known[name] = KnownCamera(name, journalled.edge_id, packet.sequence, packet.capture_time_us, received_us)
-        self._before_edge[name] = journalled.sequence_before_edge
-        if journalled.replica_id == self._members.replica_id:
-            self._came.pop(name, None)
+        received_us = shared.frame.received_time_us
+        self._known[name] = KnownCamera(name, shared.edge_id, packet.sequence, packet.capture_time_us, received_us)
+        self._before_edge[name] = shared.sequence_before_edge
+        if shared.replica_id == self._members.replica_id:
+            self._elsewhere.pop(name, None)
         elif is_new:
-            self._came[name] = (journalled.edge_id, self._clock())
+            self._elsewhere[name] = (shared.edge_id, self._clock())
 
     async def close(self) -> None:
-        """Writes what is not written, as far as NATS takes it."""
-        await ended(self._tasks)
+        """Write what is not written yet, as far as NATS takes it."""
         await self._write(self._due({}, sequences=True))
         await self._tail.close()
 
-    def _look_again(self) -> None:
+    def _forget_edges(self) -> None:
+        """Let `connected` count anew: a replica has come or gone."""
         self._edges = None
 
     def _is_elsewhere(self, entry: SharedCamera) -> bool:
@@ -151,7 +153,7 @@ class CameraBook:
             await self._write(self._due(own_senders(), sequences))
 
     def _due(self, own: Mapping[str, str], sequences: bool) -> dict[str, SharedCamera]:
-        """The entries to write: of cameras that came or went here, and where it is time, of those that have come on."""
+        """Return the entries to write: of cameras that came or went here and, where `sequences` says so, that have come on."""
         me, due = self._members.replica_id, {}
         for name, edge_id in own.items():
             entry = self._entries.get(name, SharedCamera())
@@ -163,7 +165,7 @@ class CameraBook:
             elif sequences and not self._is_elsewhere(entry) and self._has_risen(name, entry):
                 due[name] = self._entry(name, entry.edge_id, entry.replica_id)
         if sequences:
-            # Whoever gave them has died before it wrote them.
+            # The replica that gave them has died before it wrote them.
             missing = self._known.keys() - self._entries.keys() - due.keys()
             due |= {name: self._entry(name, self._known[name].edge_id, "") for name in missing}
         return due
@@ -191,7 +193,7 @@ class CameraBook:
             try:
                 await asyncio.gather(*(self._write_one(name, due[name]) for name in some))
             except NatsTrouble as error:
-                # What differs is looked for again.
+                # What differs still is found by the next look.
                 if self._throttle.due():
                     log.warning("cameras not shared", reason=repr(error), times=self._throttle.times)
                 return
@@ -202,7 +204,7 @@ class CameraBook:
         except NatsTrouble as error:
             if not is_conflict(error):
                 raise
-            # Another replica was faster; its entry is about to come.
+            # Another replica was faster, and its entry is about to come.
             return
         if position > self._positions.get(name, 0):
             self._entries[name], self._positions[name] = entry, position

@@ -1,8 +1,8 @@
-"""One replica's connection to NATS: opened once, mended by itself for as long as the process lives.
+"""One replica's connection to NATS: it is opened once, and mends itself for as long as the process lives.
 
-    Link.open --> js (JetStream)        broken --> again in half a second, for ever; `generation` rises with every connection
+    open --> connected --broken--> tried again every half second, for ever --> connected; `generation` rises
 
-Law: what was asked over one connection may be lost with it, so whoever reads on begins anew when `generation` has risen.
+Law: what was asked over one connection may be lost with it, so a reader begins anew when `generation` has risen.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ASK_SECONDS = 3.0
 CLOSE_SECONDS = 2.0
 
 NatsTrouble = (nats.errors.Error, TimeoutError, OSError)
-"""What may pass: the connection, the server, or an answer that did not come."""
+"""Errors that may pass: of the connection, of the server, or an answer that did not come."""
 
 _WRONG_LAST_SEQUENCE = (10071, 10164)
 
@@ -42,14 +42,14 @@ log = logger("cloud.bus")
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether JetStream refused a message because another one had come first."""
+    """Return True where JetStream refused a message because another one had come first."""
     if isinstance(error, KeyWrongLastSequenceError):
         return True
     return isinstance(error, APIError) and error.err_code in _WRONG_LAST_SEQUENCE
 
 
 class Inbox:
-    """Messages that wait to be read; beyond `most`, what comes is lost."""
+    """Messages that wait to be read. most: the most that wait; what comes beyond is lost."""
 
     def __init__(self, most: int) -> None:
         self._waiting: asyncio.Queue[Msg | None] = asyncio.Queue(most)
@@ -57,25 +57,23 @@ class Inbox:
 
     @property
     def subject(self) -> str:
-        """Where it listens."""
+        """The subject that it listens to."""
         assert self.subscription is not None
         return self.subscription.subject
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits."""
+        """True where no message waits."""
         return self._waiting.empty()
 
     async def put(self, message: Msg) -> None:
-        """From NATS."""
+        """Take a message from NATS."""
         with suppress(asyncio.QueueFull):
             self._waiting.put_nowait(message)
 
     async def next(self, seconds: float) -> Msg:
-        """Raises TimeoutError, or ConnectionClosedError where there is another connection since.
-
-        (The subscription's own `next_msg` makes two tasks for each message.)
-        """
+        """Return the next message. Raises TimeoutError, or ConnectionClosedError where there is another connection since."""
+        # The subscription's own `next_msg` makes two tasks for each message.
         async with asyncio.timeout(seconds):
             message = await self._waiting.get()
         if message is None:
@@ -83,19 +81,24 @@ class Inbox:
         return message
 
     def reconnected(self) -> None:
-        """What was asked for over the last connection does not come: nobody waits for it."""
+        """Let the reader know that what was asked for over the last connection does not come."""
         while self._waiting.full():
             self._waiting.get_nowait()
         self._waiting.put_nowait(None)
 
     async def close(self) -> None:
-        """Listens no more; raises `NatsTrouble`."""
+        """Listen no more. Raises one of `NatsTrouble`."""
         assert self.subscription is not None
         await self.subscription.unsubscribe()
 
 
 class Link:
-    """servers: URLs of one or several servers of the same NATS. name: how this replica is called in NATS's own monitoring."""
+    """One replica's connection.
+
+    servers: URLs of one or several servers of the same NATS.
+    name: the name of this replica in NATS's own monitoring.
+    clock: returns a monotonic time in seconds.
+    """
 
     def __init__(
         self,
@@ -113,31 +116,31 @@ class Link:
         self._throttle = Throttle(10.0)
         self._inboxes: WeakSet[Inbox] = WeakSet()
         self.generation = 0
-        """How many connections there have been."""
+        """The number of connections that there have been."""
         metrics.bus_connected.set(0)
 
     @property
     def js(self) -> JetStreamContext:
-        """JetStream; its calls raise `NatsTrouble`."""
+        """JetStream over this connection; its calls raise one of `NatsTrouble`."""
         return self._client.jetstream(timeout=ASK_SECONDS)
 
     @property
     def is_up(self) -> bool:
-        """Whether there is a connection."""
+        """True where there is a connection."""
         return self._away_since is None
 
     @property
     def away_seconds(self) -> float:
-        """For how long there has been none; 0 where there is one."""
+        """The seconds for which there has been no connection; 0 where there is one."""
         return 0.0 if self._away_since is None else self._clock() - self._away_since
 
     @property
     def most_bytes(self) -> int:
-        """The largest message that NATS takes."""
+        """The bytes of the largest message that NATS takes."""
         return self._client.max_payload
 
     async def open(self) -> None:
-        """Connects; raises BusUnusable after `OPEN_SECONDS`."""
+        """Connect. Raises BusUnusable after `OPEN_SECONDS`."""
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 await self._client.connect(
@@ -147,28 +150,31 @@ class Link:
                     reconnect_time_wait=AGAIN_SECONDS,  # type: ignore[arg-type] # a float does
                     max_reconnect_attempts=-1,
                     ping_interval=PING_SECONDS,
-                    error_cb=self._failed,
-                    disconnected_cb=self._lost,
-                    reconnected_cb=self._found,
+                    error_cb=self._on_error,
+                    disconnected_cb=self._on_loss,
+                    reconnected_cb=self._on_connect,
                 )
         except NatsTrouble as error:
             why = f"not reached in {OPEN_SECONDS:g} s ({self._client.last_error or error!r})"
             raise BusUnusable(f"{why}; is NATS running, and the address of --bus right?") from error
-        await self._found()
+        await self._on_connect()
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
-        """Sends a message that nobody confirms; raises `NatsTrouble`."""
+        """Send a message that nobody confirms. Raises one of `NatsTrouble`."""
         await self._client.publish(subject, data, reply=reply)
 
     async def inbox(self, most: int, subject: str | None = None) -> Inbox:
-        """What comes to a subject, or to a new one of its own; raises `NatsTrouble`. most: messages that may wait."""
+        """Return an inbox for what comes to a subject, or to a new subject of its own. Raises one of `NatsTrouble`.
+
+        most: the most messages that may wait.
+        """
         inbox = Inbox(most)
         self._inboxes.add(inbox)
         inbox.subscription = await self._client.subscribe(subject or self._client.new_inbox(), cb=inbox.put)
         return inbox
 
     async def close(self) -> None:
-        """For good."""
+        """Close the connection for good."""
         if not self.generation:
             # The library cannot close what was never open.
             return
@@ -178,7 +184,7 @@ class Link:
         except NatsTrouble as error:
             log.warning("connection not closed", reason=repr(error))
 
-    async def _found(self) -> None:
+    async def _on_connect(self) -> None:
         self.generation += 1
         for inbox in tuple(self._inboxes):
             inbox.reconnected()
@@ -188,12 +194,12 @@ class Link:
         url = self._client.connected_url
         log.info("bus connected", server="" if url is None else f"{url.hostname}:{url.port}")
 
-    async def _lost(self) -> None:
+    async def _on_loss(self) -> None:
         if self._away_since is None and not self._client.is_closed:
             self._away_since = self._clock()
             self._metrics.bus_connected.set(0)
             log.error("bus lost")
 
-    async def _failed(self, error: Exception) -> None:
+    async def _on_error(self, error: Exception) -> None:
         if self._throttle.due():
-            log.warning("bus", reason=repr(error), times=self._throttle.times)
+            log.warning("bus error", reason=repr(error), times=self._throttle.times)

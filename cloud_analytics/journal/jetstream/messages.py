@@ -1,6 +1,6 @@
-"""Between the cloud's types and the messages of proto/taxon/v1/bus.proto.
+"""The cloud's types as messages of proto/taxon/v1/bus.proto, and back.
 
-Law: of a message that this release cannot read, `None` is made; replicas of two releases may share a stream.
+Law: a message that this release cannot read becomes None, since replicas of two releases may share a stream.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
 
-from cloud_analytics.frames import Received
+from cloud_analytics.frames import LoggedFrame
 from cloud_analytics.journal.jetstream.names import name_in
 from cloud_analytics.journal.jetstream.reader import Message
 from shared.contract.packets import MICROSECONDS, Packet
@@ -21,10 +21,10 @@ from shared.wire import bus_pb2
 
 
 @dataclass(frozen=True)
-class Journalled:
-    """A frame of the stream. sequence_before_edge: the camera's last one when this edge began to send it."""
+class SharedFrame:
+    """A frame of the stream. sequence_before_edge: the camera's last sequence when this edge began to send it."""
 
-    received: Received
+    frame: LoggedFrame
     edge_id: str
     replica_id: str
     sequence_before_edge: int
@@ -32,7 +32,12 @@ class Journalled:
 
 @dataclass(frozen=True)
 class SharedCamera:
-    """Who gives a camera, and how far it has come. replica_id: empty where its edge is not connected. Times in microseconds since 1970."""
+    """A camera as all replicas know it.
+
+    replica_id: the replica that its edge is connected to; empty where it is not connected.
+    last_capture_time_us, last_received_time_us: times of its last frame, in microseconds since 1970.
+    sequence_before_edge: the camera's last sequence when its edge began to send it.
+    """
 
     edge_id: str = ""
     replica_id: str = ""
@@ -44,7 +49,7 @@ class SharedCamera:
 
 @dataclass(frozen=True)
 class SharedWish:
-    """A subscriber's wish, and the replica that has the subscriber. position: of this entry in its bucket."""
+    """A subscriber's wish, and the replica that has the subscriber. position: the position of this entry in its bucket."""
 
     wish: SubscriberWish
     replica_id: str
@@ -53,32 +58,32 @@ class SharedWish:
 
 @dataclass(frozen=True)
 class Beat:
-    """A replica is alive. position: the last one that its subscribers have."""
+    """Word that a replica is alive. position: the last position that its subscribers have."""
 
     replica_id: str
     position: int
     leaving: bool
 
 
-def frame_bytes(journalled: Journalled) -> bytes:
-    """As it lies in the stream."""
-    received, packet = journalled.received, journalled.received.packet
+def frame_bytes(shared: SharedFrame) -> bytes:
+    """Return a frame as it lies in the stream."""
+    frame, packet = shared.frame, shared.frame.packet
     return bus_pb2.JournalledFrame(
         sequence=packet.sequence,
         capture_time_microseconds=packet.capture_time_us,
-        received_time_microseconds=received.received_time_us,
+        received_time_microseconds=frame.received_time_us,
         geometry=geometry_message(packet.geometry),
-        bundle_digest=received.bundle_digest,
+        bundle_digest=frame.bundle_digest,
         bitstream=packet.bitstream,
         trace_context=packet.trace_context,
-        edge_id=journalled.edge_id,
-        replica_id=journalled.replica_id,
-        sequence_before_edge=journalled.sequence_before_edge,
+        edge_id=shared.edge_id,
+        replica_id=shared.replica_id,
+        sequence_before_edge=shared.sequence_before_edge,
     ).SerializeToString()
 
 
-def frame_of(message: Message) -> Journalled | None:
-    """A frame of the stream."""
+def frame_of(message: Message) -> SharedFrame | None:
+    """Return the frame that a message of the stream holds."""
     try:
         found = bus_pb2.JournalledFrame.FromString(message.data)
         packet = Packet(
@@ -91,12 +96,12 @@ def frame_of(message: Message) -> Journalled | None:
         )
     except (DecodeError, BadRequest):
         return None
-    received = Received(message.position, packet, found.bundle_digest, found.received_time_microseconds)
-    return Journalled(received, found.edge_id, found.replica_id, found.sequence_before_edge)
+    frame = LoggedFrame(message.position, packet, found.bundle_digest, found.received_time_microseconds)
+    return SharedFrame(frame, found.edge_id, found.replica_id, found.sequence_before_edge)
 
 
 def camera_bytes(camera: SharedCamera) -> bytes:
-    """As it lies in the bucket."""
+    """Return a camera as it lies in the bucket."""
     return bus_pb2.SharedCamera(
         edge_id=camera.edge_id,
         replica_id=camera.replica_id,
@@ -108,7 +113,7 @@ def camera_bytes(camera: SharedCamera) -> bytes:
 
 
 def camera_of(message: Message) -> SharedCamera | None:
-    """An entry of the bucket of cameras."""
+    """Return the camera that an entry of the bucket holds."""
     try:
         found = bus_pb2.SharedCamera.FromString(message.data)
     except DecodeError:
@@ -124,7 +129,7 @@ def camera_of(message: Message) -> SharedCamera | None:
 
 
 def wish_bytes(wish: SubscriberWish, replica_id: str, *, cameras: bool = True) -> bytes:
-    """As it lies in the bucket. cameras: False leaves the names out, which makes it a wish for all of them."""
+    """Return a wish as it lies in the bucket. cameras: False leaves the names out, so that it is a wish for all cameras."""
     hold = Duration()
     hold.FromMicroseconds(round(wish.hold_seconds * MICROSECONDS))
     names = wish.cameras if cameras else ()
@@ -132,7 +137,7 @@ def wish_bytes(wish: SubscriberWish, replica_id: str, *, cameras: bool = True) -
 
 
 def wish_of(message: Message) -> SharedWish | None:
-    """An entry of the bucket of wishes: what of it decides which groups are coded."""
+    """Return the part of an entry of the bucket of wishes that decides which groups are coded."""
     try:
         found = bus_pb2.SharedWish.FromString(message.data)
     except DecodeError:
@@ -145,14 +150,14 @@ def wish_of(message: Message) -> SharedWish | None:
 
 
 def beat_bytes(beat: Beat) -> bytes:
-    """As it travels."""
+    """Return a beat as it travels."""
     return bus_pb2.ReplicaBeat(
         replica_id=beat.replica_id, position=beat.position, leaving=beat.leaving
     ).SerializeToString()
 
 
 def beat_of(data: bytes) -> Beat | None:
-    """A beat as it came."""
+    """Return the beat that a message holds."""
     try:
         found = bus_pb2.ReplicaBeat.FromString(data)
     except DecodeError:

@@ -1,7 +1,7 @@
-"""How things are called in NATS.
+"""The names of streams, buckets, subjects and keys in NATS.
 
-Law: a camera's or subscription's name is one part of a subject, or one key, and comes back unchanged: those names have no
-`=`, which stands for the dot that would divide a subject.
+Law: the name of a camera or subscription is one part of a subject, or one key, and comes back unchanged. Such names have
+no `=`, so that it can stand for a dot, which would divide the subject.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Names:
-    """prefix: of everything; `CloudSettings.bus_name`."""
+    """The names of one installation. prefix: all names begin with it; `CloudSettings.bus_name` sets it."""
 
     prefix: str
 
     @property
     def frames(self) -> str:
-        """The stream of frames."""
+        """The name of the stream of frames."""
         return f"{self.prefix}-frames"
 
     @property
     def cameras(self) -> str:
-        """The bucket of cameras."""
+        """The name of the bucket of cameras."""
         return f"{self.prefix}-cameras"
 
     @property
     def wishes(self) -> str:
-        """The bucket of wishes."""
+        """The name of the bucket of wishes."""
         return f"{self.prefix}-wishes"
 
     @property
@@ -36,15 +36,15 @@ class Names:
         return f"{self.prefix}.alive"
 
     def frames_of(self, camera_id: str) -> str:
-        """The subject of a camera's frames; `*` for all cameras."""
+        """Return the subject of a camera's frames; `*` stands for all cameras."""
         return f"{self.prefix}.frames.{as_key(camera_id)}"
 
 
 def as_key(name: str) -> str:
-    """A camera's or subscription's name as a key, or as one part of a subject."""
+    """Return the name of a camera or subscription as a key, or as one part of a subject."""
     return name.replace(".", "=")
 
 
 def name_in(subject: str) -> str:
-    """The name that a subject, of a frame or of a bucket's entry, ends with."""
+    """Return the name with which the subject of a frame or of a bucket's entry ends."""
     return subject.rpartition(".")[2].replace("=", ".")

@@ -1,34 +1,35 @@
 """The frame log of many replicas: one stream of all their frames.
 
-    append --Appender--> JetStream --Tail--> come, on every replica
-                                |--Reader--> replay
+    append --Appender--> JetStream --Tail--> next_batch, on every replica
+                                   --Reader--> replay
 
-Laws: those of `FrameLog`, over all replicas.
+Law: the laws of `FrameLog` hold over all replicas.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo, StreamState
 from nats.js.errors import BadRequestError, NotFoundError
+from typing_extensions import override
 
-from cloud_analytics.frames import Received
-from cloud_analytics.journal.frame_log import Appended, Arrival, Kept, KnownCamera, Replay
-from cloud_analytics.journal.jetstream.appender import Appender, New
+from cloud_analytics.frames import LoggedFrame
+from cloud_analytics.journal.frame_log import Appended, Arrival, FrameLog, KnownCamera, Pruned, Replay
+from cloud_analytics.journal.jetstream.appender import Appender
 from cloud_analytics.journal.jetstream.cameras import CameraBook
 from cloud_analytics.journal.jetstream.link import Link, NatsTrouble
 from cloud_analytics.journal.jetstream.members import Members
-from cloud_analytics.journal.jetstream.messages import Journalled, frame_of
+from cloud_analytics.journal.jetstream.messages import SharedFrame, frame_of
 from cloud_analytics.journal.jetstream.names import Names
 from cloud_analytics.journal.jetstream.reader import Gone, Message, Reader
 from cloud_analytics.journal.jetstream.tail import Tail
 from cloud_analytics.metrics.service import CloudMetrics
+from shared.contract.packets import Packet
 from shared.errors import BadRequest, LogUnavailable
 from shared.telemetry.logs import Throttle, logger
 
@@ -44,15 +45,15 @@ log = logger("cloud.bus")
 
 @dataclass(frozen=True)
 class Bounds:
-    """Of the stream. copies: on so many NATS servers."""
+    """The bounds of the stream. copies: each frame is kept on so many NATS servers."""
 
     most_bytes: int
     age_seconds: float
     copies: int
 
 
-class StreamLog:
-    """See `FrameLog`. clock: seconds since 1970."""
+class StreamLog(FrameLog):
+    """The frame log in a stream."""
 
     def __init__(
         self,
@@ -62,7 +63,6 @@ class StreamLog:
         members: Members,
         book: CameraBook,
         metrics: CloudMetrics,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._link = link
         self._names = names
@@ -72,22 +72,22 @@ class StreamLog:
         self._id = ""
         self._head = 0
         self._first = 1
-        self._appender = Appender(link, names, members.replica_id, book, metrics, clock)
+        self._appender = Appender(link, names, members.replica_id, book, metrics)
         self._tail = Tail(link, names.frames, 0)
         self._throttle = Throttle(10.0)
 
     @property
+    @override
     def head(self) -> int:
-        """See `FrameLog`."""
         return self._head
 
     @property
+    @override
     def cameras(self) -> Mapping[str, KnownCamera]:
-        """See `FrameLog`."""
         return self._book.known
 
     async def open(self) -> None:
-        """Makes the stream where there is none, and looks where it ends. Raises Gone or `NatsTrouble`."""
+        """Make the stream where there is none, and look where it ends. Raises Gone, or one of `NatsTrouble`."""
         info = await self._stream()
         self._id = (info.config.description or "").rpartition(" ")[2]
         self._note(info.state)
@@ -95,40 +95,49 @@ class StreamLog:
         await self._meet_cameras()
         log.info("stream open", stream=self._names.frames, frames=info.state.messages, head=self._head)
 
+    @override
     async def append(self, arrivals: Sequence[Arrival]) -> Appended:
-        """See `FrameLog`. Waits, for a while, for replicas that are behind."""
+        """Keep all that is new, after a while of waiting for replicas that are behind. Raises LogUnavailable."""
         await self._members.kept_up(self._head)
-        new: dict[str, list[New]] = defaultdict(list)
+        # One camera's frames go one after the other, those of many cameras side by side.
+        packets: dict[str, list[tuple[Packet, Arrival]]] = defaultdict(list)
         for arrival in arrivals:
             for packet in arrival.packets:
-                new[packet.camera_id].append(New(packet, arrival.bundle_digest, arrival.edge_id))
+                packets[packet.camera_id].append((packet, arrival))
         try:
             async with asyncio.timeout(APPEND_SECONDS):
-                outcomes = await asyncio.gather(*(self._appender.append(camera, some) for camera, some in new.items()))
+                outcomes = await asyncio.gather(
+                    *(self._appender.append(camera, some) for camera, some in packets.items())
+                )
         except TimeoutError as error:
             raise LogUnavailable(f"JetStream has not confirmed a frame for {APPEND_SECONDS:g} s") from error
-        received = sorted((one for outcome in outcomes for one in outcome.received), key=lambda one: one.position)
-        duplicates = tuple(camera for camera, one in zip(new, outcomes) for _ in range(one.duplicates))
-        late = tuple(camera for camera, one in zip(new, outcomes) for _ in range(one.late))
+        frames = sorted((one for outcome in outcomes for one in outcome.frames), key=lambda one: one.position)
+        duplicates = tuple(camera for camera, one in zip(packets, outcomes) for _ in range(one.duplicates))
+        late = tuple(camera for camera, one in zip(packets, outcomes) for _ in range(one.late))
         head = max((one.last.position for one in outcomes), default=self._head)
         self._head = max(self._head, head)
-        return Appended(tuple(received), duplicates, late, head)
+        return Appended(tuple(frames), duplicates, late, head)
 
-    async def come(self) -> Sequence[Received]:
-        """See `FrameLog`."""
+    @override
+    async def next_batch(self) -> Sequence[LoggedFrame]:
         while True:
             found = [one for one in map(self._read, await self._tail.batch()) if one is not None]
             self._head = max(self._head, self._tail.position)
             for one in found:
-                self._book.came(one)
-                self._appender.came(one)
+                self._book.note(one)
+                self._appender.note(one)
             if found:
-                return [one.received for one in found]
+                return [one.frame for one in found]
 
+    @override
     async def replay(self, position: int, up_to: int, cameras: Sequence[str], limit: int) -> Replay:
-        """See `FrameLog`. Of some cameras' frames that are gone nobody knows how many there were."""
+        """Return the first frames after a position; see `FrameLog.replay`.
+
+        Where only some cameras' frames are wanted, nobody knows how many of those that are gone were theirs.
+        """
         names = list(dict.fromkeys(cameras))
         try:
+            # Each camera has a subject of its own, so that a few cameras can be read without all the others.
             if names and len(names) <= MOST_SINGLE_CAMERAS:
                 parts = [
                     await self._replayed(position, up_to, {name}, limit, self._names.frames_of(name)) for name in names
@@ -141,16 +150,16 @@ class StreamLog:
             raise LogUnavailable(str(error) or repr(error)) from error
         if not names and not found and up_to >= self._first and up_to > position:
             raise LogUnavailable(f"the stream gave none of the frames up to {up_to}")
-        # What went while it was read: a frame behind the gap has come, so that nothing before it will.
+        # What went while it was read counts too: a frame behind the gap has come, so nothing before it will.
         gone = max(0, min(self._first - 1, found[0].position - 1 if found else up_to) - position)
         return Replay(tuple(found), 0 if names else gone, uncounted=bool(names and gone))
 
+    @override
     def cursor(self, position: int) -> str:
-        """See `FrameLog`."""
         return f"{self._id}:{position}"
 
+    @override
     def position(self, cursor: str) -> int | None:
-        """See `FrameLog`."""
         stream, _, digits = cursor.partition(":")
         if not (stream and digits.isascii() and digits.isdigit() and len(cursor) <= CURSOR_CHARACTERS):
             raise BadRequest(f"{cursor[:80]!r} is no cursor: give one that a result carried, or none to begin now")
@@ -160,8 +169,8 @@ class StreamLog:
             raise BadRequest(f"the cursor {cursor} lies ahead of this stream, which ends at {self._head}")
         return int(digits)
 
-    async def reach(self, cursor: str) -> None:
-        """See `FrameLog`."""
+    @override
+    async def catch_up(self, cursor: str) -> None:
         stream, _, digits = cursor.partition(":")
         if stream == self._id and digits.isascii() and digits.isdigit() and int(digits) <= self._head:
             return
@@ -170,30 +179,32 @@ class StreamLog:
         except NatsTrouble as error:
             raise LogUnavailable(repr(error)) from error
 
-    async def keep(self) -> Kept:
-        """See `FrameLog`: JetStream itself keeps the bounds."""
+    @override
+    async def prune(self) -> Pruned:
+        """Return what is left; JetStream itself keeps the bounds. Raises LogUnavailable."""
         before = self._first
         try:
             info = await self._link.js.stream_info(self._names.frames)
         except NatsTrouble as error:
             raise LogUnavailable(repr(error)) from error
         self._note(info.state)
-        return Kept(info.state.bytes, info.state.messages, {"stream_bound": max(0, self._first - before)})
+        return Pruned(info.state.bytes, info.state.messages, {"stream_bound": max(0, self._first - before)})
 
     async def close(self) -> None:
-        """Ends the reader at NATS."""
+        """End the reader at NATS."""
         await self._tail.close()
 
     async def _meet_cameras(self) -> None:
-        """The last frame of each camera: what the book remembers may be a few seconds older."""
+        """Tell the book the last frame of each camera: what it remembers may be a few seconds older."""
         reader = await Reader.begin(self._link, self._names.frames, None, self._names.frames_of("*"))
         while messages := await reader.present(READ_FRAMES):
             for one in map(self._read, messages):
                 if one is not None:
-                    self._book.came(one, is_new=False)
+                    self._book.note(one, is_new=False)
         await reader.close()
 
     async def _stream(self) -> StreamInfo:
+        """Return the stream; make it where there is none, and bring its bounds to those of the settings."""
         bounds = self._bounds
         wanted = StreamConfig(
             name=self._names.frames,
@@ -226,19 +237,20 @@ class StreamLog:
 
     async def _replayed(
         self, position: int, up_to: int, cameras: set[str], limit: int, subject: str | None
-    ) -> list[Received]:
+    ) -> list[LoggedFrame]:
+        """Read frames from a consumer of its own. subject: the messages to read; None for all."""
         if position >= up_to:
             return []
         reader = await Reader.begin(self._link, self._names.frames, position, subject)
-        found: list[Received] = []
+        found: list[LoggedFrame] = []
         try:
             while messages := await reader.present(limit if subject else READ_FRAMES):
                 for message in messages:
                     one = self._read(message)
-                    if one is None or (cameras and one.received.packet.camera_id not in cameras):
+                    if one is None or (cameras and one.frame.camera_id not in cameras):
                         continue
-                    if one.received.position <= up_to and len(found) < limit:
-                        found.append(one.received)
+                    if one.frame.position <= up_to and len(found) < limit:
+                        found.append(one.frame)
                 if len(found) == limit or messages[-1].position >= up_to:
                     break
             else:
@@ -248,7 +260,7 @@ class StreamLog:
             await reader.close()
         return found
 
-    def _read(self, message: Message) -> Journalled | None:
+    def _read(self, message: Message) -> SharedFrame | None:
         found = frame_of(message)
         if found is None and self._throttle.due():
             log.error("a message of the stream is no frame", position=message.position, times=self._throttle.times)

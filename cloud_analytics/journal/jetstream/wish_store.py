@@ -1,9 +1,10 @@
-"""Wishes that all replicas know: what the subscribers of each want, in one bucket.
+"""Wishes that all replicas know: one bucket holds what the subscribers of each want.
 
-    own wishes --write--> bucket --read--> those of other replicas --Wishes.put_others--> what this replica's edges are told
+    own wishes --write--> bucket --read--> wishes of other replicas --put_others--> what this replica's edges are told
 
-Laws: a wish belongs to the replica that wrote it last; only that one writes or deletes it while it lives. When it has died, its wish counts
-for as long as it asked to be held, on every replica by its own clock; whoever is first deletes it.
+Laws: a wish belongs to the replica that wrote it last, and only that one writes or deletes it while it lives. When the
+replica has died, its wish counts for as long as it asked to be held, on every replica by its own clock; the first
+replica whose time is over deletes it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from nats.js.kv import KeyValue
+from typing_extensions import override
 
 from cloud_analytics.journal.jetstream.link import Link, NatsTrouble, is_conflict
 from cloud_analytics.journal.jetstream.members import Members
@@ -20,10 +22,11 @@ from cloud_analytics.journal.jetstream.messages import SharedWish, wish_bytes, w
 from cloud_analytics.journal.jetstream.names import as_key, name_in
 from cloud_analytics.journal.jetstream.reader import Message
 from cloud_analytics.journal.jetstream.tail import Tail
-from cloud_analytics.journal.wish_store import StoredWish
+from cloud_analytics.journal.storage import Neighbours
+from cloud_analytics.journal.wish_store import StoredWish, WishStore
 from shared.contract.wishes import SubscriberWish
 from shared.errors import WishesNotKept
-from shared.server.cancellation import ended
+from shared.server.supervisor import Supervisor
 from shared.telemetry.logs import Throttle, logger
 
 LOOK_SECONDS = 0.25
@@ -37,8 +40,13 @@ _SPARE_BYTES = 4096
 log = logger("cloud.bus")
 
 
-class SharedWishStore:
-    """See `WishStore`. clock: seconds, monotonic."""
+class SharedWishStore(WishStore):
+    """The wishes of all replicas.
+
+    bucket: the bucket of wishes.
+    tail: the changes of that bucket.
+    clock: returns a monotonic time in seconds.
+    """
 
     def __init__(
         self, link: Link, bucket: KeyValue, tail: Tail, members: Members, clock: Callable[[], float] = time.monotonic
@@ -50,20 +58,21 @@ class SharedWishStore:
         self._clock = clock
         self._own: dict[str, SubscriberWish] = {}
         self._unwritten: dict[str, SubscriberWish | None] = {}
-        self._writing = asyncio.Lock()
+        self._write_lock = asyncio.Lock()
         self._entries: dict[str, SharedWish] = {}
         self._written: dict[str, int] = {}
         self._orphaned_at: dict[str, float] = {}
         self._again_at = clock() + AGAIN_SECONDS
-        self._tasks: list[asyncio.Task[None]] = []
         self._throttle = Throttle(10.0)
 
+    @override
     def keeps(self, wish: SubscriberWish) -> bool:
-        """See `WishStore`: all, since the other replicas' edges serve them too."""
+        """Return True for every wish, since the edges of other replicas serve it too."""
         return True
 
+    @override
     async def write(self, changes: Mapping[str, StoredWish | None]) -> None:
-        """See `WishStore`. What NATS does not take in time is written later."""
+        """Remember or (None) forget wishes. Raises WishesNotKept for those that NATS does not take in time."""
         for name, stored in changes.items():
             self._unwritten[name] = None if stored is None else stored.wish
             if stored is None:
@@ -76,29 +85,24 @@ class SharedWishStore:
         except NatsTrouble as error:
             raise WishesNotKept(f"the bus does not take them ({error!r}); they are written when it does") from error
 
+    @override
     async def kept(self) -> tuple[StoredWish, ...]:
-        """See `WishStore`: none of this replica, which is new; those of its dead forerunners are held as others' are."""
+        """Return none: this replica is new, and the wishes of those that died are held as other replicas' wishes."""
         return ()
 
     async def open(self) -> None:
-        """Reads what there is; raises Gone or `NatsTrouble`."""
+        """Read what there is. Raises Gone, or one of `NatsTrouble`."""
         for message in await self._tail.present():
             self._take(message)
 
-    def start(self, put_others: Callable[[Mapping[str, SubscriberWish]], None], taken: Callable[[str], None]) -> None:
-        """put_others: told what the subscribers of other replicas want. taken: told the id of one that has gone to another replica."""
-        works = (self._read_loop(put_others, taken), self._look_loop(put_others))
-        self._tasks = [asyncio.create_task(work, name="wishes") for work in works]
-        self._members.listen(lambda: put_others(self._others()))
-
-    async def failed(self) -> BaseException:
-        """Waits until a loop has ended, which it must not, and says why."""
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        return next(iter(done)).exception() or RuntimeError("the wishes' loop ended")
+    def start(self, neighbours: Neighbours, supervisor: Supervisor) -> None:
+        """Begin to share."""
+        supervisor.start(self._read_loop(neighbours), "wishes: read")
+        supervisor.start(self._look_loop(neighbours), "wishes: look")
+        self._members.listen(lambda: neighbours.put_others(self._others()))
 
     async def close(self) -> None:
-        """What is held here counts as a dead replica's."""
-        await ended(self._tasks)
+        """End the reader; what is held here counts from now on as a dead replica's."""
         await self._tail.close()
 
     def _take(self, message: Message) -> None:
@@ -116,7 +120,7 @@ class SharedWishStore:
         self._members.named(entry.replica_id)
 
     def _gone_elsewhere(self) -> list[str]:
-        """The ids of subscribers that were here and have gone to another replica."""
+        """Return the ids of subscribers that were here and have gone to another replica; forget their wishes."""
         me = self._members.replica_id
         gone = [
             name
@@ -129,7 +133,7 @@ class SharedWishStore:
         return gone
 
     def _others(self) -> dict[str, SubscriberWish]:
-        """The wishes of other replicas that count now."""
+        """Return the wishes of other replicas that count now."""
         now, found = self._clock(), {}
         for name, entry in self._entries.items():
             if entry.replica_id == self._members.replica_id or name in self._own:
@@ -141,19 +145,17 @@ class SharedWishStore:
                 found[name] = entry.wish
         return found
 
-    async def _read_loop(
-        self, put_others: Callable[[Mapping[str, SubscriberWish]], None], taken: Callable[[str], None]
-    ) -> None:
-        put_others(self._others())
+    async def _read_loop(self, neighbours: Neighbours) -> None:
+        neighbours.put_others(self._others())
         while True:
             for message in await self._tail.batch():
                 self._take(message)
             for name in self._gone_elsewhere():
                 log.info("subscriber moved to another replica", subscription=name)
-                taken(name)
-            put_others(self._others())
+                neighbours.taken(name)
+            neighbours.put_others(self._others())
 
-    async def _look_loop(self, put_others: Callable[[Mapping[str, SubscriberWish]], None]) -> None:
+    async def _look_loop(self, neighbours: Neighbours) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if not self._link.is_up:
@@ -161,7 +163,7 @@ class SharedWishStore:
                 self._orphaned_at.clear()
                 continue
             others = self._others()
-            put_others(others)
+            neighbours.put_others(others)
             if self._clock() >= self._again_at:
                 self._again_at = self._clock() + AGAIN_SECONDS
                 self._unwritten = {**self._own, **self._unwritten}
@@ -173,13 +175,13 @@ class SharedWishStore:
                     log.warning("wishes not shared", reason=repr(error), times=self._throttle.times)
 
     async def _forget(self, others: Mapping[str, SubscriberWish]) -> None:
-        """Deletes those of dead replicas whose time is over, unless they have changed."""
+        """Delete the wishes of dead replicas whose time is over, unless they have changed."""
         over = [name for name in self._orphaned_at if name in self._entries and name not in others]
         for name in over:
             await self._delete(name, self._entries[name].position)
 
     async def _write_all(self) -> None:
-        async with self._writing:
+        async with self._write_lock:
             while self._unwritten:
                 some = dict(list(self._unwritten.items())[:WRITES_AT_ONCE])
                 await asyncio.gather(*(self._write_one(name, wish) for name, wish in some.items()))
@@ -211,7 +213,7 @@ class SharedWishStore:
         self._written[name] = await self._bucket.put(as_key(name), data)
 
     async def _delete(self, name: str, position: int) -> None:
-        """Unless it has changed since."""
+        """Delete an entry unless it has changed since."""
         try:
             await self._bucket.delete(as_key(name), position)
         except NatsTrouble as error:

@@ -1,6 +1,8 @@
 """The journal's database file: its tables, and transactions on its two connections.
 
-    folder/journal.sqlite3 --open_database--> Database: one connection writes, one reads (WAL, so that neither waits for the other)
+    folder/journal.sqlite3 --open_database--> Database: one connection writes, one reads
+
+The file has a write-ahead log, so that neither connection waits for the other.
 
 Law: a transaction that has returned survives the loss of power. For the lock, other releases and damage see
 `shared.server.sqlite_file`.
@@ -49,14 +51,14 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: committed at the end, undone by an exception."""
+        """Give one transaction: it is committed at the end, and undone by an exception."""
         with self._write_lock, self.file.main:
             self.file.main.execute("BEGIN IMMEDIATE")
             yield self.file.main
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One unchanging view."""
+        """Give one view that does not change."""
         with self._read_lock:
             self.file.second.execute("BEGIN")
             try:
@@ -65,7 +67,7 @@ class Database:
                 self.file.second.execute("COMMIT")
 
     def used_bytes(self) -> int:
-        """Bytes of the file that hold something; without the write-ahead log."""
+        """Return the bytes of the file that hold something, without those of the write-ahead log."""
         with self._write_lock:
             pages, free, size = (
                 self.file.main.execute(f"PRAGMA {name}").fetchone()[0]

@@ -1,11 +1,11 @@
-"""Received packets on disk, in the order in which results are published; bounded in bytes and age.
+"""Received packets on disk, in the order in which results are published; bounded in bytes and in age.
 
-    packets --append (duplicates dropped)--> positions 1, 2, 3, ...
-    (position, cameras) --replay--> what came after it, and how many of those are gone
+    packets --append: duplicates are dropped--> positions 1, 2, 3, ...
+    position, cameras --replay--> the frames after it, and how many of them are gone
 
-Laws: a frame (camera, sequence) is appended once for good; positions never repeat, also after all frames have gone;
-replay returns each frame after a position once and in order, and counts exactly those that the bounds have taken
-(of the last `MOST_DROPPED` of them). The calls block: from the loop they go through a thread.
+Laws: a frame (camera, sequence) is appended once for good. Positions never repeat, also after all frames have gone.
+A replay returns each frame after a position once and in order, and counts exactly those that the bounds have taken; of
+these the last `MOST_DROPPED` are remembered. The calls block, so the event loop makes them in a thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 
-from cloud_analytics.frames import Received
+from cloud_analytics.frames import LoggedFrame
 from cloud_analytics.journal.frame_log import Appended, Arrival, KnownCamera, Replay
 from cloud_analytics.journal.local.database import Database
 from shared.contract.geometry import Geometry
@@ -31,7 +31,12 @@ _COLUMNS = (
 
 
 class Journal:
-    """most_bytes: of the file. age_seconds: of a frame. clock: seconds since 1970."""
+    """The journal of one cloud process.
+
+    most_bytes: the most bytes of the file that may hold something.
+    age_seconds: a frame older than this is dropped.
+    clock: returns the time in seconds since 1970.
+    """
 
     def __init__(
         self, database: Database, most_bytes: int, age_seconds: float, clock: Callable[[], float] = time.time
@@ -49,11 +54,11 @@ class Journal:
                     "SELECT name, edge, last_sequence, capture_time_us, received_time_us FROM cameras"
                 )
             }
-            self._head = _head(sql)
+            self._head = _last_position(sql)
 
     @property
     def head(self) -> int:
-        """The last position that was given; 0 before the first."""
+        """The last position that was given to a frame; 0 before the first."""
         return self._head
 
     @property
@@ -62,11 +67,11 @@ class Journal:
         return self._cameras
 
     def cursor(self, position: int) -> str:
-        """A position as clients keep it; names this journal too."""
+        """Return a position as clients keep it; it names this journal too."""
         return f"{self.id}:{position}"
 
     def position(self, cursor: str) -> int | None:
-        """The position of a cursor, None if it is of another journal; raises BadRequest for what is no cursor."""
+        """Return the position of a cursor; None if it is of another journal. Raises BadRequest for what is no cursor."""
         journal, _, digits = cursor.partition(":")
         if not (journal and digits.isascii() and digits.isdigit() and len(cursor) <= 64):
             raise BadRequest(f"{cursor[:80]!r} is no cursor: give one that a result carried, or none to begin now")
@@ -77,10 +82,10 @@ class Journal:
         return int(digits)
 
     def append(self, arrivals: Sequence[Arrival]) -> Appended:
-        """Writes all that is new in one transaction, which is on the disk when this returns. Raises sqlite3.Error."""
+        """Write all that is new in one transaction, which is on the disk when this returns. Raises sqlite3.Error."""
         cameras = dict(self._cameras)
         now_us = int(self._clock() * MICROSECONDS)
-        received: list[Received] = []
+        frames: list[LoggedFrame] = []
         duplicates: list[str] = []
         late: list[str] = []
         with self._database.writing() as sql:
@@ -89,6 +94,7 @@ class Journal:
                 for packet in arrival.packets:
                     known = cameras.get(packet.camera_id)
                     if known is not None and packet.sequence <= known.last_sequence:
+                        # An edge sends its own frames in order, so one that was passed over came by another edge.
                         is_late = known.edge_id != arrival.edge_id and not _has(sql, packet)
                         (late if is_late else duplicates).append(packet.camera_id)
                         continue
@@ -96,14 +102,14 @@ class Journal:
                         packet.camera_id, arrival.edge_id, packet.sequence, packet.capture_time_us, now_us
                     )
                     position = _insert(sql, packet, bundle, now_us, cameras[packet.camera_id])
-                    received.append(Received(position, packet, arrival.bundle_digest, now_us))
+                    frames.append(LoggedFrame(position, packet, arrival.bundle_digest, now_us))
         self._cameras = cameras
-        if received:
-            self._head = received[-1].position
-        return Appended(tuple(received), tuple(duplicates), tuple(late), self._head)
+        if frames:
+            self._head = frames[-1].position
+        return Appended(tuple(frames), tuple(duplicates), tuple(late), self._head)
 
     def replay(self, position: int, up_to: int, cameras: Sequence[str], limit: int) -> Replay:
-        """The first `limit` frames after `position`, up to and with `up_to`, of these cameras, or of all where none is named."""
+        """Return the first `limit` frames after `position` up to `up_to`, of these cameras or, where none is named, of all."""
         names = list(dict.fromkeys(cameras))
         chosen, marks = "", ",".join("?" * len(names))
         if names:
@@ -118,10 +124,10 @@ class Journal:
                 f"ON b.number = f.bundle WHERE f.position > ? AND f.position <= ? {chosen} ORDER BY f.position LIMIT ?",
                 (position, up_to, *names, limit),
             ).fetchall()
-        return Replay(tuple(_received(row) for row in rows), lost)
+        return Replay(tuple(_logged(row) for row in rows), lost)
 
     def prune(self) -> tuple[int, int]:
-        """Drops what is too old, then the oldest until the bytes fit; how many for age, how many for bytes."""
+        """Drop what is too old, then the oldest until the bytes fit; return how many went for age and how many for bytes."""
         oldest_us = int(self._clock() * MICROSECONDS) - self._age_us
         with self._database.writing() as sql:
             (last,) = sql.execute(
@@ -131,6 +137,7 @@ class Journal:
             ).fetchone()
             aged = _drop_up_to(sql, last)
         crowded = 0
+        # In small steps, so that no transaction keeps appends waiting for long.
         while self._database.used_bytes() > self._most_bytes:
             with self._database.writing() as sql:
                 (last,) = sql.execute(
@@ -146,7 +153,7 @@ class Journal:
         return aged, crowded
 
     def size(self) -> tuple[int, int]:
-        """Bytes in use, and frames."""
+        """Return the bytes in use, and the number of frames."""
         with self._database.reading() as sql:
             frames = _count(sql, "frames")
         return self._database.used_bytes(), frames
@@ -157,7 +164,7 @@ def _has(sql: sqlite3.Connection, packet: Packet) -> bool:
     return sql.execute(query, (packet.camera_id, packet.sequence)).fetchone() is not None
 
 
-def _head(sql: sqlite3.Connection) -> int:
+def _last_position(sql: sqlite3.Connection) -> int:
     row = sql.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()
     return 0 if row is None else int(row[0])
 
@@ -191,7 +198,7 @@ def _insert(sql: sqlite3.Connection, packet: Packet, bundle: int, now_us: int, c
 
 
 def _drop_up_to(sql: sqlite3.Connection, last: int) -> int:
-    """Drops frames up to and with a position, remembering that they were there."""
+    """Drop the frames up to and with a position, remember that they were there, and return how many they were."""
     sql.execute("INSERT INTO dropped SELECT camera, position FROM frames WHERE position <= ?", (last,))
     dropped = sql.execute("DELETE FROM frames WHERE position <= ?", (last,)).rowcount
     if dropped and (remembered := _count(sql, "dropped")) > MOST_DROPPED:
@@ -207,7 +214,7 @@ def _forget(sql: sqlite3.Connection, count: int) -> None:
     )
 
 
-def _received(row: tuple[object, ...]) -> Received:
+def _logged(row: tuple[object, ...]) -> LoggedFrame:
     position, camera, sequence, captured, received, digest, *sizes, bitstream, trace = row
     packet = Packet(camera, sequence, captured, Geometry(*sizes), bitstream, trace)  # type: ignore[arg-type]
-    return Received(position, packet, digest, received)  # type: ignore[arg-type]
+    return LoggedFrame(position, packet, digest, received)  # type: ignore[arg-type]

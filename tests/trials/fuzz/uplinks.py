@@ -14,7 +14,7 @@ from random import Random
 
 from google.protobuf.message import DecodeError, Message
 
-from cloud_analytics.frames import FrameOutput
+from cloud_analytics.frames import FrameResult
 from cloud_analytics.subscribers.messages import frame_message
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet, checked_name
@@ -105,7 +105,7 @@ def _travel_on(packets: list[Packet], writer: PacketWriter, reader: PacketReader
 
 
 def _reaches_a_subscriber(packet: Packet) -> None:
-    message = frame_message(FrameOutput(packet, packet.capture_time_us, bytes(32), (), (), "journal:1"))
+    message = frame_message(FrameResult(packet, packet.capture_time_us, bytes(32), (), (), "journal:1"))
     try:
         result = result_of(results_pb2.FrameResult.FromString(message.SerializeToString()))
     except RequestError as error:

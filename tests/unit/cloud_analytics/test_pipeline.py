@@ -21,16 +21,16 @@ async def test_a_disk_that_takes_nothing_stops_the_edges_and_not_the_service(
 ) -> None:
     monkeypatch.setattr(pipeline, "PRUNE_SECONDS", 0.01)
     models, packets = tiny_bundle_directory.parent.parent, coded_packets(tiny_bundle, "door", 2)
-    async with cloud_parts(models, tmp_path, age_seconds=0.2) as parts:
+    async with cloud_parts(models, tmp_path, journal_age_seconds=0.2) as parts:
         await parts.send(packets[:1], tiny_bundle.digest)
-        parts.journal._database.file.main.execute("PRAGMA query_only = 1")
+        parts.database.file.main.execute("PRAGMA query_only = 1")
         # By now there is something to prune.
         await asyncio.sleep(0.5)
         with pytest.raises(JournalFailed):
             await parts.pipeline.receive(Arrival(tuple(packets[1:]), tiny_bundle.digest, "edge"))
-        failed = asyncio.create_task(parts.pipeline.failed())
+        failed = asyncio.create_task(parts.pipeline.supervisor.failed())
         await asyncio.wait({failed}, timeout=0.1)
         assert not failed.done(), failed.result()
         failed.cancel()
-        parts.journal._database.file.main.execute("PRAGMA query_only = 0")
+        parts.database.file.main.execute("PRAGMA query_only = 0")
         await parts.send(packets[1:], tiny_bundle.digest)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud_analytics.analysis.batcher import DecodedFrame, run_batch
+from cloud_analytics.analysis.batcher import BatchInput, run_batch
 from cloud_analytics.analysis.overlays import load_overlay, zero_latents
 from shared.contract.descriptions import TaskInfo
 from shared.errors import BundleError, BundleMismatch, UnknownName
@@ -88,7 +88,7 @@ def test_its_results_are_the_graph_s_of_the_decoder_s_features(models: Path, tin
     latents = zero_latents(served.decoder, "geometry", 3)
     latents.z[:] = np.random.default_rng(3).integers(-3, 4, latents.z.shape)
     wanted = (frozenset({"depth"}), frozenset({"normal"}), frozenset({"depth", "reshading"}))
-    frames = [DecodedFrame(served, {"geometry": latents.frame(i)}, tasks) for i, tasks in enumerate(wanted)]
+    frames = [BatchInput(served, {"geometry": latents.frame(i)}, tasks) for i, tasks in enumerate(wanted)]
     made = run_batch(frames, lambda task, count: None)
     assert [set(values) for values in made] == list(wanted)
     features = served.decoder.features("geometry", latents, ["reshading"])["reshading"]

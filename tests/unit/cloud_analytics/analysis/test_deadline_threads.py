@@ -9,19 +9,21 @@ from pathlib import Path
 import pytest
 
 from cloud_analytics.analysis import batcher
-from cloud_analytics.analysis.deadline_threads import Threads
+from cloud_analytics.analysis.analysis import Analysis, AnalysisTerms
+from cloud_analytics.analysis.batcher import BatchTerms
+from cloud_analytics.analysis.deadline_threads import DeadlineThreads
 from shared.errors import CallHangs
 from shared.model.bundle import Bundle
 from tests.support.clients import coded_packets
-from tests.support.cloud import cloud_parts
-from tests.unit.cloud_analytics.analysis.test_analysis import received
+from tests.support.cloud import catalogue_of, metrics, value
+from tests.unit.cloud_analytics.analysis.test_analysis import logged
 
 
 @pytest.mark.asyncio
 async def test_a_call_that_hangs_is_given_up_and_the_next_one_has_a_thread() -> None:
     hung: list[int] = []
     goes_on = threading.Event()
-    threads = Threads(1, "networks", 0.2, lambda: hung.append(1))
+    threads = DeadlineThreads(1, "networks", 0.2, lambda: hung.append(1))
     try:
         with pytest.raises(CallHangs, match="networks"):
             await threads.run(goes_on.wait)
@@ -36,7 +38,7 @@ async def test_a_call_that_hangs_is_given_up_and_the_next_one_has_a_thread() -> 
 
 @pytest.mark.asyncio
 async def test_networks_that_hang_cost_one_frame_and_are_counted(
-    tmp_path: Path, tiny_bundle_directory: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle_directory: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goes_on = threading.Event()
     real = batcher.run_batch
@@ -50,13 +52,16 @@ async def test_networks_that_hang_cost_one_frame_and_are_counted(
 
     monkeypatch.setattr(batcher, "run_batch", first_hangs)
     first, second = coded_packets(tiny_bundle, "door", 2)
-    async with cloud_parts(tiny_bundle_directory.parents[1], tmp_path) as parts:
-        parts.analysis._networks._deadline_seconds = 0.3
-        try:
-            stuck = await parts.analysis.compute(received(first, tiny_bundle.digest), ["normal"])
-            assert "given up" in stuck.error
-            made = await parts.analysis.compute(received(second, tiny_bundle.digest, 2), ["normal"])
-            assert set(made.values) == {"normal"}
-            assert parts.value("taxon_cloud_calls_hung_total", stage="networks") == 1
-        finally:
-            goes_on.set()
+    counted = metrics()
+    catalogue = catalogue_of(tiny_bundle_directory.parents[1], counted)
+    catalogue.scan()
+    analysis = Analysis(catalogue, AnalysisTerms(1, BatchTerms(4, 0.002), call_seconds=0.3), counted)
+    try:
+        stuck = await analysis.compute(analysis.framed(logged(first, tiny_bundle.digest)), ["normal"])
+        assert "given up" in stuck.error
+        made = await analysis.compute(analysis.framed(logged(second, tiny_bundle.digest, 2)), ["normal"])
+        assert set(made.values) == {"normal"}
+        assert value(counted, "taxon_cloud_calls_hung_total", stage="networks") == 1
+    finally:
+        goes_on.set()
+        await analysis.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cloud_analytics.frames import FrameOutput
+from cloud_analytics.frames import FrameResult
 from cloud_analytics.subscribers.messages import frame_message
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
@@ -25,7 +25,7 @@ def test_a_frame_travels_whole_its_numbers_little_endian(order: str) -> None:
         PictureResult("reshading", b"png", 4, 2),
     )
     groups = (GroupBytes("geometry", 1, 4),)
-    message = frame_message(FrameOutput(packet, 7, bytes(32), groups, outputs, "j:9", "told"))
+    message = frame_message(FrameResult(packet, 7, bytes(32), groups, outputs, "j:9", "told"))
     assert (message.camera_id, message.sequence, message.coded_bytes, message.cursor) == ("door", 5, 5, "j:9")
     assert message.capture_time.ToMicroseconds() == packet.capture_time_us
     assert (message.traceparent, message.bundle_digest, message.error) == (PARENT, bytes(32), "told")

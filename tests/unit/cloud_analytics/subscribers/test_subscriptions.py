@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_analytics.frames import FrameOutput, Lost
+from cloud_analytics.frames import FrameResult, Lost
 from cloud_analytics.subscribers.subscription import AHEAD, Subscription
 from shared.contract.packets import Packet
 from shared.contract.results import ClassesResult, TensorResult
@@ -36,16 +36,16 @@ def models(tiny_bundle_directory: Path) -> Path:
     return tiny_bundle_directory.parents[1]
 
 
-async def frames(subscription: Subscription, count: int) -> list[FrameOutput]:
+async def frames(subscription: Subscription, count: int) -> list[FrameResult]:
     made = []
     for _ in range(count):
         item = await asyncio.wait_for(subscription.next(), 10)
-        assert isinstance(item, FrameOutput), item
+        assert isinstance(item, FrameResult), item
         made.append(item)
     return made
 
 
-def numbers(outputs: list[FrameOutput]) -> list[tuple[str, int]]:
+def numbers(outputs: list[FrameResult]) -> list[tuple[str, int]]:
     return [(one.packet.camera_id, one.packet.sequence) for one in outputs]
 
 
@@ -85,7 +85,7 @@ async def test_from_now_on_and_from_a_cursor(
 async def test_a_reader_behind_catches_up_while_frames_go_on_coming(
     models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path, bus=bus, queue_frames=1000) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus, subscriber_queue_frames=1000) as parts:
         start = (await parts.subscriptions.subscribe(SubscriberWish(subscription_id="first"))).cursor
         await parts.send(packets[:20], tiny_bundle.digest)
 
@@ -125,7 +125,7 @@ async def test_a_frame_s_metadata_comes_also_where_nothing_is_wanted_of_it(
 async def test_a_slow_reader_loses_its_own_oldest_and_is_told_how_many(
     models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path, bus=bus, queue_frames=5) as parts:
+    async with cloud_parts(models, tmp_path, bus=bus, subscriber_queue_frames=5) as parts:
         slow = await parts.subscriptions.subscribe(SubscriberWish(subscription_id="slow"))
         quick = await parts.subscriptions.subscribe(SubscriberWish(subscription_id="quick"))
         for packet in packets[:20]:
@@ -140,7 +140,7 @@ async def test_a_slow_reader_loses_its_own_oldest_and_is_told_how_many(
 async def test_what_the_journal_no_longer_has_is_told(
     models: Path, tmp_path: Path, packets: list[Packet], hall: list[Packet], tiny_bundle: Bundle
 ) -> None:
-    async with cloud_parts(models, tmp_path, age_seconds=1.0) as parts:
+    async with cloud_parts(models, tmp_path, journal_age_seconds=1.0) as parts:
         await parts.send(packets[:5] + hall, tiny_bundle.digest)
         start = parts.journal.cursor(2)
         await asyncio.sleep(1.1)
@@ -201,11 +201,11 @@ async def test_a_wish_and_its_change_are_on_the_disk_before_the_client_hears_of_
         one = await parts.subscriptions.subscribe(
             SubscriberWish(subscription_id="one", tasks=("normal",), hold_seconds=60)
         )
-        assert [stored.wish.tasks for stored in await parts.store.kept()] == [("normal",)]
+        assert [stored.wish.tasks for stored in await parts.storage.wish_store.kept()] == [("normal",)]
         await one.change(SubscriberWish(subscription_id="one", tasks=("class_scene",), hold_seconds=60))
-        assert [stored.wish.tasks for stored in await parts.store.kept()] == [("class_scene",)]
+        assert [stored.wish.tasks for stored in await parts.storage.wish_store.kept()] == [("class_scene",)]
         await one.close(hold=False)
-        assert await parts.store.kept() == ()
+        assert await parts.storage.wish_store.kept() == ()
 
 
 @pytest.mark.asyncio
@@ -217,13 +217,13 @@ async def test_a_cancelled_next_has_taken_nothing(
             SubscriberWish(subscription_id="one", tasks=("normal", "class_object"))
         )
         await parts.send(packets[: AHEAD + 5], tiny_bundle.digest)
-        made: list[FrameOutput] = []
+        made: list[FrameResult] = []
         while len(made) < AHEAD + 5:
             waiting = asyncio.create_task(one.next())
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.wait({waiting})
-            assert waiting.cancelled() or isinstance(waiting.result(), FrameOutput)
+            assert waiting.cancelled() or isinstance(waiting.result(), FrameResult)
             if waiting.cancelled():
                 made += await frames(one, 1)
             else:

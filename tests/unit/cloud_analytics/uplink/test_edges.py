@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cloud_analytics.journal.replicas import QUIET_SECONDS
 from cloud_analytics.uplink.edges import Uplinks
-from cloud_analytics.uplink.outbox import Outbox
+from cloud_analytics.uplink.outbox import UplinkOutbox, UplinkTerms
 from cloud_analytics.wishes import WantedGroups
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
@@ -28,13 +28,13 @@ class Clock:
 
 def outbox_of(
     clock: Clock, window: int = 100, interval: float = 1.0, ack_frames: int = 10
-) -> tuple[Outbox, PacketWriter]:
+) -> tuple[UplinkOutbox, PacketWriter]:
     """An outbox, and the edge's side; 1000 frames of door and hall have been sent."""
     reader, writer = PacketReader(), PacketWriter()
     sizes = Geometry(640, 480, 256, 256)
     for camera in ("door", "hall"):
         reader.packets(writer.request([Packet(camera, sequence, sequence, sizes, b"") for sequence in range(1, 1001)]))
-    return Outbox(reader, window, interval, ack_frames, clock), writer
+    return UplinkOutbox(reader, UplinkTerms(window, interval, ack_frames), clock), writer
 
 
 def test_acks_wait_for_one_another_for_an_interval_at_most() -> None:

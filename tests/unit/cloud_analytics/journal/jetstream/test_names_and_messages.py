@@ -7,11 +7,11 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_analytics.frames import Received
+from cloud_analytics.frames import LoggedFrame
 from cloud_analytics.journal.jetstream.messages import (
     Beat,
-    Journalled,
     SharedCamera,
+    SharedFrame,
     beat_bytes,
     beat_of,
     camera_bytes,
@@ -50,9 +50,9 @@ def test_a_frame_comes_back(
     camera: str, sequence: int, time_us: int, bitstream: bytes, trace: bytes, before: int
 ) -> None:
     packet = Packet(camera, sequence, time_us, Geometry(640, 480, 256, 256), bitstream, trace)
-    journalled = Journalled(Received(7, packet, bytes(range(32)), time_us), "edge", "replica", before)
-    message = Message(7, Names("taxon").frames_of(camera), frame_bytes(journalled))
-    assert frame_of(message) == journalled
+    shared = SharedFrame(LoggedFrame(7, packet, bytes(range(32)), time_us), "edge", "replica", before)
+    message = Message(7, Names("taxon").frames_of(camera), frame_bytes(shared))
+    assert frame_of(message) == shared
     assert len(message.data) <= len(bitstream) + 140, "a frame in the stream costs little more than its bitstream"
 
 

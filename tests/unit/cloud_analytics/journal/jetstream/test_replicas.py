@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_analytics.frames import Received
+from cloud_analytics.frames import LoggedFrame
 from cloud_analytics.journal.frame_log import Arrival
 from cloud_analytics.journal.jetstream import members
 from shared.contract.geometry import Geometry
@@ -43,7 +43,7 @@ def arrivals(camera: str, first: int, last: int, edge: str = "edge") -> Arrival:
 async def replicas(models: Path, folder: Path, url: str, count: int = 2) -> AsyncIterator[list[CloudParts]]:
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(cloud_parts(models, folder, bus=url, queue_frames=1000))
+            await stack.enter_async_context(cloud_parts(models, folder, bus=url, subscriber_queue_frames=1000))
             for _ in range(count)
         ]
 
@@ -54,8 +54,8 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def replayed(parts: CloudParts) -> list[Received]:
-    return list((await parts.frames.replay(0, parts.frames.head, (), 10_000)).received)
+async def replayed(parts: CloudParts) -> list[LoggedFrame]:
+    return list((await parts.storage.frames.replay(0, parts.storage.frames.head, (), 10_000)).frames)
 
 
 @pytest.mark.asyncio
@@ -97,7 +97,7 @@ async def test_nats_dies_while_frames_are_appended_and_none_is_lost_or_doubled(m
             await until(lambda one=one: one.bus.published == 2 * FRAMES)  # type: ignore[misc]
             found = await replayed(one)
             for camera in cameras:
-                assert [r.packet.sequence for r in found if r.packet.camera_id == camera] == list(range(1, FRAMES + 1))
+                assert [r.packet.sequence for r in found if r.camera_id == camera] == list(range(1, FRAMES + 1))
 
 
 @pytest.mark.asyncio
@@ -108,7 +108,7 @@ async def test_a_cursor_that_is_ahead_of_a_replica_gives_nothing_twice(
         await first.pipeline.published(await first.pipeline.receive(arrivals("door", 1, 5)))
         # In this moment the second may have read none of them.
         resumed = await second.subscriptions.subscribe(
-            SubscriberWish(subscription_id="resumed", cursor=first.frames.cursor(3))
+            SubscriberWish(subscription_id="resumed", cursor=first.storage.frames.cursor(3))
         )
         found = [await asyncio.wait_for(resumed.next(), PATIENCE_SECONDS) for _ in range(2)]
         assert [one.packet.sequence for one in found] == [4, 5]  # type: ignore[union-attr]

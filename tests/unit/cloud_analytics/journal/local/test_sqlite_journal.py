@@ -54,11 +54,11 @@ def test_what_was_appended_is_replayed_as_it_was_also_by_the_next_process(tmp_pa
     sent = [packet("door", 7), packet("hall", 3, b""), packet("door", 9)]
     with opened(tmp_path) as journal:
         appended = journal.append([arrival(*sent)])
-        assert [one.packet for one in appended.received] == sent
+        assert [one.packet for one in appended.frames] == sent
         name = journal.id
     with opened(tmp_path) as journal:
         assert journal.id == name
-        assert journal.replay(0, journal.head, (), 10).received == appended.received
+        assert journal.replay(0, journal.head, (), 10).frames == appended.frames
         assert journal.cameras["door"].last_sequence == 9
         assert journal.cameras["hall"].edge_id == "edge-1"
 
@@ -86,9 +86,9 @@ def test_a_camera_s_frames_are_taken_once_and_rise(messages: list[list[tuple[str
                 database.close()
                 database = open_database(Path(folder))
                 journal = Journal(database, 1 << 30, 1e9)
-        kept = journal.replay(0, journal.head, (), 1000).received
+        kept = journal.replay(0, journal.head, (), 1000).frames
         database.close()
-    assert [(one.packet.camera_id, one.packet.sequence) for one in kept] == expected
+    assert [(one.camera_id, one.packet.sequence) for one in kept] == expected
     assert [one.position for one in kept] == list(range(1, len(expected) + 1))
     assert duplicates == 0
 
@@ -118,9 +118,9 @@ def test_replay_gives_each_frame_once_in_order_and_counts_what_has_gone(
         while True:
             replay = journal.replay(position, journal.head, sorted(wanted), limit)
             lost += replay.lost
-            if not replay.received:
+            if not replay.frames:
                 break
-            positions += [one.position for one in replay.received]
+            positions += [one.position for one in replay.frames]
             position = positions[-1]
     matching = [place for place, camera in enumerate(cameras, 1) if place > after and (not wanted or camera in wanted)]
     assert positions == [place for place in matching if place > gone]
@@ -140,7 +140,7 @@ def test_over_its_bytes_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
         assert kept > 500, "no more goes than must"
         replay = journal.replay(0, journal.head, ("door",), 5000)
         assert replay.lost == crowded
-        assert [one.packet.sequence for one in replay.received] == list(range(crowded + 1, 3001))
+        assert [one.packet.sequence for one in replay.frames] == list(range(crowded + 1, 3001))
 
 
 def test_positions_and_sequences_are_not_used_again_when_all_frames_have_gone(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_positions_and_sequences_are_not_used_again_when_all_frames_have_gone(tm
     with opened(tmp_path) as journal:
         assert journal.head == 2
         again = journal.append([arrival(packet("door", 2), packet("door", 3))])
-        assert [one.position for one in again.received] == [3]
+        assert [one.position for one in again.frames] == [3]
         assert again.duplicates == ("door",)
 
 
@@ -206,5 +206,5 @@ def test_a_message_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
             journal.append([arrival(packet("door", 1)), arrival(broken)])
         assert journal.head == 0
         assert journal.cameras == {}
-        assert journal.replay(0, 10, (), 10).received == ()
-        assert len(journal.append([arrival(packet("door", 1))]).received) == 1
+        assert journal.replay(0, 10, (), 10).frames == ()
+        assert len(journal.append([arrival(packet("door", 1))]).frames) == 1

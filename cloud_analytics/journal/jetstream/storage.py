@@ -1,6 +1,8 @@
-"""The backing of a cloud that has replicas: see docs/scaling.md.
+"""The storage of a cloud that has replicas; docs/scaling.md tells how they share it.
 
-Link --> StreamLog (frames), CameraBook, SharedWishStore, Members        each replica has a new id at every start
+    Link --> StreamLog: frames, CameraBook: cameras, SharedWishStore: wishes, Members: who lives
+
+Law: each replica has a new id at every start, so that nobody takes it for the one that was there before.
 """
 
 from __future__ import annotations
@@ -8,15 +10,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Coroutine
-from typing import Any
 
 from nats.js.api import StorageType
 from nats.js.errors import BadRequestError, BucketNotFoundError
 from nats.js.kv import KeyValue
 from typing_extensions import override
 
-from cloud_analytics.journal.backing import Neighbours, Storage
 from cloud_analytics.journal.jetstream.cameras import CameraBook
 from cloud_analytics.journal.jetstream.link import Link, NatsTrouble
 from cloud_analytics.journal.jetstream.members import Members
@@ -25,9 +24,11 @@ from cloud_analytics.journal.jetstream.reader import Gone
 from cloud_analytics.journal.jetstream.stream_log import Bounds, StreamLog
 from cloud_analytics.journal.jetstream.tail import Tail
 from cloud_analytics.journal.jetstream.wish_store import TTL_SECONDS, SharedWishStore
+from cloud_analytics.journal.storage import Neighbours, Storage
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import MEBIBYTE, CloudSettings
 from shared.errors import BusUnusable
+from shared.server.supervisor import Supervisor
 from shared.telemetry.logs import logger
 
 BUCKET_BYTES = 64 * MEBIBYTE
@@ -41,10 +42,12 @@ class StreamStorage(Storage):
     """Streams and buckets of a NATS with JetStream, which all replicas share."""
 
     def __init__(self, settings: CloudSettings, metrics: CloudMetrics) -> None:
+        self.supervisor = Supervisor()
         self._settings = settings
         self._metrics = metrics
         self._replica_id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
         self._link = Link(settings.bus.split(","), f"taxon cloud {self._replica_id}", metrics)
+        self._is_open = False
 
     @property
     @override
@@ -64,36 +67,24 @@ class StreamStorage(Storage):
                 # Servers of a cluster that have just started answer so for a while.
                 if attempt == ATTEMPTS:
                     raise BusUnusable(
-                        f"JetStream does not do as it is asked ({error!r}); does NATS run with it, and have room for --journal-bytes?"
+                        f"JetStream does not do as it is asked ({error!r}); does NATS run with it, and does it have room "
+                        "for --journal-bytes?"
                     ) from error
                 await asyncio.sleep(AGAIN_SECONDS)
 
     @override
     def join(self, neighbours: Neighbours) -> None:
-        self._members.start(neighbours.published)
-        self._book.start(neighbours.own_senders)
-        self._wishes.start(neighbours.put_others, neighbours.taken)
-
-    @override
-    async def failed(self) -> BaseException:
-        waits = [asyncio.create_task(one) for one in (self._book.failed(), self._wishes.failed())]
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return next(iter(done)).result()
-        finally:
-            for one in waits:
-                one.cancel()
-
-    @override
-    async def leave(self) -> None:
-        steps: tuple[Coroutine[Any, Any, None], ...] = (
-            self._wishes.close(), self._book.close(), self._frames.close(), self._members.close()
-        )  # fmt: skip
-        for step in steps:
-            await step
+        self._members.start(neighbours.published, self.supervisor)
+        self._book.start(neighbours.own_senders, self.supervisor)
+        self._wishes.start(neighbours, self.supervisor)
 
     @override
     async def close(self) -> None:
+        await self.supervisor.stop()
+        if self._is_open:
+            self._is_open = False
+            for part in (self._wishes, self._book, self._frames, self._members):
+                await part.close()
         await self._link.close()
 
     async def _open(self) -> None:
@@ -109,8 +100,10 @@ class StreamStorage(Storage):
         for part in (self._book, self._wishes, self._frames):
             await part.open()
         self.frames, self.wish_store, self.replicas = self._frames, self._wishes, self._book
+        self._is_open = True
 
     async def _bucket(self, name: str, ttl_seconds: float | None) -> KeyValue:
+        """Return a bucket; make it where there is none. ttl_seconds: entries older than this vanish; None keeps them."""
         js = self._link.js
         try:
             return await js.key_value(name)

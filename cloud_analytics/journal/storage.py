@@ -1,10 +1,10 @@
 """Where a cloud keeps its frames and wishes, and what it shares with its other replicas.
 
-    local.backing.LocalStorage         a journal in the data folder; there are no other replicas
-    jetstream.backing.StreamStorage    streams and buckets of NATS that all replicas share
+    local.storage.LocalStorage         a journal in the data folder; there are no other replicas
+    jetstream.storage.StreamStorage    streams and buckets of NATS that all replicas share
 
-A start calls `open`, makes the parts of the service, and then calls `join`. A stop calls `leave` once nothing is
-published any more, and then `close`.
+A start calls `open`, makes the parts of the service, and then calls `join`. A stop calls `close` once nothing is
+published any more.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cloud_analytics.journal.frame_log import FrameLog
 from cloud_analytics.journal.replicas import Replicas
 from cloud_analytics.journal.wish_store import WishStore
 from shared.contract.wishes import SubscriberWish
+from shared.server.supervisor import Supervisor
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,13 @@ class Storage(Protocol):
     frames: the log of all received frames, once the storage is open.
     wish_store: the place where wishes are kept, once the storage is open.
     replicas: the other replicas of this cloud, once the storage is open.
+    supervisor: watches the work that the storage does by itself.
     """
 
     frames: FrameLog
     wish_store: WishStore
     replicas: Replicas
+    supervisor: Supervisor
 
     @property
     def away_seconds(self) -> float:
@@ -57,11 +60,5 @@ class Storage(Protocol):
     def join(self, neighbours: Neighbours) -> None:
         """Begin to share with the other replicas."""
 
-    async def failed(self) -> BaseException:
-        """Wait until work has ended that must go on, and return the reason."""
-
-    async def leave(self) -> None:
-        """Stop sharing with the other replicas."""
-
     async def close(self) -> None:
-        """Close the storage for good."""
+        """Leave the other replicas, and close the storage for good; do nothing where it is not open."""

@@ -6,14 +6,15 @@ import asyncio
 
 from typing_extensions import override
 
-from cloud_analytics.journal.backing import Neighbours, Storage
 from cloud_analytics.journal.local.database import Database, open_database
 from cloud_analytics.journal.local.frame_log import JournalLog
 from cloud_analytics.journal.local.sqlite_journal import Journal
 from cloud_analytics.journal.local.wish_store import DiskWishStore
 from cloud_analytics.journal.replicas import SingleReplica
+from cloud_analytics.journal.storage import Neighbours, Storage
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import CloudSettings
+from shared.server.supervisor import Supervisor
 
 
 class LocalStorage(Storage):
@@ -22,8 +23,9 @@ class LocalStorage(Storage):
     def __init__(self, settings: CloudSettings, metrics: CloudMetrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._database: Database | None = None
+        self.database: Database | None = None
         self.replicas = SingleReplica()
+        self.supervisor = Supervisor()
 
     @property
     @override
@@ -34,7 +36,7 @@ class LocalStorage(Storage):
     async def open(self) -> None:
         """Open the journal, or begin it. Raises FolderError."""
         settings = self._settings
-        database = self._database = await asyncio.to_thread(open_database, settings.data.expanduser())
+        database = self.database = await asyncio.to_thread(open_database, settings.data.expanduser())
         if database.file.set_aside is not None:
             self._metrics.journal_damaged.inc()
         self.journal = await asyncio.to_thread(Journal, database, settings.journal_bytes, settings.journal_age_seconds)
@@ -46,16 +48,6 @@ class LocalStorage(Storage):
         """Do nothing: there is nobody to share with."""
 
     @override
-    async def failed(self) -> BaseException:
-        """Wait for ever: nothing runs here that could fail."""
-        await asyncio.Event().wait()
-        raise AssertionError("nobody sets it")
-
-    @override
-    async def leave(self) -> None:
-        """Do nothing: there is nobody to leave."""
-
-    @override
     async def close(self) -> None:
-        if self._database is not None:
-            await asyncio.to_thread(self._database.close)
+        if self.database is not None:
+            await asyncio.to_thread(self.database.close)
