@@ -1,22 +1,32 @@
-"""What travels through the edge, from a camera's post to its receipt.
+"""The records that travel through the edge with a frame, from a camera's post to its receipt.
 
-    Posted --intake, queue--> Waiting --pipeline--> Receipt
+    picture, FrameRef --admission--> QueuedFrame --pipeline--> (job, payload) of each stage --> Receipt
 
-Law: every frame that was taken gets exactly one receipt or one refusal.
+A stage takes the frame's reference beside its payload and hands both on, so that no record wraps the one before it.
+
+Law: every admitted frame gets exactly one answer, a receipt or an error.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NewType
 
 from shared.contract.pictures import Picture
 from shared.contract.receipts import Outcome, Receipt
 
+KnownCamera = NewType("KnownCamera", str)
+"""The id of a camera that this edge takes.
+
+Only `Cameras.check` makes one in the service. The type shows that an id is checked once on a frame's way.
+"""
+
 
 class PictureFormat(StrEnum):
-    """What a picture came as, by its first bytes; also the label of counters."""
+    """The format of a picture, read from its first bytes; also the label of counters."""
 
     JPEG = "jpeg"
     PNG = "png"
@@ -24,57 +34,70 @@ class PictureFormat(StrEnum):
     PIXELS = "pixels"
     OTHER = "other"
 
+    @classmethod
+    def of(cls, picture: Picture) -> PictureFormat:
+        """Return the format that a camera gave; OTHER for a file that the pipeline will refuse."""
+        if not isinstance(picture, bytes):
+            return cls.PIXELS
+        if picture.startswith(b"\xff\xd8"):
+            return cls.JPEG
+        if picture.startswith(b"\x89PNG"):
+            return cls.PNG
+        is_webp = picture.startswith(b"RIFF") and picture[8:12] == b"WEBP"
+        return cls.WEBP if is_webp else cls.OTHER
 
-@dataclass(frozen=True, eq=False)
-class Posted:
-    """A frame as it came.
 
-    capture_time_us: microseconds since 1970, the edge's clock where the camera did not say. time_given: whether it did.
-    trace_context: W3C's, 26 bytes or none.
+@dataclass(frozen=True)
+class FrameRef:
+    """The facts about one frame that every stage may need; its pixels travel apart and are dropped early.
+
+    capture_time_us: microseconds since 1970. time_given: the camera itself gave that time, so that a repeated post of
+    the frame can be recognised by it. trace_context: the W3C trace context, 26 bytes or none.
+    picture_bytes: the size of the posted picture in memory.
     """
 
-    camera_id: str
-    picture: Picture = field(repr=False)
+    camera_id: KnownCamera
     capture_time_us: int
-    time_given: bool = False
-    trace_context: bytes = b""
+    time_given: bool
+    trace_context: bytes
+    picture_format: PictureFormat
+    picture_bytes: int
 
-    @property
-    def size_bytes(self) -> int:
-        """What it takes in memory."""
-        return len(self.picture) if isinstance(self.picture, bytes) else self.picture.nbytes
-
-    @property
-    def picture_format(self) -> PictureFormat:
-        """What the camera gave; `other` for what the networks will refuse."""
-        if not isinstance(self.picture, bytes):
-            return PictureFormat.PIXELS
-        if self.picture.startswith(b"\xff\xd8"):
-            return PictureFormat.JPEG
-        if self.picture.startswith(b"\x89PNG"):
-            return PictureFormat.PNG
-        is_webp = self.picture.startswith(b"RIFF") and self.picture[8:12] == b"WEBP"
-        return PictureFormat.WEBP if is_webp else PictureFormat.OTHER
+    @classmethod
+    def of(
+        cls, camera_id: KnownCamera, picture: Picture, given_time_us: int | None, trace_context: bytes = b""
+    ) -> FrameRef:
+        """Return the reference of a frame that just came; given_time_us: None takes this machine's clock."""
+        time_us = time.time_ns() // 1000 if given_time_us is None else given_time_us
+        size = len(picture) if isinstance(picture, bytes) else picture.nbytes
+        return cls(camera_id, time_us, given_time_us is not None, trace_context, PictureFormat.of(picture), size)
 
 
 @dataclass(frozen=True, eq=False)
-class Waiting:
-    """A frame that was taken, and where its answer goes. since_seconds: on the loop's clock, when it was taken."""
+class QueuedFrame:
+    """A frame that waits for its turn.
 
-    posted: Posted
+    groups: the task groups that were wanted when it was admitted. answer: what whoever posted it waits for.
+    since_seconds: the time of its admission on the loop's clock.
+    """
+
+    ref: FrameRef
+    groups: tuple[str, ...]
+    picture: Picture = field(repr=False)
     answer: asyncio.Future[Receipt]
     since_seconds: float
 
-    def resolve(self, receipt: Receipt) -> None:
-        """Answers, unless it was answered (whoever waited may have gone)."""
-        if not self.answer.done():
-            self.answer.set_result(receipt)
 
-    def refuse(self, error: Exception) -> None:
-        """Answers with an error, unless it was answered."""
-        if not self.answer.done():
-            self.answer.set_exception(error)
+def not_coded(ref: FrameRef, outcome: Outcome) -> Receipt:
+    """Return the receipt of a frame that costs no bits."""
+    return Receipt(ref.camera_id, outcome, ref.capture_time_us)
 
-    def outcome(self, outcome: Outcome) -> None:
-        """Answers that it was not coded."""
-        self.resolve(Receipt(self.posted.camera_id, outcome, self.posted.capture_time_us))
+
+def settle_answer(answer: asyncio.Future[Receipt], result: Receipt | Exception) -> None:
+    """Answer a frame, unless it has its answer or whoever waited has gone."""
+    if answer.done():
+        return
+    if isinstance(result, Receipt):
+        answer.set_result(result)
+    else:
+        answer.set_exception(result)

@@ -1,6 +1,6 @@
-"""What the edge can be told, with defaults that run: see `shared.server.settings` for flags, environment and file.
+"""The edge's settings, with defaults that run; `shared.server.settings` reads them from flags, environment and file.
 
-Law: a value that cannot be is refused here, before anything starts.
+Law: an impossible value is refused here, before anything starts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ _SOURCE = re.compile(r"(?P<camera>[A-Za-z0-9._-]{1,64})(@(?P<fps>[0-9]+(\.[0-9]+
 
 @dataclass(frozen=True)
 class SourceSetting:
-    """A source that the edge plays by itself. spec: as `shared.sources` reads it. fps: None for the source's own."""
+    """A source that the edge plays by itself. spec: as `shared.sources` reads it.
+
+    fps: the frames per second to play; None for the source's own.
+    """
 
     camera_id: str
     spec: str
@@ -42,7 +45,7 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
         "127.0.0.1:50061", description="address of the cloud's gRPC; of several replicas: HOST:PORT,HOST:PORT"
     )
     cloud_ca: Path | None = Field(
-        None, description="PEM file of the authorities that the cloud's certificate is of; turns TLS on"
+        None, description="PEM file of the authorities that signed the cloud's certificate; turns TLS on"
     )
     cloud_certificate: Path | None = Field(None, description="PEM file, this edge's own, where the cloud asks for one")
     cloud_key: Path | None = Field(None, description="PEM file of its key")
@@ -113,34 +116,39 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
 
     @property
     def sources(self) -> tuple[SourceSetting, ...]:
-        """The sources to play."""
+        """The sources that the edge plays."""
         return tuple(source_of(one) for one in self.source)
 
     @property
     def most_calls(self) -> int:
-        """gRPC calls at once: one too many is refused where nobody counts it, so every frame that may wait has its call."""
+        """The gRPC calls at once: every frame that may wait has its call, because gRPC refuses one too many uncounted."""
         return min(MOST_CALLS, self.most_cameras * (self.queue_depth + 1) + 64)
 
     @property
+    def most_open(self) -> int:
+        """The frames of one stream or source without an answer: with policy `all` as many as wait, so none is refused."""
+        return self.queue_depth + (2 * self.most_batch if self.queue_policy == "newest" else 0)
+
+    @property
     def cloud_credentials(self) -> Credentials:
-        """What the uplink shows, and whom it trusts."""
+        """The credentials that the uplink shows, and the authorities that it trusts."""
         return Credentials(
             self.cloud_ca, self.cloud_certificate, self.cloud_key, self.cloud_token, insecure=self.insecure
         )
 
     @property
     def named_cameras(self) -> frozenset[str]:
-        """Cameras that are this edge's whether or not they give anything."""
+        """The cameras that are this edge's whether or not they give a frame."""
         return frozenset(self.cameras) | {source.camera_id for source in self.sources}
 
     def budget_of(self, camera_id: str) -> Budget | None:
-        """A camera's bit budget, None for none."""
+        """Return a camera's bit budget, None for none."""
         kilobits = self.budgets_kbps.get(camera_id, self.budget_kbps)
         return None if kilobits is None else Budget.of(kilobits, self.burst_seconds)
 
 
 def source_of(text: str) -> SourceSetting:
-    """NAME=SPEC or NAME@FPS=SPEC; raises ValueError."""
+    """Return the source that NAME=SPEC or NAME@FPS=SPEC names. Raises ValueError."""
     match = _SOURCE.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no source: write NAME=SPEC or NAME@FPS=SPEC")

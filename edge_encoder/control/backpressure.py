@@ -1,10 +1,12 @@
-"""Whether the cloud keeps up, for cameras that would rather miss a frame than see old results (queue policy `newest`).
+"""Holds live frames back while the cloud does not keep up (queue policy `newest`).
 
-    UplinkStream --behind(True | False)--> Backpressure --kept_up--> Pipeline takes the next batch, or leaves it to the queue's policy
+    UplinkStream --behind(True | False)--> Backpressure --kept_up--> the pipeline takes its next batch
 
-A cloud that takes fewer frames than cameras post lets the spool, and with it every delay, grow without end; so the edge
-codes no more than is taken. Law: only a connected cloud holds it back: through an outage, and while the frames of an
-outage are sent, it goes on coding.
+A cloud that takes fewer frames than cameras post would let the spool, and with it every delay, grow without end.
+So the edge codes no more than the cloud takes, and the queue's policy decides which frames are left out.
+
+Law: only a connected cloud holds the edge back. Through an outage, and while the frames of an outage are sent,
+the edge goes on coding.
 """
 
 from __future__ import annotations
@@ -13,31 +15,31 @@ import asyncio
 
 
 class Backpressure:
-    """is_live: False for policy `all`, where whatever comes is kept and nothing is held back."""
+    """Tells the pipeline when to wait. is_live: False for policy `all`, which keeps every frame and never waits."""
 
     def __init__(self, is_live: bool) -> None:
         self._is_live = is_live
-        self._open = asyncio.Event()
-        self._open.set()
+        self._may_code = asyncio.Event()
+        self._may_code.set()
         self._released = False
 
     @property
     def is_behind(self) -> bool:
-        """Whether the cloud holds the edge back now."""
-        return not self._open.is_set()
+        """Return whether the cloud holds the edge back now."""
+        return not self._may_code.is_set()
 
     def behind(self, is_behind: bool) -> None:
-        """Told by the uplink: frames wait for credit, or no longer do."""
+        """Note that frames wait for the cloud's credit, or no longer do; the uplink calls this."""
         if is_behind and self._is_live and not self._released:
-            self._open.clear()
+            self._may_code.clear()
         else:
-            self._open.set()
+            self._may_code.set()
 
     def release(self) -> None:
-        """From now on nothing is held back: the service drains."""
+        """Hold nothing back from now on, because the service drains."""
         self._released = True
-        self._open.set()
+        self._may_code.set()
 
     async def kept_up(self) -> None:
-        """Returns when frames may be coded."""
-        await self._open.wait()
+        """Wait until frames may be coded."""
+        await self._may_code.wait()

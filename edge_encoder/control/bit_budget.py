@@ -1,13 +1,14 @@
-"""A camera's bit budget, kept by choosing the operating point frame by frame.
+"""Keeps a camera's bit budget by choosing the operating point frame by frame.
 
-    choose(camera, groups, now) -> Choice(rate, reserved bits) or None      the networks and the entropy coder
-    settle(choice, coded bits, now) -> whether they are spent, and the frame is sent
+    camera, groups --choose--> Choice (rate, reserved bits), or None (over budget)
+    Choice --networks, entropy coder--> coded bits --settle--> spent: the frame is sent, or it is too large
 
-A token bucket in bits for each camera: it fills at the budget up to `burst_bits`, and a frame is sent only out of what is
-in it. The operating point is the highest whose expected size fits both the bucket and the pace (budget x the time between
-frames, more when the bucket is over half full, less below). Expected sizes are running means of this camera's own.
+Each camera has a token bucket in bits. It fills at the budget up to `burst_bits`, and a frame is sent only out of its
+content. The operating point is the highest whose expected size fits both the bucket and the pace. The pace is the
+budget x the time between frames: more when the bucket is over half full, less below. Expected sizes are running means
+of this camera's own. All clocks are the caller's.
 
-Law: over every window of T seconds a camera's spent bits are at most budget x T + burst. Clocks are the caller's.
+Law: over every window of T seconds a camera's spent bits are at most budget x T + burst.
 """
 
 from __future__ import annotations
@@ -16,27 +17,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 SMALLEST_BURST_BITS = 8192
-"""A bucket holds a few frames, however small the budget is."""
+"""A bucket has room for a few frames, however small the budget is."""
 
 _GROWTH = 1.4
 _FIRST_GUESS_BITS = 1000.0
 _LEARNING = 0.15
 _SPREAD_FRAMES = 8
-"""Over so many frames what is above (or missing below) half a bucket is spent (saved)."""
+"""What is above half a bucket is spent over so many frames; what is missing below it is saved over as many."""
 _MARGIN = 1.1
 _LONGEST_INTERVAL_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Budget:
-    """bits_per_second: what a camera may spend in the long run. burst_bits: at once, after a pause."""
+    """The bits that a camera may spend. bits_per_second: in the long run. burst_bits: at once, after a pause."""
 
     bits_per_second: float
     burst_bits: float
 
     @classmethod
     def of(cls, kilobits_per_second: float, burst_seconds: float) -> Budget:
-        """From the settings' units (1 kbit = 1000 bits)."""
+        """Return the budget in the settings' units (1 kbit = 1000 bits)."""
         bits = 1000 * kilobits_per_second
         return cls(bits, max(bits * burst_seconds, SMALLEST_BURST_BITS))
 
@@ -68,14 +69,14 @@ class _Bucket:
 
 
 class BitBudget:
-    """The buckets of one camera each. rates: the operating points that may be chosen, rising."""
+    """One bucket for each camera. rates: the operating points that may be chosen."""
 
     def __init__(self, rates: Sequence[int]) -> None:
         self._rates = tuple(sorted(rates))
         self._buckets: dict[str, _Bucket] = {}
 
     def choose(self, camera_id: str, groups: tuple[str, ...], budget: Budget, now_seconds: float) -> Choice | None:
-        """The operating point of a frame, or None where even the lowest is over the budget."""
+        """Return the operating point of a frame, or None where even the lowest is over the budget."""
         bucket = self._buckets.get(camera_id)
         if bucket is None or bucket.budget != budget:
             bucket = self._buckets[camera_id] = _Bucket(budget, budget.burst_bits, now_seconds)
@@ -84,7 +85,7 @@ class BitBudget:
         free = bucket.tokens - bucket.reserved
         pace = budget.bits_per_second * bucket.interval_seconds + (free - budget.burst_bits / 2) / _SPREAD_FRAMES
         lowest, *higher = self._rates
-        expected = _MARGIN * self._expected(bucket, groups, lowest)
+        expected = _MARGIN * self._expected_bits(bucket, groups, lowest)
         if free >= budget.burst_bits:
             # A full bucket is always tried: an expectation above it would otherwise never be corrected.
             expected = min(expected, free)
@@ -92,14 +93,15 @@ class BitBudget:
             return None
         chosen = Choice(camera_id, groups, lowest, expected)
         for rate in higher:
-            expected = _MARGIN * self._expected(bucket, groups, rate)
+            # Only the lowest point may ignore the pace: a camera that posts at all gets frames through.
+            expected = _MARGIN * self._expected_bits(bucket, groups, rate)
             if expected <= min(free, pace):
                 chosen = Choice(camera_id, groups, rate, expected)
         bucket.reserved += chosen.reserved_bits
         return chosen
 
     def settle(self, choice: Choice, coded_bits: int, now_seconds: float) -> bool:
-        """True: the frame's bits are spent. False: it came out larger than what is left, and must not be sent."""
+        """Spend a frame's bits. Return False where it came out larger than what is left: it must not be sent."""
         bucket = self._buckets[choice.camera_id]
         bucket.fill(now_seconds)
         bucket.reserved = max(0.0, bucket.reserved - choice.reserved_bits)
@@ -110,7 +112,7 @@ class BitBudget:
         return True
 
     def give_back(self, choice: Choice) -> None:
-        """The frame came to nothing."""
+        """Free the bits that were put aside for a frame that came to nothing."""
         bucket = self._buckets[choice.camera_id]
         bucket.reserved = max(0.0, bucket.reserved - choice.reserved_bits)
 
@@ -120,7 +122,7 @@ class BitBudget:
             bucket.interval_seconds += _LEARNING * (interval - bucket.interval_seconds)
         bucket.last_choice_at = now
 
-    def _expected(self, bucket: _Bucket, groups: tuple[str, ...], rate: int) -> float:
+    def _expected_bits(self, bucket: _Bucket, groups: tuple[str, ...], rate: int) -> float:
         known = bucket.sizes.get(groups, {})
         if rate in known:
             return known[rate]
@@ -130,7 +132,7 @@ class BitBudget:
         return known[nearest] * float(_GROWTH ** (rate - nearest))
 
     def _learn(self, bucket: _Bucket, choice: Choice, coded_bits: int) -> None:
-        """Moves the size of this operating point, and those of the others in proportion: it is the same scene."""
+        """Move the expected size of this operating point, and those of the others in proportion: it is the same scene."""
         sizes = bucket.sizes.setdefault(choice.groups, {})
         before = sizes.get(choice.rate)
         if before is None:

@@ -1,8 +1,11 @@
-"""The operating point of each frame: the settings' for cameras without a bit budget, the rate control's for the others.
+"""Chooses each frame's operating point: the settings' without a bit budget, the one that `BitBudget` chooses with one.
 
-    pace(camera, groups) -> Pace or None (over budget)          settle(pace, coded bytes) -> whether the frame is sent
+    camera, groups --choose--> ChosenPoint, or None (over budget)
+    ChosenPoint --coding--> settle: sent, or larger than what is left;  give_back: came to nothing
 
-Law: every pace is settled or given back once. May be called from several threads.
+Its methods may be called from several threads.
+
+Law: every chosen point is settled or given back once.
 """
 
 from __future__ import annotations
@@ -17,15 +20,18 @@ from shared.model.bundle import Bundle
 
 
 @dataclass(frozen=True)
-class Pace:
-    """A frame's operating point. choice: what the budget put aside, None without a budget."""
+class ChosenPoint:
+    """A frame's operating point. choice: the bits that the budget put aside, None without a budget."""
 
     rate: int
     choice: Choice | None
 
 
 class OperatingPoints:
-    """rate: as in the settings. budget_of: a camera's budget. clock: seconds, monotonic. Raises UnknownName for the rate."""
+    """The operating points of all cameras. rate: as in the settings. budget_of: gives a camera's budget.
+
+    clock: gives seconds, monotonic. Raises UnknownName for a rate that the bundle does not have.
+    """
 
     def __init__(
         self,
@@ -36,29 +42,29 @@ class OperatingPoints:
     ) -> None:
         points = [point.rate for point in bundle.manifest.operating_points]
         self._rate = bundle.manifest.default_rate if rate is None else bundle.operating_point(rate).rate
-        self._control = BitBudget([point for point in points if rate is None or point <= rate])
+        self._budgets = BitBudget([point for point in points if rate is None or point <= rate])
         self._budget_of = budget_of
         self._clock = clock
         self._lock = Lock()
 
-    def pace(self, camera_id: str, groups: tuple[str, ...]) -> Pace | None:
-        """The operating point of a camera's next frame; None where its budget is spent."""
+    def choose(self, camera_id: str, groups: tuple[str, ...]) -> ChosenPoint | None:
+        """Return the operating point of a camera's next frame; None where its budget is spent."""
         budget = self._budget_of(camera_id)
         if budget is None:
-            return Pace(self._rate, None)
+            return ChosenPoint(self._rate, None)
         with self._lock:
-            choice = self._control.choose(camera_id, groups, budget, self._clock())
-        return None if choice is None else Pace(choice.rate, choice)
+            choice = self._budgets.choose(camera_id, groups, budget, self._clock())
+        return None if choice is None else ChosenPoint(choice.rate, choice)
 
-    def settle(self, pace: Pace, coded_bytes: int) -> bool:
-        """False where the frame came out larger than the budget has room for."""
-        if pace.choice is None:
+    def settle(self, point: ChosenPoint, coded_bytes: int) -> bool:
+        """Spend a frame's bits; return False where it came out larger than the budget has room for."""
+        if point.choice is None:
             return True
         with self._lock:
-            return self._control.settle(pace.choice, 8 * coded_bytes, self._clock())
+            return self._budgets.settle(point.choice, 8 * coded_bytes, self._clock())
 
-    def give_back(self, pace: Pace) -> None:
-        """The frame came to nothing."""
-        if pace.choice is not None:
+    def give_back(self, point: ChosenPoint) -> None:
+        """Free the bits that were put aside for a frame that came to nothing."""
+        if point.choice is not None:
             with self._lock:
-                self._control.give_back(pace.choice)
+                self._budgets.give_back(point.choice)

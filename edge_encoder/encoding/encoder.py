@@ -1,11 +1,11 @@
-"""Frames to bitstreams: the backbone once, then for each wanted task group its encoder graph and its entropy codec.
+"""Turns frames into bitstreams: the backbone once, then each wanted task group's encoder graph and entropy codec.
 
     images --backbone--> feature maps --group encoder--> z, v --EntropyCodec--> Substream --build--> bitstream
 
 A batch's frames may want different groups at different rates (`analyse_each`): the backbone still runs once.
 
-Law: a group that nobody wants costs neither time nor bits, and what a group's substream holds does not depend on
-which other groups are sent.
+Law: a group that nobody wants costs neither time nor bits. What a group's substream holds does not depend on which
+other groups are sent.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from shared.model.onnx_graphs import AnyArray, OpenBundle
 class EncodedGroup:
     """One group's share of a frame.
 
-    cross_entropy_bits: what the latent is worth under the tables. payload_bytes: what the range coder made of it.
-    substream_bytes: with header and check sum. latent: as the decoder will see it. side_information_bits: what v is worth
-    of the cross-entropy.
+    cross_entropy_bits: the cost of the latent under the tables. payload_bytes: the range coder's output for it.
+    substream_bytes: the payload with header and check sum. latent: the integers as the decoder will see them.
+    side_information_bits: the part of the cross-entropy that v costs.
     """
 
     name: str
@@ -41,8 +41,10 @@ class EncodedGroup:
 
     @property
     def side_information_bytes(self) -> float:
-        """The payload's share that is v's. One run of the coder writes v and z and leaves no border between them, so
-        the bytes are shared out as the model's information is.
+        """The share of the payload that v takes.
+
+        One run of the coder writes v and z and leaves no border between them. So the bytes are shared out as the
+        model's information is.
         """
         if self.cross_entropy_bits <= 0:
             return 0.0
@@ -58,23 +60,23 @@ class EncodedFrame:
 
     @property
     def cross_entropy_bits(self) -> float:
-        """The model's figure, all groups together."""
+        """The cost of all groups under the model's tables."""
         return sum(group.cross_entropy_bits for group in self.groups)
 
     @property
     def payload_bytes(self) -> int:
-        """The coder's figure, all groups together; `len(bitstream)` is the whole."""
+        """The range coder's output for all groups; `len(bitstream)` is the whole."""
         return sum(group.payload_bytes for group in self.groups)
 
 
 @dataclass(frozen=True, eq=False)
 class Encoder(OpenBundle):
-    """The encoding half of one bundle. See `OpenBundle` for its settings."""
+    """The encoding half of one bundle, with the settings of `OpenBundle`."""
 
     def analyse(
         self, images: NDArray[np.uint8], groups: Collection[str], rate: int | Sequence[int]
     ) -> dict[str, LatentBatch]:
-        """The latents of a batch, by group.
+        """Return the latents of a batch, by group.
 
         images: uint8 [N, H, W, 3] of the bundle's input size. rate: the operating point of all frames, or of each.
         Raises UnknownName, or ValueError for images of another shape.
@@ -88,9 +90,10 @@ class Encoder(OpenBundle):
     def analyse_each(
         self, images: NDArray[np.uint8], groups: Sequence[Collection[str]], rates: Sequence[int]
     ) -> list[dict[str, Latent]]:
-        """Each frame's latents by group, where each has its own groups and rate; as `analyse` gives them one by one.
+        """Return each frame's latents by group, where each frame has its own groups and rate.
 
-        images: as for `analyse`. groups, rates: of each frame. Raises UnknownName.
+        They are the same as `analyse` gives for each frame alone. groups, rates: those of each frame.
+        images: as for `analyse`. Raises UnknownName, or ValueError for images of another shape.
         """
         wanted = [group for group in self.bundle.manifest.groups if any(group.name in names for names in groups)]
         for name in {name for names in groups for name in names}:
@@ -106,7 +109,7 @@ class Encoder(OpenBundle):
         return found
 
     def _features(self, images: NDArray[np.uint8], rates: NDArray[np.int64]) -> dict[str, AnyArray]:
-        """The backbone's feature maps of a batch, by their tensors' names."""
+        """Return the backbone's feature maps of a batch, by their tensors' names."""
         size = self.bundle.manifest.input
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size.height, size.width, 3):
             raise ValueError(
@@ -119,7 +122,7 @@ class Encoder(OpenBundle):
     def _latents(
         self, group: TaskGroup, features: dict[str, AnyArray], members: NDArray[np.int64], rates: NDArray[np.int64]
     ) -> LatentBatch:
-        """The latents of a group for some frames of a batch."""
+        """Return the latents of a group for some frames of a batch."""
         of_all = len(members) == len(rates)
         available = features if of_all else {name: values[members] for name, values in features.items()}
         # The graph may declare float outputs too, for the reference graph; they are not computed here.
@@ -127,7 +130,7 @@ class Encoder(OpenBundle):
         return LatentBatch(made["z"].astype(np.int64), made["v"].astype(np.int64), rates[members])
 
     def code(self, latents: Mapping[str, Latent]) -> EncodedFrame:
-        """One frame's bitstream from its latents, by group name, at least one; raises LatentError."""
+        """Return one frame's bitstream. latents: by group, at least one. Raises LatentError."""
         coded: dict[str, CodedLatent] = {name: self.codecs[name].encode(latent) for name, latent in latents.items()}
         bitstream = build(self.bundle.digest, [one.substream for one in coded.values()])
         return EncodedFrame(
@@ -146,6 +149,15 @@ class Encoder(OpenBundle):
         )
 
     def encode(self, image: NDArray[np.uint8], groups: Collection[str], rate: int) -> EncodedFrame:
-        """One frame's bitstream. image: uint8 [H, W, 3]. Raises as `analyse` and `code` do."""
+        """Return one frame's bitstream. image: uint8 [H, W, 3]. Raises as `analyse` and `code` do."""
         batches = self.analyse(image[None], groups, rate)
         return self.code({name: batch.frame(0) for name, batch in batches.items()})
+
+    def warm_up(self, most_frames: int) -> None:
+        """Open every graph and run it with one frame and with a full batch, so that no later frame pays for it."""
+        manifest = self.bundle.manifest
+        groups = [group.name for group in manifest.groups]
+        for frames in sorted({1, most_frames}):
+            black = np.zeros((frames, manifest.input.height, manifest.input.width, 3), np.uint8)
+            latents = self.analyse_each(black, [groups] * frames, [manifest.default_rate] * frames)
+        self.code(latents[0])

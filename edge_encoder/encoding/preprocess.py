@@ -1,9 +1,10 @@
-"""A picture file to a frame: upright RGB of the network's input size.
+"""Turns a picture file into a frame: upright RGB of the network's input size.
 
     bytes --header--> format, size (refused here if too large) --decode--> upright, 8 bit, no alpha --stretch--> Frame
 
-JPEG, PNG and WebP; of an animation the first frame. Alpha is composited on black (what is not there gives no light);
-16 bits are rescaled to 8; colour profiles are not applied, since the training pictures' were not either.
+It reads JPEG, PNG and WebP, and takes the first frame of an animation. Alpha is composited on black, because what is
+not there gives no light. 16 bits are rescaled to 8. Colour profiles are not applied, as they were not in training.
+
 Law: every refusal is an ImageError, and no pixel is decoded of a picture that the header already rules out.
 """
 
@@ -27,7 +28,7 @@ _TURNED_BY_90 = (5, 6, 7, 8)
 
 
 def preprocess(data: bytes, size: InputSize) -> Frame:
-    """The frame in a picture file; raises ImageError saying why there is none.
+    """Return the frame in a picture file. Raises ImageError, which says why there is none.
 
     size: the network's input. Scaling is bilinear with antialiasing, each axis by its own factor.
     """
@@ -41,7 +42,7 @@ def preprocess(data: bytes, size: InputSize) -> Frame:
 
 
 def preprocess_pixels(pixels: NDArray[np.uint8], size: InputSize) -> Frame:
-    """The frame in a decoded picture, upright RGB, uint8 [H, W, 3]; raises ImageError as `preprocess` does."""
+    """Return the frame in a decoded picture, upright RGB, uint8 [H, W, 3]. Raises ImageError as `preprocess` does."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(f"decoded pictures are uint8 [H, W, 3], not {pixels.dtype} {pixels.shape}")
     image = Image.fromarray(pixels)
@@ -55,7 +56,7 @@ def _opened(data: bytes) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(_too_large("far more")) from error
     except Exception as error:
-        # As above: a broken header ends in whatever its parser stumbles over.
+        # As in `preprocess`: a broken header ends in whatever its parser stumbles over.
         raise ImageError("not a picture that can be read: send JPEG, PNG or WebP") from error
 
 
@@ -88,7 +89,7 @@ def _stretched(image: Image.Image, size: InputSize) -> NDArray[np.uint8]:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB of any mode that the three formats come in."""
+    """Return 8-bit RGB of any mode that the three formats come in."""
     if image.mode.startswith("I"):
         image = Image.fromarray(_eight_bits(np.asarray(image)))
     if image.has_transparency_data:
@@ -98,5 +99,5 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """16-bit grey to 8, 65535 to 255, rounded; Pillow's own conversion would clip at 255."""
+    """Return 16-bit grey as 8-bit, rounded, 65535 as 255; Pillow's own conversion would clip at 255."""
     return ((grey.astype(np.int64).clip(0, 65535) + 128) // 257).astype(np.uint8)

@@ -1,1 +1,1 @@
-"""The doors of the edge: HTTP, gRPC, and sources that it plays by itself. All of them lead to `edge_encoder.ingest.admission`."""
+"""Takes frames by HTTP, by gRPC and from the edge's own sources. All of them go through `edge_encoder.ingest.admission`."""

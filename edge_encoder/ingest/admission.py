@@ -1,8 +1,10 @@
-"""The one door for frames, whether they come by HTTP, by gRPC or from a source of the edge's own.
+"""The one entry for frames, whether they come by HTTP, by gRPC or from a source that the edge plays itself.
 
-    Posted --checks, wish, repeated?--> FrameQueue --pipeline--> Receipt
+    camera id --check--> KnownCamera;  FrameRef, picture --post: repeated? wanted?--> FrameQueue --pipeline--> Receipt
 
-Law: a frame that is taken is answered with a receipt or an error within the deadline; one that is refused leaves no trace
+The wish is asked here and nowhere else: a frame is coded for the groups that are wanted when it comes.
+
+Law: an admitted frame is answered with a receipt or an error within the deadline. A refused one leaves no trace
 but a counter, and a log line a minute for each reason.
 """
 
@@ -12,10 +14,10 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from edge_encoder.control.wanted_groups import Wishes
-from edge_encoder.frames import Posted, Waiting
+from edge_encoder.control.wanted_groups import CurrentWish
+from edge_encoder.frames import FrameRef, KnownCamera, QueuedFrame, not_coded, settle_answer
 from edge_encoder.ingest.cameras import Cameras
 from edge_encoder.ingest.repeated_posts import RepeatedPosts
 from edge_encoder.metrics.service import EdgeMetrics
@@ -28,124 +30,137 @@ from shared.errors import BadRequest, DeadlinePassed, Draining, NotReady, TaxonE
 from shared.telemetry.logs import Throttle, logger
 from shared.transport.status_codes import status_of
 
-log = logger("edge.intake")
-REFUSALS_TOLD_SECONDS = 60.0
+REFUSAL_LOG_SECONDS = 60.0
+
+log = logger("edge.admission")
+
+
+@dataclass(frozen=True)
+class PostLimits:
+    """The bounds of a post.
+
+    picture_bytes: the largest picture file. reading_bytes: all bodies together while they are being read.
+    deadline_seconds: the longest time until an answer.
+    """
+
+    picture_bytes: int
+    reading_bytes: int
+    deadline_seconds: float
 
 
 class Admission:
-    """largest_picture_bytes: of one picture. deadline_seconds: for one answer. Not thread-safe: it belongs to the loop."""
+    """Admits frames into the queue and answers them. It belongs to the loop and is not thread-safe."""
 
     def __init__(
         self,
         cameras: Cameras,
         queue: FrameQueue,
-        wishes: Wishes,
+        wish: CurrentWish,
         repeats: RepeatedPosts,
         metrics: EdgeMetrics,
-        largest_picture_bytes: int,
-        deadline_seconds: float,
+        limits: PostLimits,
     ) -> None:
         self.cameras = cameras
-        self.largest_picture_bytes = largest_picture_bytes
-        self.deadline_seconds = deadline_seconds
+        self.limits = limits
         self._queue = queue
-        self._wishes = wishes
+        self._wish = wish
         self._repeats = repeats
         self._metrics = metrics
         self._throttles: dict[str, Throttle] = {}
         self._refusing: type[Draining | NotReady] | None = NotReady
         self.closing = asyncio.Event()
-        """Set when frames are no longer taken, for doors that keep streams open."""
-        self._open = 0
+        """Is set when the drain begins, for the servers that hold streams open."""
+        self._unanswered = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     def open(self) -> None:
-        """From now on frames are taken."""
+        """Admit frames from now on."""
         self._refusing = None
 
     def close(self) -> None:
-        """From now on frames are refused with Draining; those that wait keep their turn."""
+        """Refuse frames with Draining from now on; those that wait keep their turn."""
         self._refusing = Draining
         self.closing.set()
 
     @property
     def waits_for(self) -> str | None:
-        """Why frames are refused, for /readyz; None when they are taken."""
+        """The reason why frames are refused, for /readyz; None while they are admitted."""
         if self._refusing is None:
             return None
         return "the networks are not warm yet" if self._refusing is NotReady else "the service is stopping"
 
     async def idle(self) -> None:
-        """Waits until every frame that was taken has its answer."""
+        """Wait until every admitted frame has its answer."""
         await self._idle.wait()
 
-    def check(self, camera_id: str) -> None:
-        """What can be refused before the picture is there; raises a RequestError."""
+    def check(self, camera_id: str) -> KnownCamera:
+        """Return the camera, before its picture is read. Raises a RequestError, counted."""
         with self._counting_refusals(camera_id):
-            if self._refusing is not None:
-                raise self._refusing()
-            self.cameras.check(camera_id)
+            self._require_open()
+            return self.cameras.check(camera_id)
 
-    def oversized(self, found: int | None) -> TooLarge:
-        """The refusal of a picture of so many bytes (None: of more than are taken), counted."""
-        error = TooLarge("the picture", found, self.largest_picture_bytes)
-        self.refused(error)
+    def refuse_size(self, found_bytes: int | None) -> TooLarge:
+        """Count and return the refusal of too large a picture; found_bytes is None where its size is not known."""
+        error = TooLarge("the picture", found_bytes, self.limits.picture_bytes)
+        self.count_refusal(error)
         return error
 
-    def refused(self, error: TaxonError, camera_id: str = "") -> None:
-        """Counts a refusal, also one that a door found by itself, and tells of it now and then. camera_id: empty where it is not known."""
+    def count_refusal(self, error: TaxonError, camera_id: str = "") -> None:
+        """Count a refusal, and log it now and then. camera_id: empty where it is not known."""
         reason = status_of(error).reason
         self._metrics.refusals.labels(reason).inc()
         if self.cameras.knows(camera_id):
             self._metrics.cameras.refused(camera_id, reason)
         if isinstance(error, Draining | NotReady):
+            # Every frame of a start or a stop is refused: the service's own log lines say so already.
             return
-        throttle = self._throttles.setdefault(reason, Throttle(REFUSALS_TOLD_SECONDS))
+        throttle = self._throttles.setdefault(reason, Throttle(REFUSAL_LOG_SECONDS))
         if throttle.due():
             log.warning("frames refused", reason=reason, camera=camera_id[:64], error=str(error), frames=throttle.times)
 
-    def post(self, posted: Posted) -> asyncio.Task[Receipt]:
-        """Takes a frame at once, so that frames keep the order of these calls; the task is its answer.
+    def post(self, ref: FrameRef, picture: Picture) -> asyncio.Task[Receipt]:
+        """Admit a frame at once, so that frames keep the order of these calls; the task is its answer.
 
-        The task raises a RequestError, ImageError or DeadlinePassed; so does this, for what is refused at once.
+        The task raises a RequestError, ImageError or CodingFailed. What can be refused at once is raised here.
         """
-        with self._counting_refusals(posted.camera_id):
-            answer = self._taken(posted)
-        self._open += 1
+        with self._counting_refusals(ref.camera_id):
+            admitted = self._admitted(ref, picture)
+        self._unanswered += 1
         self._idle.clear()
-        task = asyncio.create_task(self._answered(posted, answer))
-        task.add_done_callback(self._closed)
+        task = asyncio.create_task(self._answered(ref, admitted))
+        task.add_done_callback(self._note_answered)
         return task
 
-    def _taken(self, posted: Posted) -> Waiting | Receipt:
-        self.check_frame(posted)
-        if (repeated := self._repeats.receipt(posted)) is not None:
+    def _admitted(self, ref: FrameRef, picture: Picture) -> QueuedFrame | Receipt:
+        # The drain may have begun since the camera was checked: a large body takes its time to arrive.
+        self._require_open()
+        if ref.picture_bytes > self.limits.picture_bytes and isinstance(picture, bytes):
+            raise TooLarge("the picture", ref.picture_bytes, self.limits.picture_bytes)
+        if not 0 <= ref.capture_time_us < LATEST_CAPTURE_TIME_US:
+            raise BadRequest("the capture time must lie between 1970 and 9999")
+        if (repeated := self._repeats.receipt(ref)) is not None:
             return repeated
-        if (first := self._repeats.under_way(posted)) is not None:
+        if (first := self._repeats.under_way(ref)) is not None:
             return first
-        if not self._wishes.groups_for(posted.camera_id):
-            return Receipt(posted.camera_id, Outcome.NOT_WANTED, posted.capture_time_us)
-        waiting = self._queue.put(posted)
-        self._repeats.begin(waiting)
-        return waiting
+        groups = self._wish.groups_for(ref.camera_id)
+        if not groups:
+            # Answered here, an unwanted frame takes no place in the queue from a wanted one.
+            return not_coded(ref, Outcome.NOT_WANTED)
+        queued = self._queue.put(ref, groups, picture)
+        self._repeats.begin(queued)
+        return queued
 
-    def check_frame(self, posted: Posted) -> None:
-        """Raises what is wrong with a frame before anything is decoded."""
+    def _require_open(self) -> None:
         if self._refusing is not None:
             raise self._refusing()
-        self.cameras.check(posted.camera_id)
-        if isinstance(posted.picture, bytes) and posted.size_bytes > self.largest_picture_bytes:
-            raise TooLarge("the picture", posted.size_bytes, self.largest_picture_bytes)
-        if not 0 <= posted.capture_time_us < LATEST_CAPTURE_TIME_US:
-            raise BadRequest("the capture time must lie between 1970 and 9999")
 
-    async def _answered(self, posted: Posted, answer: Waiting | Receipt) -> Receipt:
+    async def _answered(self, ref: FrameRef, admitted: QueuedFrame | Receipt) -> Receipt:
         began = time.perf_counter()
         outcome = "refused"
         try:
-            with self._counting_refusals(posted.camera_id):
-                receipt = answer if isinstance(answer, Receipt) else await self._outcome(posted, answer)
+            with self._counting_refusals(ref.camera_id):
+                receipt = admitted if isinstance(admitted, Receipt) else await self._outcome(ref, admitted)
             outcome = receipt.outcome
         finally:
             self._metrics.answer.labels(outcome).observe(time.perf_counter() - began)
@@ -156,25 +171,28 @@ class Admission:
             sequence=receipt.sequence,
             outcome=receipt.outcome,
             coded_bytes=receipt.coded_bytes,
-            traceparent=traceparent(posted.trace_context),
+            traceparent=traceparent(ref.trace_context),
         )
         return receipt
 
-    async def _outcome(self, posted: Posted, waiting: Waiting) -> Receipt:
+    async def _outcome(self, ref: FrameRef, queued: QueuedFrame) -> Receipt:
+        """Wait for a queued frame's answer, and take the frame out of the queue when its deadline passes."""
+        seconds = self.limits.deadline_seconds
         try:
-            async with asyncio.timeout(self.deadline_seconds):
-                receipt = await asyncio.shield(waiting.answer)
+            async with asyncio.timeout(seconds):
+                # Shielded, because a repeated post waits for the same answer.
+                receipt = await asyncio.shield(queued.answer)
         except TimeoutError as error:
-            late = DeadlinePassed(f"the frame had no turn in {self.deadline_seconds:g} s; post slower, or again later")
-            if self._queue.forget(waiting):
-                waiting.refuse(late)
+            late = DeadlinePassed(f"the frame had no turn in {seconds:g} s; post slower, or post it again later")
+            if self._queue.forget(queued):
+                settle_answer(queued.answer, late)
             raise late from error
-        repeated = waiting.posted is not posted and receipt.outcome is Outcome.CODED
+        repeated = queued.ref is not ref and receipt.outcome is Outcome.CODED
         return replace(receipt, repeated_post=True) if repeated else receipt
 
-    def _closed(self, _: asyncio.Task[Receipt]) -> None:
-        self._open -= 1
-        if self._open == 0:
+    def _note_answered(self, _: asyncio.Task[Receipt]) -> None:
+        self._unanswered -= 1
+        if self._unanswered == 0:
             self._idle.set()
 
     @contextmanager
@@ -182,12 +200,5 @@ class Admission:
         try:
             yield
         except TaxonError as error:
-            self.refused(error, camera_id)
+            self.count_refusal(error, camera_id)
             raise
-
-
-def posted_now(camera_id: str, picture: Picture, capture_time_us: int | None, trace_context: bytes = b"") -> Posted:
-    """A frame as it came; without a capture time it gets the edge's clock's."""
-    given = capture_time_us is not None
-    taken = capture_time_us if capture_time_us is not None else time.time_ns() // 1000
-    return Posted(camera_id, picture, taken, given, trace_context)

@@ -1,13 +1,12 @@
-"""The HTTP door: `POST /v1/cameras/{id}/frames` with a picture file as the body, and the pages about it.
+"""The HTTP service for cameras: `POST /v1/cameras/{id}/frames` takes a picture file as its body.
 
     200 coded, not wanted (a receipt)      429 superseded, over budget (a receipt), busy (a problem)      4xx, 5xx problems
 
-Law: a picture that is too large is refused before all of it is read.
+It also serves the cameras' counts, and the page at /docs. Law: too large a picture is refused before all of it is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Request
@@ -16,7 +15,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 
-from edge_encoder.ingest.admission import Admission, posted_now
+from edge_encoder.frames import FrameRef
+from edge_encoder.ingest.admission import Admission
 from edge_encoder.ingest.capture_time import capture_time_us
 from edge_encoder.ingest.http_answers import LATER, NOT_LET_IN, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
 from edge_encoder.ingest.http_bodies import Bodies
@@ -31,25 +31,25 @@ from shared.transport.status_codes import problem, status_of
 
 RETRY_AFTER = {"Retry-After": "1"}
 OPEN_PATHS = ("/", "/docs", "/docs/", "/openapi.json")
-"""The API's description, which is the same everywhere."""
+"""Open to every caller, because the API's description is the same everywhere."""
 HANG_UP = {"Connection": "close"}
-"""Where the rest of a body may still be on its way, which nobody will read."""
+"""Sent where the rest of a body, which nobody will read, may still be on its way."""
 PICTURES = ("image/jpeg", "image/png", "image/webp")
 _LATER = (Outcome.SUPERSEDED, Outcome.OVER_BUDGET)
 _BODY = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PICTURES}, "required": True}
 
 
-def edge_app(
-    intake: Admission,
-    registry: CollectorRegistry,
-    most_reading_bytes: int,
-    ready: Callable[[], str | None],
-    access: Access | None = None,
-) -> FastAPI:
-    """The edge's HTTP app. most_reading_bytes: of all bodies that are being read. access: None lets everybody in."""
-    app = web_app("Taxon edge", "Camera frames in, feature bitstreams out.", ready, registry, access, OPEN_PATHS)
-    bodies = Bodies(intake, most_reading_bytes)
-    _add_frames(app, intake, bodies)
+def edge_app(admission: Admission, registry: CollectorRegistry, access: Access | None = None) -> FastAPI:
+    """Return the edge's HTTP app. access: None admits every caller."""
+    app = web_app(
+        "Taxon edge",
+        "Camera frames in, feature bitstreams out.",
+        lambda: admission.waits_for,
+        registry,
+        access,
+        OPEN_PATHS,
+    )
+    _add_frames(app, admission, Bodies(admission))
     _add_docs(app)
 
     @app.get(
@@ -61,7 +61,7 @@ def edge_app(
     )
     async def cameras(request: Request) -> CamerasAnswer:
         caller_of_request(request).require(Action.METRICS)
-        return CamerasAnswer(cameras=[CameraAnswer.of(counts) for counts in intake.cameras.counts()])
+        return CamerasAnswer(cameras=[CameraAnswer.of(counts) for counts in admission.cameras.counts()])
 
     @app.exception_handler(Busy)
     async def busy(_: Request, error: Busy) -> JSONResponse:
@@ -75,7 +75,7 @@ def edge_app(
     return app
 
 
-def _add_frames(app: FastAPI, intake: Admission, bodies: Bodies) -> None:
+def _add_frames(app: FastAPI, admission: Admission, bodies: Bodies) -> None:
     @app.post(
         "/v1/cameras/{camera_id}/frames",
         tags=["cameras"],
@@ -95,10 +95,12 @@ def _add_frames(app: FastAPI, intake: Admission, bodies: Bodies) -> None:
         traceparent: Annotated[str | None, Header(description="W3C trace context, carried to the result")] = None,
     ) -> JSONResponse:
         caller_of_request(request).require(Action.POST, camera_id)
-        intake.check(camera_id)
-        taken_us = None if x_capture_time is None else _time(intake, x_capture_time)
+        # What can be refused without the picture is refused before its body is read.
+        camera = admission.check(camera_id)
+        given_us = None if x_capture_time is None else _capture_time_us(admission, x_capture_time)
         picture = await bodies.read(request)
-        receipt = await intake.post(posted_now(camera_id, picture, taken_us, packed(traceparent)))
+        ref = FrameRef.of(camera, picture, given_us, packed(traceparent))
+        receipt = await admission.post(ref, picture)
         answer = ReceiptAnswer.of(receipt).model_dump(mode="json")
         return JSONResponse(answer, 429, RETRY_AFTER) if receipt.outcome in _LATER else JSONResponse(answer)
 
@@ -123,9 +125,9 @@ def _add_docs(app: FastAPI) -> None:
         )
 
 
-def _time(intake: Admission, text: str) -> int:
+def _capture_time_us(admission: Admission, text: str) -> int:
     try:
         return capture_time_us(text)
     except RequestError as error:
-        intake.refused(error)
+        admission.count_refusal(error)
         raise

@@ -1,4 +1,4 @@
-"""Receipts and refusals as the HTTP door writes them, typed for OpenAPI."""
+"""Receipts, counts and refusals as HTTP carries them, typed for OpenAPI."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ReceiptAnswer(BaseModel):
 
     @classmethod
     def of(cls, receipt: Receipt) -> ReceiptAnswer:
-        """A receipt as it is answered."""
+        """Return a receipt as it is answered."""
         return cls(
             camera_id=receipt.camera_id,
             outcome=receipt.outcome,
@@ -70,17 +70,17 @@ class CameraAnswer(BaseModel):
 
     @classmethod
     def of(cls, counts: CameraCounts) -> CameraAnswer:
-        """A camera's counts as they are answered."""
-        last = rfc3339(counts.last_capture_time_us) if counts.last_sequence else None
+        """Return a camera's counts as they are answered."""
+        last, outcomes = counts.last, counts.outcomes
         return cls(
             camera_id=counts.camera_id,
-            coded=counts.coded,
-            not_wanted=counts.not_wanted,
-            superseded=counts.superseded,
-            over_budget=counts.over_budget,
+            coded=outcomes.get(Outcome.CODED, 0),
+            not_wanted=outcomes.get(Outcome.NOT_WANTED, 0),
+            superseded=outcomes.get(Outcome.SUPERSEDED, 0),
+            over_budget=outcomes.get(Outcome.OVER_BUDGET, 0),
             coded_bytes=counts.coded_bytes,
-            last_sequence=counts.last_sequence,
-            last_capture_time=last,
+            last_sequence=0 if last is None else last.sequence,
+            last_capture_time=None if last is None else rfc3339(last.capture_time_us),
         )
 
 
@@ -114,10 +114,10 @@ _PROBLEM = {PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{ProblemAns
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": _PROBLEM} for status, text in _REFUSALS.items()
 }
-"""For FastAPI's `responses`."""
+"""The refusals of a post, as FastAPI's `responses` takes them."""
 
 NOT_LET_IN: dict[int | str, dict[str, Any]] = {status: REFUSALS[status] for status in ACCESS_REFUSALS}
-"""The same, of routes that refuse for nothing else."""
+"""The refusals of the routes that only ask who calls."""
 
 LATER: dict[int | str, dict[str, Any]] = {
     429: {

@@ -1,6 +1,6 @@
-"""Bodies of posts, read as they come and never further than the limit.
+"""Reads the bodies of posts as they come, and never further than the limit.
 
-Law: all bodies that are being read together take no more memory than the queue may; beyond that a post is Busy.
+Law: all bodies that are being read together take no more memory than the queue may. Beyond that a post is Busy.
 """
 
 from __future__ import annotations
@@ -15,39 +15,42 @@ from shared.errors import BadRequest, Busy, DeadlinePassed, ImageError, TaxonErr
 
 
 class Bodies:
-    """most_bytes: of all bodies together while they are read."""
+    """Reads bodies within the limits of the admission, which counts the refusals."""
 
-    def __init__(self, intake: Admission, most_bytes: int) -> None:
-        self._intake = intake
-        self._most_bytes = most_bytes
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
         self._reading_bytes = 0
 
     async def read(self, request: Request) -> bytes:
-        """A post's body; raises TooLarge before all of it is read, ImageError for none, Busy, DeadlinePassed."""
-        limit = self._intake.largest_picture_bytes
+        """Return a post's body.
+
+        Raises TooLarge before all of it is read, ImageError where it is empty or a form, Busy, or DeadlinePassed.
+        """
+        limits = self._admission.limits
         if request.headers.get("content-type", "").startswith("multipart/"):
             raise self._counted(
                 ImageError("a form is no picture: send the file itself as the body (curl --data-binary @FILE)")
             )
         declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > limit:
-            raise self._intake.oversized(int(declared))
+        if declared.isdigit() and int(declared) > limits.picture_bytes:
+            raise self._admission.refuse_size(int(declared))
         held = 0
         chunks: list[bytes] = []
         try:
-            async with asyncio.timeout(self._intake.deadline_seconds):
+            async with asyncio.timeout(limits.deadline_seconds):
                 async for chunk in request.stream():
-                    if held + len(chunk) > limit:
-                        raise self._intake.oversized(None)
-                    if self._reading_bytes + len(chunk) > self._most_bytes:
+                    # A body may come without a length, or with a wrong one: what really came is what counts.
+                    if held + len(chunk) > limits.picture_bytes:
+                        raise self._admission.refuse_size(None)
+                    if self._reading_bytes + len(chunk) > limits.reading_bytes:
                         raise self._counted(Busy("too many pictures arrive at once; post again later"))
                     held += len(chunk)
                     self._reading_bytes += len(chunk)
                     chunks.append(chunk)
         except TimeoutError as error:
-            raise self._counted(DeadlinePassed("the picture took too long to arrive")) from error
+            raise self._counted(DeadlinePassed("the picture took too long to arrive; post it again")) from error
         except ClientDisconnect as error:
-            raise self._counted(BadRequest("the connection ended within the picture")) from error
+            raise self._counted(BadRequest("the connection ended within the picture; post it again")) from error
         finally:
             self._reading_bytes -= held
         if not held:
@@ -55,5 +58,5 @@ class Bodies:
         return b"".join(chunks)
 
     def _counted(self, error: TaxonError) -> TaxonError:
-        self._intake.refused(error)
+        self._admission.count_refusal(error)
         return error

@@ -1,4 +1,4 @@
-"""What is counted of each camera at the edge: frames, and every figure of what they cost.
+"""Counts each camera's frames at the edge, and every figure of what they cost.
 
     posted picture bytes, pixels --coded--> cross-entropy, coded bytes by group and part, bitstream bytes --sent--> wire bytes
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from edge_encoder.control.bit_budget import Budget
 from edge_encoder.encoding.encoder import EncodedFrame
-from edge_encoder.frames import PictureFormat, Posted
+from edge_encoder.frames import FrameRef, PictureFormat
 from shared.contract.geometry import Geometry
 from shared.contract.receipts import ANSWERED, Outcome
 from shared.telemetry.camera_series import LABEL, CameraSeries
@@ -25,7 +25,11 @@ SIDE_INFORMATION, LATENT, FRAMING = "side_information", "latent", "framing"
 
 @dataclass(frozen=True)
 class CameraTerms:
-    """most: cameras with series at the same time. quiet_seconds: after which a camera has left. budget_of: a camera's."""
+    """The terms on which cameras have series.
+
+    most: the cameras that have series at the same time. quiet_seconds: a camera that is silent for so long has left.
+    budget_of: gives a camera's bit budget, None for none.
+    """
 
     most: int = 1000
     quiet_seconds: float = 86400.0
@@ -33,7 +37,7 @@ class CameraTerms:
 
 
 class CameraMetrics:
-    """The series of all cameras. clock: seconds since 1970."""
+    """The series of all cameras. clock: gives seconds since 1970."""
 
     def __init__(self, meters: Meters, terms: CameraTerms, clock: Callable[[], float] = time.time) -> None:
         self._budget_of = terms.budget_of
@@ -77,40 +81,40 @@ class CameraMetrics:
         meters.gauge("cameras", "Cameras that have series here").set_function(lambda: len(self._series))
 
     def cover(self, groups: Iterable[str]) -> None:
-        """The bundle's groups; to be told before the first camera comes, so that its series all begin at 0."""
+        """Name the bundle's groups, before the first camera comes, so that its series all begin at 0."""
         self._groups = tuple(groups)
 
     def saw(self, camera_id: str) -> None:
-        """The camera is one of this edge's, whether or not a frame has come."""
+        """Note that the camera is one of this edge's, whether or not a frame has come."""
         self._series.saw(camera_id)
 
     def forget_quiet(self) -> None:
-        """Removes the series of cameras that have left."""
+        """Remove the series of cameras that have left."""
         self._series.forget_quiet()
 
     def gave(self, camera_id: str) -> None:
-        """A frame came and was answered."""
+        """Note that a frame came and was answered."""
         self.saw(camera_id)
         self._last.labels(camera_id).set(self._clock())
 
     def answered(self, camera_id: str, outcome: Outcome) -> None:
-        """A frame's outcome is known."""
+        """Count a frame by its outcome."""
         self.gave(camera_id)
         self._frames.labels(camera_id, outcome).inc()
 
     def refused(self, camera_id: str, reason: str) -> None:
-        """A frame was refused. reason: as in `shared.transport.status_codes`."""
+        """Count a refused frame. reason: as in `shared.transport.status_codes`."""
         self.saw(camera_id)
         self._refused.labels(camera_id, reason).inc()
 
-    def coded(self, posted: Posted, encoded: EncodedFrame, geometry: Geometry, rate: int) -> None:
-        """A frame is coded and spooled."""
-        camera_id, form = posted.camera_id, posted.picture_format
+    def coded(self, ref: FrameRef, encoded: EncodedFrame, geometry: Geometry, rate: int) -> None:
+        """Count a frame that is coded and spooled. rate: its operating point."""
+        camera_id, form = ref.camera_id, ref.picture_format
         self.saw(camera_id)
         pixels = geometry.input_width * geometry.input_height
         self._pixels.labels(camera_id).inc(pixels)
         self._operating_point.labels(camera_id).set(rate)
-        self._picture_bytes.labels(camera_id, form).inc(posted.size_bytes)
+        self._picture_bytes.labels(camera_id, form).inc(ref.picture_bytes)
         self._bitstream_bytes.labels(camera_id, form).inc(len(encoded.bitstream))
         for group in encoded.groups:
             side = group.side_information_bytes
@@ -126,23 +130,23 @@ class CameraMetrics:
             self._group_pixels.labels(camera_id, group.name).inc(pixels)
 
     def sent(self, wire_bytes: Mapping[str, float]) -> None:
-        """A message went out. wire_bytes: of it, by camera."""
+        """Count a message that went out. wire_bytes: each camera's share of its bytes."""
         for camera_id, size in wire_bytes.items():
             self.saw(camera_id)
             self._wire_bytes.labels(camera_id).inc(size)
 
     def dropped(self, camera_id: str, bound: str, frames: int) -> None:
-        """The spool had no room for them, or they became too old."""
+        """Count coded frames that the spool lost to a bound."""
         self.saw(camera_id)
         self._spool_dropped.labels(camera_id, bound).inc(frames)
 
     def source_failed(self, camera_id: str) -> None:
-        """A source that the edge pulls has broken."""
+        """Count the break of a source that the edge plays."""
         self.saw(camera_id)
         self._source_failures.labels(camera_id).inc()
 
     def _begin(self, camera_id: str) -> None:
-        """At 0, so that the first of anything is seen as a rise."""
+        """Begin a camera's series at 0, so that the first of anything is seen as a rise."""
         self._last.labels(camera_id).set(self._clock())
         for one in (self._pixels, self._wire_bytes, self._source_failures):
             one.labels(camera_id)

@@ -1,9 +1,10 @@
-"""Frames that wait for the networks: a bounded line for each camera, served in turn.
+"""The frames that wait for the networks: a bounded line for each camera, served in turn.
 
-    posted frame --put--> a line for each camera --take--> frames in turn, one of each camera before a second of any
+    frame --put--> a line for each camera --take--> frames in turn, one of each camera before a second of any
 
-Policy `newest`: into a full line a frame enters by superseding the oldest one. Policy `all`: a full line is Busy.
-Law: a camera's frames leave in the order they came, and a camera that posts fast delays another by one frame a turn at most.
+With policy `newest`, a frame enters a full line by superseding the oldest one. With policy `all`, a full line is Busy.
+
+Law: a camera's frames leave in the order they came. A camera that posts fast delays another by one frame a turn at most.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import asyncio
 from collections import deque
 from typing import Literal
 
-from edge_encoder.frames import Posted, Waiting
+from edge_encoder.frames import FrameRef, QueuedFrame, not_coded, settle_answer
+from shared.contract.pictures import Picture
 from shared.contract.receipts import Outcome, Receipt
 from shared.errors import Busy
 
@@ -20,77 +22,82 @@ QueuePolicy = Literal["newest", "all"]
 
 
 class FrameQueue:
-    """policy: see above. depth: frames of one camera. most_bytes: of all waiting pictures together."""
+    """The lines of all cameras. depth: the frames of one camera that may wait.
+
+    most_bytes: the size of all waiting pictures together.
+    """
 
     def __init__(self, policy: QueuePolicy, depth: int, most_bytes: int) -> None:
         self._policy = policy
         self._depth = depth
         self._most_bytes = most_bytes
         # In the order of their turns; a line is here only while something waits in it.
-        self._lines: dict[str, deque[Waiting]] = {}
+        self._lines: dict[str, deque[QueuedFrame]] = {}
         self._filled = asyncio.Event()
         self.frames = 0
         self.bytes = 0
 
-    def put(self, posted: Posted) -> Waiting:
-        """Takes a frame, whose answer comes later; raises Busy."""
-        line = self._lines.get(posted.camera_id, deque())
+    def put(self, ref: FrameRef, groups: tuple[str, ...], picture: Picture) -> QueuedFrame:
+        """Let a frame wait for its turn; its answer comes later. Raises Busy."""
+        line = self._lines.get(ref.camera_id, deque())
         if len(line) >= self._depth and self._policy == "all":
-            raise Busy(f"{self._depth} frames of camera {posted.camera_id} wait already; post slower, or again later")
-        superseded = self._in_the_way(line, posted.size_bytes)
-        for _ in range(superseded):
-            self._leave(line).outcome(Outcome.SUPERSEDED)
+            raise Busy(f"{self._depth} frames of camera {ref.camera_id} wait already; post slower, or again later")
+        for _ in range(self._to_supersede(line, ref.picture_bytes)):
+            oldest = self._leave(line)
+            settle_answer(oldest.answer, not_coded(oldest.ref, Outcome.SUPERSEDED))
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Receipt] = loop.create_future()
-        waiting = Waiting(posted, answer, loop.time())
-        line.append(waiting)
-        self._lines.setdefault(posted.camera_id, line)
+        queued = QueuedFrame(ref, groups, picture, answer, loop.time())
+        line.append(queued)
+        self._lines.setdefault(ref.camera_id, line)
         self.frames += 1
-        self.bytes += posted.size_bytes
+        self.bytes += ref.picture_bytes
         self._filled.set()
-        return waiting
+        return queued
 
-    async def take(self, limit: int) -> list[Waiting]:
-        """Waits for a frame; then those whose turn it is, at least one."""
+    async def take(self, limit: int) -> list[QueuedFrame]:
+        """Wait for a frame, and return those whose turn it is: at least one, at most `limit`."""
         while not self.frames:
             self._filled.clear()
             await self._filled.wait()
-        taken: list[Waiting] = []
+        taken: list[QueuedFrame] = []
         while self.frames and len(taken) < limit:
             camera_id, line = next(iter(self._lines.items()))
             taken.append(self._leave(line))
+            # A line that still holds frames goes to the end: the other cameras come first.
             del self._lines[camera_id]
             if line:
                 self._lines[camera_id] = line
         return taken
 
-    def forget(self, waiting: Waiting) -> bool:
-        """Takes a frame out whose turn has not come; False where it has."""
-        line = self._lines.get(waiting.posted.camera_id, deque())
-        if waiting not in line:
+    def forget(self, queued: QueuedFrame) -> bool:
+        """Take a frame out before its turn; return False where its turn has come."""
+        camera_id = queued.ref.camera_id
+        line = self._lines.get(camera_id, deque())
+        if queued not in line:
             return False
-        line.remove(waiting)
-        self._count_out(waiting)
+        line.remove(queued)
+        self._count_out(queued)
         if not line:
-            del self._lines[waiting.posted.camera_id]
+            del self._lines[camera_id]
         return True
 
-    def _in_the_way(self, line: deque[Waiting], size_bytes: int) -> int:
-        """How many of the camera's oldest frames have to go for a new one; raises Busy if even all would not do."""
+    def _to_supersede(self, line: deque[QueuedFrame], size_bytes: int) -> int:
+        """Return how many of the camera's oldest frames make room for a new one. Raises Busy if all would not do."""
         leaving = max(0, len(line) - self._depth + 1)
-        free = self._most_bytes - self.bytes + sum(line[i].posted.size_bytes for i in range(leaving))
+        free = self._most_bytes - self.bytes + sum(line[i].ref.picture_bytes for i in range(leaving))
         while free < size_bytes and self._policy == "newest" and leaving < len(line):
-            free += line[leaving].posted.size_bytes
+            free += line[leaving].ref.picture_bytes
             leaving += 1
         if free < size_bytes:
             raise Busy(f"the pictures that wait fill {self._most_bytes} bytes; post slower, or again later")
         return leaving
 
-    def _leave(self, line: deque[Waiting]) -> Waiting:
-        waiting = line.popleft()
-        self._count_out(waiting)
-        return waiting
+    def _leave(self, line: deque[QueuedFrame]) -> QueuedFrame:
+        queued = line.popleft()
+        self._count_out(queued)
+        return queued
 
-    def _count_out(self, waiting: Waiting) -> None:
+    def _count_out(self, queued: QueuedFrame) -> None:
         self.frames -= 1
-        self.bytes -= waiting.posted.size_bytes
+        self.bytes -= queued.ref.picture_bytes

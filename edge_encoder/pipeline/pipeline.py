@@ -1,9 +1,11 @@
-"""The stages, overlapped: while the networks work on one batch the next one is decoded and the last one coded.
+"""The stages, overlapped: while the networks work on one batch, the next one is decoded and the last one is coded.
 
-    FrameQueue --choose--> prepare (threads) --> networks (a thread) --> code and spool (a thread) --> answers
+    Batches --next--> prepare (threads) --> networks (a thread) --> code and spool (a thread) --> answers
 
-Between the stages waits one batch at most, so that frames wait in the queue, where its policy holds.
-Law: a camera's frames are spooled in the order in which they were taken, and every frame that leaves the queue is answered.
+At most one batch waits between two stages, so that frames wait in the queue, where its policy holds.
+
+Law: a camera's frames are spooled in the order in which they were taken, and every frame that leaves the queue
+is answered.
 """
 
 from __future__ import annotations
@@ -14,76 +16,91 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.control.operating_points import OperatingPoints
-from edge_encoder.control.wanted_groups import Wishes
 from edge_encoder.encoding.encoder import Encoder
-from edge_encoder.frames import Waiting
+from edge_encoder.frames import QueuedFrame, not_coded, settle_answer
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.pipeline import stages
 from edge_encoder.pipeline.frame_queue import FrameQueue
+from edge_encoder.pipeline.stages import CodingJob, Done, FrameLatents
 from edge_encoder.spool.spool import Spool
+from shared.contract.geometry import Frame
 from shared.contract.receipts import Outcome
 from shared.errors import CodingFailed, ImageError
 from shared.telemetry.logs import logger
 
 MOST_FAILURES = 3
-"""After so many failed batches in a row the pipeline gives up, and with it the service: a fresh process may do better."""
+"""After so many failed batches in a row the pipeline ends, and the service with it: a fresh process may do better."""
 
 log = logger("edge.pipeline")
 
 
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """The queue, taken a batch at a time, and not at all while the cloud does not keep up. most_frames: of one batch."""
+
+    queue: FrameQueue
+    backpressure: Backpressure
+    most_frames: int
+
+    async def next(self) -> list[QueuedFrame]:
+        """Wait for the frames of the next batch."""
+        await self.backpressure.kept_up()
+        return await self.queue.take(self.most_frames)
+
+
 class Pipeline:
-    """spooled: called on the loop when frames have come into the spool."""
+    """Codes what the queue holds. spooled: called on the loop when frames have come into the spool."""
 
     def __init__(
         self,
         encoder: Encoder,
-        queue: FrameQueue,
-        wishes: Wishes,
-        pacing: OperatingPoints,
+        batches: Batches,
+        points: OperatingPoints,
         spool: Spool,
         metrics: EdgeMetrics,
-        most_batch: int,
         spooled: Callable[[], None],
-        flow: Backpressure,
     ) -> None:
-        self.encoder = encoder
-        self._queue = queue
-        self._wishes = wishes
-        self._pacing = pacing
+        self._encoder = encoder
+        self._batches = batches
+        self._points = points
         self._spool = spool
         self._metrics = metrics
-        self._most_batch = most_batch
         self._spooled = spooled
-        self._flow = flow
-        self._size = encoder.bundle.manifest.input
         self._decoders = min(4, os.cpu_count() or 1)
+        # One thread more for the networks and one for coding: the three stages work at the same time.
         self._threads = ThreadPoolExecutor(self._decoders + 2, "edge")
-        self._prepared: asyncio.Queue[list[stages.Prepared]] = asyncio.Queue(1)
-        self._analysed: asyncio.Queue[list[stages.Analysed]] = asyncio.Queue(1)
+        self._prepared: asyncio.Queue[stages.Worked[Frame]] = asyncio.Queue(1)
+        self._analysed: asyncio.Queue[stages.Worked[FrameLatents]] = asyncio.Queue(1)
         self._room = asyncio.Semaphore(1)
         self._failures = 0
 
     async def run(self) -> None:
-        """Works until it is cancelled, or has failed too often."""
+        """Work until cancelled, or until too many batches in a row have failed."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._prepare_all())
             group.create_task(self._analyse_all())
             group.create_task(self._code_all())
 
+    def warm_up(self) -> None:
+        """Run the networks with one frame and with a full batch, so that no camera's first frame waits for it."""
+        self._encoder.warm_up(self._batches.most_frames)
+
     def close(self) -> None:
-        """Ends the threads; what they work on is finished first."""
+        """End the threads; what they work on is finished first."""
         self._threads.shutdown()
 
     async def _prepare_all(self) -> None:
         while True:
+            # A batch is taken only when the networks have taken the one before: a frame in the queue can still be
+            # superseded or forgotten, a prepared one cannot.
             await self._room.acquire()
-            batch: list[stages.Prepared] = []
+            batch: stages.Worked[Frame] = []
             while not batch:
-                await self._flow.kept_up()
-                batch = await self._prepare(await self._queue.take(self._most_batch))
+                batch = await self._prepare(await self._batches.next())
             await self._prepared.put(batch)
 
     async def _analyse_all(self) -> None:
@@ -92,84 +109,78 @@ class Pipeline:
             batch = await self._prepared.get()
             self._room.release()
             self._metrics.batch.observe(len(batch))
-            with self._answering([prepared.task for prepared in batch]):
+            with self._answering([job for job, _ in batch]):
                 with self._timed("networks"):
-                    analysed = await loop.run_in_executor(self._threads, stages.analyse, self.encoder, batch)
+                    analysed = await loop.run_in_executor(self._threads, stages.analyse, self._encoder, batch)
                 await self._analysed.put(analysed)
 
     async def _code_all(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             batch = await self._analysed.get()
-            with self._answering([analysed.prepared.task for analysed in batch]):
-                done = await loop.run_in_executor(self._threads, self._coded_and_kept, batch)
+            with self._answering([job for job, _ in batch]):
+                worked = await loop.run_in_executor(self._threads, self._code_and_keep, batch)
                 self._failures = 0
                 self._spooled()
-                for one in done:
-                    self._answer(one)
+                for job, done in worked:
+                    if (spooled := done.spooled) is not None:
+                        self._metrics.cameras.coded(job.ref, spooled.encoded, spooled.geometry, job.point.rate)
+                    settle_answer(job.answer, done.answer)
 
-    def _coded_and_kept(self, batch: Sequence[stages.Analysed]) -> list[stages.Done]:
-        """In one thread: a change of threads between the two would cost more than the coding of a frame."""
+    def _code_and_keep(self, batch: stages.Batch[FrameLatents]) -> stages.Worked[Done]:
+        """Work in one thread: a change of threads between the two would cost more than the coding of a frame."""
         with self._timed("code"):
-            coded = stages.code(self.encoder, batch)
+            coded = stages.code(self._encoder, batch)
         with self._timed("spool"):
-            return stages.keep(self.encoder.bundle.digest, self._pacing, self._spool, batch, coded)
+            return stages.keep(self._encoder.bundle.digest, self._points, self._spool, coded)
 
-    async def _prepare(self, taken: Sequence[Waiting]) -> list[stages.Prepared]:
-        """The frames of a batch, its damaged pictures and unwanted frames answered."""
-        tasks = [task for waiting in taken if (task := self._task(waiting)) is not None]
-        if not tasks:
+    async def _prepare(self, taken: Sequence[QueuedFrame]) -> stages.Worked[Frame]:
+        """Return the frames of a batch; those over their budget and those without a picture are answered here."""
+        found = [(job, queued.picture) for queued in taken if (job := self._job(queued)) is not None]
+        if not found:
             return []
         loop = asyncio.get_running_loop()
-        shares = -(-len(tasks) // self._decoders)
-        chunks = [tasks[start : start + shares] for start in range(0, len(tasks), shares)]
-        prepared: list[stages.Prepared] = []
-        with self._answering(tasks), self._timed("prepare"):
+        share = -(-len(found) // self._decoders)
+        chunks = [found[start : start + share] for start in range(0, len(found), share)]
+        size = self._encoder.bundle.manifest.input
+        prepared: stages.Worked[Frame] = []
+        with self._answering([job for job, _ in found]), self._timed("prepare"):
             made = await asyncio.gather(
-                *(loop.run_in_executor(self._threads, stages.prepare, chunk, self._size) for chunk in chunks)
+                *(loop.run_in_executor(self._threads, stages.prepare, chunk, size) for chunk in chunks)
             )
-            for task, one in zip(tasks, (one for chunk in made for one in chunk), strict=True):
-                if isinstance(one, ImageError):
-                    self._refuse(task, one)
+            for job, frame in (pair for chunk in made for pair in chunk):
+                if isinstance(frame, ImageError):
+                    self._refuse(job, frame)
                 else:
-                    prepared.append(one)
+                    prepared.append((job, frame))
         return prepared
 
-    def _task(self, waiting: Waiting) -> stages.Task | None:
-        """What to make of a frame now that its turn has come; None where it is answered already."""
-        now = asyncio.get_running_loop().time()
-        self._metrics.stage.labels("wait").observe(now - waiting.since_seconds)
-        camera_id = waiting.posted.camera_id
-        groups = self._wishes.groups_for(camera_id)
-        pace = self._pacing.pace(camera_id, groups) if groups else None
-        if pace is None:
-            waiting.outcome(Outcome.OVER_BUDGET if groups else Outcome.NOT_WANTED)
+    def _job(self, queued: QueuedFrame) -> CodingJob | None:
+        """Choose the operating point of a frame whose turn has come; None where its budget is spent."""
+        ref, groups = queued.ref, queued.groups
+        waited_seconds = asyncio.get_running_loop().time() - queued.since_seconds
+        self._metrics.stage.labels("wait").observe(waited_seconds)
+        point = self._points.choose(ref.camera_id, groups)
+        if point is None:
+            settle_answer(queued.answer, not_coded(ref, Outcome.OVER_BUDGET))
             return None
-        return stages.Task(waiting, groups, pace)
+        return CodingJob(ref, groups, point, queued.answer)
 
-    def _answer(self, done: stages.Done) -> None:
-        if isinstance(done.answer, Exception):
-            done.waiting.refuse(done.answer)
-            return
-        if (kept := done.kept) is not None:
-            self._metrics.cameras.coded(done.waiting.posted, kept.encoded, kept.geometry, kept.rate)
-        done.waiting.resolve(done.answer)
-
-    def _refuse(self, task: stages.Task, error: Exception) -> None:
-        self._pacing.give_back(task.pace)
-        task.waiting.refuse(error)
+    def _refuse(self, job: CodingJob, error: Exception) -> None:
+        self._points.give_back(job.point)
+        settle_answer(job.answer, error)
 
     @contextmanager
-    def _answering(self, tasks: Sequence[stages.Task]) -> Iterator[None]:
-        """Refuses a batch's frames when a stage fails; raises when it has failed too often."""
+    def _answering(self, jobs: Sequence[CodingJob]) -> Iterator[None]:
+        """Refuse a batch's frames when a stage fails; raise when batches have failed too often."""
         try:
             yield
         except Exception as error:
             self._failures += 1
-            log.exception("a batch could not be coded", frames=len(tasks), failures=self._failures)
-            for task in tasks:
+            log.exception("a batch could not be coded", frames=len(jobs), failures=self._failures)
+            for job in jobs:
                 self._refuse(
-                    task, CodingFailed(f"the frame could not be coded ({type(error).__name__}); see the edge's log")
+                    job, CodingFailed(f"the frame could not be coded ({type(error).__name__}); see the edge's log")
                 )
             if self._failures >= MOST_FAILURES:
                 raise

@@ -1,164 +1,125 @@
-"""The pipeline's stages as plain blocking calls, each of which works on a batch in a thread.
+"""The pipeline's stages: plain blocking functions, each of which works on a batch in a thread.
 
-    Task (picture, groups, pace) --prepare--> Prepared (stretched) --analyse--> Analysed (latents) --code--> bitstreams --keep--> Done
+    picture --prepare--> Frame --analyse--> FrameLatents --code--> FrameBitstream --keep--> Done (answer)
 
-Law: a batch keeps its order, and what is wrong with one frame of it harms no other.
+Every stage takes pairs of a job and its payload, and returns the same jobs with the next payload.
+
+Law: a batch keeps its order, and what is wrong with one of its frames harms no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
-from edge_encoder.control.operating_points import OperatingPoints, Pace
+from edge_encoder.control.operating_points import ChosenPoint, OperatingPoints
 from edge_encoder.encoding.encoder import EncodedFrame, Encoder
 from edge_encoder.encoding.preprocess import preprocess, preprocess_pixels
-from edge_encoder.frames import Waiting
-from edge_encoder.spool.spool import Coded, Spool
+from edge_encoder.frames import FrameRef, not_coded
+from edge_encoder.spool.spool import CodedFrame, Spool
 from shared.codec.latents import Latent
 from shared.contract.geometry import Frame, Geometry, InputSize
+from shared.contract.pictures import Picture
 from shared.contract.receipts import Outcome, Receipt
-from shared.errors import DiskFull, ImageError, LatentError
+from shared.errors import DiskFull, ImageError, LatentError, TaxonError
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
-    """A frame whose turn has come, and what to make of it."""
+class CodingJob:
+    """A frame whose turn has come. point: its operating point. answer: what whoever posted it waits for."""
 
-    waiting: Waiting
+    ref: FrameRef
     groups: tuple[str, ...]
-    pace: Pace
+    point: ChosenPoint
+    answer: asyncio.Future[Receipt]
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """A task whose picture is a frame."""
+class FrameLatents:
+    """A frame's latents, by group. Its pixels are no longer needed."""
 
-    task: Task
-    frame: Frame
-
-
-@dataclass(frozen=True, eq=False)
-class Analysed:
-    """A frame's latents, by group. geometry as in the frame, whose pixels are no longer needed."""
-
-    prepared: Prepared
+    geometry: Geometry
     latents: Mapping[str, Latent] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
-    """A frame that is in the spool. rate: its operating point."""
+class FrameBitstream:
+    """A frame's bitstream, which is not spooled yet."""
 
-    encoded: EncodedFrame
     geometry: Geometry
-    rate: int
+    encoded: EncodedFrame
 
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """What became of a frame. kept: what was coded and spooled of it, None where it was not."""
+    """What became of a frame. spooled: None where nothing of it was spooled."""
 
-    waiting: Waiting
-    answer: Receipt | Exception
-    kept: Kept | None = None
+    answer: Receipt | TaxonError
+    spooled: FrameBitstream | None = None
 
 
-def prepare(tasks: Sequence[Task], size: InputSize) -> list[Prepared | ImageError]:
-    """Decodes, turns and stretches; an error in the place of each frame that is none."""
-    made: list[Prepared | ImageError] = []
-    for task in tasks:
-        picture = task.waiting.posted.picture
+Payload = TypeVar("Payload")
+Batch = Sequence[tuple[CodingJob, Payload]]
+Worked = list[tuple[CodingJob, Payload]]
+
+
+def prepare(batch: Batch[Picture], size: InputSize) -> Worked[Frame | ImageError]:
+    """Decode, turn and stretch each picture; return an error in the place of each that is none."""
+    made: Worked[Frame | ImageError] = []
+    for job, picture in batch:
         try:
             frame = preprocess(picture, size) if isinstance(picture, bytes) else preprocess_pixels(picture, size)
-            made.append(Prepared(task, frame))
+            made.append((job, frame))
         except ImageError as error:
-            made.append(error)
+            made.append((job, error))
     return made
 
 
-def analyse(encoder: Encoder, batch: Sequence[Prepared]) -> list[Analysed]:
-    """Runs the networks on the whole batch."""
-    images = np.stack([prepared.frame.pixels for prepared in batch])
-    groups = [prepared.task.groups for prepared in batch]
-    rates = [prepared.task.pace.rate for prepared in batch]
-    latents = encoder.analyse_each(images, groups, rates)
-    return [Analysed(prepared, found) for prepared, found in zip(batch, latents, strict=True)]
+def analyse(encoder: Encoder, batch: Batch[Frame]) -> Worked[FrameLatents]:
+    """Run the networks on the whole batch at once."""
+    images = np.stack([frame.pixels for _, frame in batch])
+    latents = encoder.analyse_each(images, [job.groups for job, _ in batch], [job.point.rate for job, _ in batch])
+    return [(job, FrameLatents(frame.geometry, found)) for (job, frame), found in zip(batch, latents, strict=True)]
 
 
-def code(encoder: Encoder, batch: Sequence[Analysed]) -> list[EncodedFrame | LatentError]:
-    """Codes each frame; an error in the place of each whose latents the format cannot carry."""
-    return [_coded(encoder, analysed) for analysed in batch]
+def code(encoder: Encoder, batch: Batch[FrameLatents]) -> Worked[FrameBitstream | LatentError]:
+    """Code each frame; return an error in the place of each whose latents the format cannot carry."""
+    made: Worked[FrameBitstream | LatentError] = []
+    for job, analysed in batch:
+        try:
+            made.append((job, FrameBitstream(analysed.geometry, encoder.code(analysed.latents))))
+        except LatentError as error:
+            made.append((job, error))
+    return made
 
 
 def keep(
-    digest: bytes,
-    pacing: OperatingPoints,
-    spool: Spool,
-    batch: Sequence[Analysed],
-    coded: Sequence[EncodedFrame | LatentError],
-) -> list[Done]:
-    """Spools, in one transaction, those of the frames that are within their budget. digest: the bundle's. coded: as `code` gave."""
-    kept: list[tuple[Analysed, EncodedFrame]] = []
-    for analysed, encoded in zip(batch, coded, strict=True):
-        pace = analysed.prepared.task.pace
-        if isinstance(encoded, LatentError):
-            pacing.give_back(pace)
-        elif pacing.settle(pace, len(encoded.bitstream)):
-            kept.append((analysed, encoded))
-    receipts = _spooled(digest, spool, kept)
-    return list(
-        _all_done(batch, coded, {analysed: receipt for (analysed, _), receipt in zip(kept, receipts, strict=True)})
-    )
-
-
-def _coded(encoder: Encoder, analysed: Analysed) -> EncodedFrame | LatentError:
-    try:
-        return encoder.code(analysed.latents)
-    except LatentError as error:
-        return error
-
-
-def _spooled(
-    digest: bytes, spool: Spool, kept: Sequence[tuple[Analysed, EncodedFrame]]
-) -> Sequence[Receipt | DiskFull]:
-    try:
-        return spool.append(digest, [_row(*one) for one in kept]) if kept else []
-    except DiskFull as error:
-        return [error] * len(kept)
-
-
-def _row(analysed: Analysed, encoded: EncodedFrame) -> Coded:
-    task = analysed.prepared.task
-    posted = task.waiting.posted
-    return Coded(
-        posted.camera_id,
-        posted.capture_time_us,
-        posted.time_given,
-        analysed.prepared.frame.geometry,
-        encoded.bitstream,
-        task.pace.rate,
-        task.groups,
-        posted.trace_context,
-    )
-
-
-def _all_done(
-    batch: Sequence[Analysed],
-    coded: Sequence[EncodedFrame | LatentError],
-    kept: Mapping[Analysed, Receipt | DiskFull],
-) -> Iterator[Done]:
-    for analysed, encoded in zip(batch, coded, strict=True):
-        waiting = analysed.prepared.task.waiting
-        answer = kept.get(analysed)
-        if isinstance(encoded, LatentError):
-            yield Done(waiting, encoded)
-        elif answer is None:
-            posted = waiting.posted
-            yield Done(waiting, Receipt(posted.camera_id, Outcome.OVER_BUDGET, posted.capture_time_us))
+    digest: bytes, points: OperatingPoints, spool: Spool, batch: Batch[FrameBitstream | LatentError]
+) -> Worked[Done]:
+    """Spool those of the frames that are within their budget, in one transaction. digest: the bundle's."""
+    done: dict[CodingJob, Done] = {}
+    within: Worked[FrameBitstream] = []
+    for job, coded in batch:
+        if isinstance(coded, LatentError):
+            points.give_back(job.point)
+            done[job] = Done(coded)
+        elif points.settle(job.point, len(coded.encoded.bitstream)):
+            within.append((job, coded))
         else:
-            prepared = analysed.prepared
-            kept_one = Kept(encoded, prepared.frame.geometry, prepared.task.pace.rate)
-            yield Done(waiting, answer, kept_one if isinstance(answer, Receipt) else None)
+            # The operating point was chosen by an expected size; this frame came out larger than what is left.
+            done[job] = Done(not_coded(job.ref, Outcome.OVER_BUDGET))
+    try:
+        receipts = spool.append(digest, [_row(job, coded) for job, coded in within]) if within else []
+        for (job, coded), receipt in zip(within, receipts, strict=True):
+            done[job] = Done(receipt, coded)
+    except DiskFull as error:
+        done |= {job: Done(error) for job, _ in within}
+    return [(job, done[job]) for job, _ in batch]
+
+
+def _row(job: CodingJob, coded: FrameBitstream) -> CodedFrame:
+    return CodedFrame(job.ref, coded.geometry, coded.encoded.bitstream, job.point.rate, job.groups)

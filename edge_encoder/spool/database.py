@@ -17,10 +17,10 @@ from shared.errors import DiskFull
 from shared.server.sqlite_file import SqliteFile, SqliteFormat, open_sqlite
 
 FRAME_OVERHEAD_BYTES = 160
-"""What a row and its index entries take beside the bitstream."""
+"""The room that a row and its index entries take beside the bitstream."""
 
 FLOOR = "sequence_floor"
-"""The key in `meta` of what every sequence of a camera that is not in `cameras` must be at or above."""
+"""The key in `meta` of the lowest sequence that a camera may get which is not in `cameras`."""
 
 _FORGOTTEN_AFTER_US = 30 * 86400 * 1_000_000
 _SCHEMA = """
@@ -59,7 +59,7 @@ def open_spool(folder: Path, sync: str, now_us: int) -> SqliteFile:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
-    """Nothing of it stays if anything fails. Raises DiskFull."""
+    """Open a transaction, of which nothing stays if anything fails. Raises DiskFull."""
     cursor = connection.cursor()
     try:
         cursor.execute("BEGIN IMMEDIATE")
@@ -74,7 +74,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
 
 
 def _forget_cameras(main: sqlite3.Connection, limit_us: int) -> None:
-    """Forgets those unused since then; the floor keeps their sequences from being given again, whatever the clock says."""
+    """Forget the cameras that were not used since `limit_us`.
+
+    The floor keeps their sequences from being given again, whatever the clock says.
+    """
     idle = "used_us < ? AND camera NOT IN (SELECT camera FROM frames)"
     (highest,) = main.execute(f"SELECT max(next_sequence) FROM cameras WHERE {idle}", (limit_us,)).fetchone()
     if highest is None:

@@ -1,10 +1,12 @@
 """Coded frames on disk, from the edge's promise to the cloud's acknowledgement.
 
-    append(frames) -> receipts      one transaction a batch: sequences, frames, receipts; on disk when it returns
-    read_after(row) -> [Spooled]    in order            delete_acked([(camera, sequence)])
+    coded frames --append--> on disk, with sequences and receipts, in one transaction a batch
+    on disk --read_after--> Spooled, in order --uplink--> cloud --delete_acked--> gone
 
-Law: a (camera, sequence) is given once; what `append` returned survives the process (with sync `full` the machine) until it
-is acknowledged or, counted, the oldest makes room. Blocking: call it in a thread; it may be called from several.
+Its methods block: call them in a thread. They may be called from several threads.
+
+Law: a (camera, sequence) is given once. What `append` returned survives the process, and with sync `full` the machine.
+It stays until it is acknowledged, or until it is the oldest and has to make room, which is counted.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
+from edge_encoder.frames import FrameRef
 from edge_encoder.spool.database import FLOOR, FRAME_OVERHEAD_BYTES, open_spool, transaction
 from shared.contract.geometry import Geometry
 from shared.contract.packets import MICROSECONDS, Packet
@@ -27,10 +30,10 @@ from shared.telemetry.logs import Throttle, logger
 SpoolSync = Literal["normal", "full"]
 Bound = Literal["bytes", "age"]
 RECEIPTS_KEPT = 64
-"""Of each camera: how far back a repeated post is recognised, in frames."""
+"""So many frames of each camera are remembered, so that a repeated post of one is recognised."""
 
 _IDLE_US = 10 * MICROSECONDS
-"""After so long a camera may have been another edge's meanwhile, which began at the time in milliseconds."""
+"""A camera that paused for so long may have been another edge's meanwhile, which began at the time in milliseconds."""
 _SECONDS_BETWEEN_WARNINGS = 60.0
 _WISH = "wish"
 _EDGE_ID = "edge_id"
@@ -39,22 +42,22 @@ log = logger("edge.spool")
 
 
 @dataclass(frozen=True, eq=False)
-class Coded:
-    """A frame that was just coded and has no sequence yet. Otherwise as in `Packet` and `Receipt`."""
+class CodedFrame:
+    """A frame that was just coded and has no sequence yet. rate: its operating point."""
 
-    camera_id: str
-    capture_time_us: int
-    time_given: bool
+    ref: FrameRef
     geometry: Geometry
     bitstream: bytes = field(repr=False)
     rate: int
     groups: tuple[str, ...]
-    trace_context: bytes = b""
 
 
 @dataclass(frozen=True)
 class Spooled:
-    """A packet and its place: row rises with every frame and is never used twice. spooled_us: since 1970."""
+    """A packet and its place in the spool.
+
+    row: rises with every frame and is never used twice. spooled_us: microseconds since 1970.
+    """
 
     row: int
     bundle_digest: bytes
@@ -64,7 +67,10 @@ class Spooled:
 
 @dataclass(frozen=True)
 class SpoolState:
-    """frames, bytes: what is kept. oldest_us: when the oldest was spooled, 0 for none. Dropped: since the start, by bound."""
+    """The state of the spool. oldest_us: when the oldest frame was spooled, in microseconds since 1970; 0 for none.
+
+    dropped_for_bytes, dropped_for_age: the frames that were lost to each bound since the start.
+    """
 
     frames: int
     bytes: int
@@ -74,9 +80,9 @@ class SpoolState:
 
 
 class Spool:
-    """One edge's spool. most_bytes, most_age_seconds: its bounds. clock: seconds since 1970.
+    """One edge's spool. most_bytes, most_age_seconds: its bounds. clock: gives seconds since 1970.
 
-    sync `full` waits for the disk itself at every append; `normal` leaves the last moments to the system's cache.
+    sync: with `full`, an append waits for the disk itself; with `normal`, the system's cache holds the last moments.
     """
 
     def __init__(
@@ -95,7 +101,7 @@ class Spool:
         self._clock = clock
         self._throttle = Throttle(_SECONDS_BETWEEN_WARNINGS)
         self._dropped_for_bytes = self._dropped_for_age = self._unlogged = 0
-        self._untold: Counter[tuple[str, Bound]] = Counter()
+        self._dropped_since: Counter[tuple[str, Bound]] = Counter()
         query = "SELECT count(*), coalesce(sum(length(bitstream)), 0) FROM frames"
         frames, coded = self._database.main.execute(query).fetchone()
         floor = self._database.main.execute("SELECT value FROM meta WHERE key = ?", (FLOOR,)).fetchone()
@@ -103,10 +109,10 @@ class Spool:
         self._frames: int = frames
         self._bytes: int = coded + frames * FRAME_OVERHEAD_BYTES
 
-    def append(self, digest: bytes, batch: Sequence[Coded]) -> list[Receipt]:
-        """Keeps the frames, in order, and gives each its sequence; raises DiskFull, and then keeps none of them.
+    def append(self, digest: bytes, batch: Sequence[CodedFrame]) -> list[Receipt]:
+        """Keep the frames, in order, and give each its sequence. Raises DiskFull, and then keeps none of them.
 
-        digest: of the bundle that coded them, 32 bytes.
+        digest: the 32 bytes that name the bundle which coded them.
         """
         now_us = round(self._clock() * MICROSECONDS)
         added = [len(coded.bitstream) for coded in batch]
@@ -120,13 +126,13 @@ class Spool:
         return receipts
 
     def last_row(self) -> int:
-        """The row of the newest frame, 0 for none."""
+        """Return the row of the newest frame, 0 for none."""
         with self._lock:
             (row,) = self._database.second.execute("SELECT coalesce(max(row), 0) FROM frames").fetchone()
         return int(row)
 
     def read_after(self, row: int, limit: int) -> list[Spooled]:
-        """The first frames after that row, at most `limit`."""
+        """Return the first frames after that row, at most `limit`."""
         with self._lock:
             found = self._database.second.execute(
                 "SELECT row, digest, camera_id, sequence, capture_time_us, picture_width, picture_height, input_width, "
@@ -140,7 +146,10 @@ class Spool:
         ]
 
     def delete_acked(self, acks: Sequence[tuple[str, int]]) -> list[float]:
-        """Forgets each camera's frames up to its sequence; the seconds that each was kept. They may come back after a crash."""
+        """Forget each camera's frames up to its sequence, and return the seconds that each frame was kept.
+
+        After a crash of the machine they may come back; the cloud then recognises them.
+        """
         gone: list[int] = []
         kept_since_us: list[int] = []
         with self._lock:
@@ -159,14 +168,14 @@ class Spool:
         return [max(0.0, now_us - since_us) / MICROSECONDS for since_us in kept_since_us]
 
     def expire(self) -> None:
-        """Drops what is over its age; the appends do it too."""
+        """Drop what is over its age, as the appends do."""
         with self._lock:
             with transaction(self._database.second) as cursor:
                 dropped = self._make_room(cursor, 0, round(self._clock() * MICROSECONDS))
             self._note(dropped)
 
     def receipts(self) -> dict[tuple[str, int], Receipt]:
-        """The kept receipts by camera and capture time, oldest first: what a repeated post is answered with."""
+        """Return the kept receipts by camera and capture time, oldest first; a repeated post is answered with one."""
         found = self._database.main.execute(
             "SELECT camera_id, capture_time_us, sequence, coded_bytes, rate, groups FROM receipts JOIN cameras "
             "USING (camera) ORDER BY sequence"
@@ -177,45 +186,45 @@ class Spool:
         }
 
     def state(self) -> SpoolState:
-        """What is kept now."""
+        """Return what is kept now."""
         with self._lock:
             row = self._database.second.execute("SELECT spooled_us FROM frames ORDER BY row LIMIT 1").fetchone()
         oldest = 0 if row is None else int(row[0])
         return SpoolState(self._frames, self._bytes, oldest, self._dropped_for_bytes, self._dropped_for_age)
 
     def take_dropped(self) -> Mapping[tuple[str, Bound], int]:
-        """How many frames of each camera went for which bound, since this was last asked."""
+        """Return how many frames of each camera were dropped for which bound, since the last call."""
         with self._lock:
-            untold, self._untold = self._untold, Counter()
-        return untold
+            since, self._dropped_since = self._dropped_since, Counter()
+        return since
 
     @property
     def frames(self) -> int:
-        """How many are kept, without asking the disk."""
+        """The number of kept frames, without asking the disk."""
         return self._frames
 
     def wish(self) -> bytes | None:
-        """The last wish that was kept."""
+        """Return the last wish that was kept."""
         return self._get(_WISH)
 
     def keep_wish(self, wish: bytes) -> None:
-        """Keeps the cloud's last wish, serialised, over a restart; raises DiskFull."""
+        """Keep the cloud's last wish, serialised, over a restart. Raises DiskFull."""
         self._set(_WISH, wish)
 
     def edge_id(self, new: str) -> str:
-        """The name that this spool was given first; `new` where it has none."""
+        """Return the id that this spool was given first; give it `new` where it has none."""
         if (kept := self._get(_EDGE_ID)) is not None:
             return kept.decode()
         self._set(_EDGE_ID, new.encode())
         return new
 
     def close(self) -> None:
-        """Ends the use of the folder."""
+        """End the use of the folder."""
         with self._lock:
             self._database.close()
 
     def _make_room(self, cursor: sqlite3.Cursor, added: int, now_us: int) -> list[_Dropped]:
-        """Deletes from the oldest on what is too old, and what is over the bound in bytes."""
+        """Delete, from the oldest on, what is too old and what is over the bound in bytes."""
         over = self._bytes + added - self._most_bytes
         dropped: list[_Dropped] = []
         while True:
@@ -234,17 +243,19 @@ class Spool:
             over -= _kept_bytes([size])
 
     def _note(self, dropped: Sequence[_Dropped]) -> None:
-        """Counts, and logs at most once a minute."""
+        """Count dropped frames, and log them at most once a minute."""
         if not dropped:
             return
-        self._count_out([one.size for one in dropped])
+        self._count_out([one.size_bytes for one in dropped])
         bounds = Counter(one.bound for one in dropped)
         self._dropped_for_age += bounds["age"]
         self._dropped_for_bytes += bounds["bytes"]
-        self._untold.update((one.camera_id, one.bound) for one in dropped)
+        self._dropped_since.update((one.camera_id, one.bound) for one in dropped)
         self._unlogged += len(dropped)
         if self._throttle.due():
-            log.warning("frames dropped: the spool is full", frames=self._unlogged, spool_bytes=self._bytes)
+            log.warning(
+                "coded frames are lost: the spool is at its bound", frames=self._unlogged, spool_bytes=self._bytes
+            )
             self._unlogged = 0
 
     def _count_out(self, sizes: Sequence[int]) -> None:
@@ -263,42 +274,43 @@ class Spool:
 
 @dataclass(frozen=True)
 class _Dropped:
-    """A frame that went: for its age, or for the room it took. size: of its bitstream, in bytes."""
+    """A frame that was lost to a bound. size_bytes: the length of its bitstream."""
 
     camera_id: str
     bound: Bound
-    size: int
+    size_bytes: int
 
 
 def _kept_bytes(sizes: Sequence[int]) -> int:
     return sum(sizes) + len(sizes) * FRAME_OVERHEAD_BYTES
 
 
-def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: Coded, now_us: int, floor: int) -> Receipt:
+def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: CodedFrame, now_us: int, floor: int) -> Receipt:
+    ref, sizes = coded.ref, coded.geometry
     # A new camera starts at the time in milliseconds: above whatever an earlier disk of this edge has given out. So does
     # one that comes back: above whatever another edge has given out meanwhile.
     camera, sequence = cursor.execute(
         "INSERT INTO cameras (camera_id, next_sequence, used_us) VALUES (?, ? + 1, ?) ON CONFLICT (camera_id) DO UPDATE "
         "SET next_sequence = CASE WHEN excluded.used_us - used_us > ? THEN max(next_sequence + 1, excluded.next_sequence) "
         "ELSE next_sequence + 1 END, used_us = excluded.used_us RETURNING camera, next_sequence - 1",
-        (coded.camera_id, max(floor, now_us // 1000), now_us, _IDLE_US),
+        (ref.camera_id, max(floor, now_us // 1000), now_us, _IDLE_US),
     ).fetchone()
-    sizes = coded.geometry
     cursor.execute(
         "INSERT INTO frames (camera, sequence, capture_time_us, digest, picture_width, picture_height, input_width, "
         "input_height, bitstream, trace_context, spooled_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (camera, sequence, coded.capture_time_us, digest, sizes.picture_width, sizes.picture_height)
-        + (sizes.input_width, sizes.input_height, coded.bitstream, coded.trace_context, now_us),
+        (camera, sequence, ref.capture_time_us, digest, sizes.picture_width, sizes.picture_height)
+        + (sizes.input_width, sizes.input_height, coded.bitstream, ref.trace_context, now_us),
     )
-    size, groups = len(coded.bitstream), coded.groups
-    if coded.time_given:
+    size_bytes, groups = len(coded.bitstream), coded.groups
+    if ref.time_given:
+        # Only such a frame can be recognised when it is posted again.
         cursor.execute(
             "INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?)",
-            (camera, sequence, coded.capture_time_us, size, coded.rate, " ".join(groups)),
+            (camera, sequence, ref.capture_time_us, size_bytes, coded.rate, " ".join(groups)),
         )
         cursor.execute(
             "DELETE FROM receipts WHERE camera = ? AND sequence <= (SELECT sequence FROM receipts WHERE camera = ? "
             "ORDER BY sequence DESC LIMIT 1 OFFSET ?)",
             (camera, camera, RECEIPTS_KEPT),
         )
-    return Receipt(coded.camera_id, Outcome.CODED, coded.capture_time_us, sequence, size, coded.rate, groups)
+    return Receipt(ref.camera_id, Outcome.CODED, ref.capture_time_us, sequence, size_bytes, coded.rate, groups)

@@ -1,10 +1,12 @@
 """The link to the cloud: one stream at a time, opened again whenever it breaks.
 
-    run: Hello -> Welcome -> UplinkStream.carry -> ... broken -> back-off (jittered, 0.2 to 10 s) -> Hello
+    Hello -> Welcome -> UplinkStream.carry -> ... broken -> back-off (jittered, 0.2 to 10 s) -> Hello
 
-Of a cloud with several addresses, its replicas, each attempt goes to the next one. A stream is for one bundle; frames of
-the spool that were coded with another one get the next. Law: after a break everything that has no ack is sent again, and
-a cloud that refuses this edge is asked again, slowly, and said so.
+A cloud may have several addresses, those of its replicas: each attempt goes to the next one. A stream carries frames of
+one bundle, so frames of the spool that were coded with another bundle get the next stream.
+
+Law: after a break, everything without an ack is sent again. A cloud that refuses this edge is asked again slowly,
+and an error in the log says so.
 """
 
 from __future__ import annotations
@@ -12,16 +14,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import grpc
 
-from edge_encoder.control.backpressure import Backpressure
-from edge_encoder.metrics.service import EdgeMetrics
-from edge_encoder.spool.spool import Spool
-from edge_encoder.uplink.stream import Call, UplinkStream, Wanted
+from edge_encoder.uplink.stream import Call, UplinkNeighbours, UplinkStream
 from shared.contract.uplink_stream import PROTOCOL_VERSION
 from shared.errors import BundleMismatch, ProtocolMismatch, RequestError, SettingsRefused
 from shared.telemetry.logs import Throttle, logger
@@ -35,86 +35,109 @@ WELCOME_SECONDS = 10.0
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 10.0
 MOST_FRUITLESS = 5
-"""Streams in a row that brought no acknowledgement and make the next wait longer: up to 3.2 s, for the link may be what breaks."""
+"""So many streams in a row without an acknowledgement make the next wait longer, up to 3.2 s: no more, because the line
+may be what breaks them."""
+WARNING_SECONDS = 60.0
 LARGEST_MESSAGE_BYTES = 64 << 20
 
 REFUSALS = ("BUNDLE_MISMATCH", "PROTOCOL_MISMATCH", "UNAUTHENTICATED", "PERMISSION_DENIED")
-"""What only a person can put right."""
+"""The reasons that only a person can put right."""
 
 log = logger("edge.uplink")
 
 
-class Uplink:
-    """target: the cloud's address, or those of its replicas with commas. bundle_digest: of the bundle that codes now.
+@dataclass(frozen=True)
+class LinkTerms:
+    """The cloud that an edge sends to, and how the edge presents itself there.
 
-    cameras: those that the cloud is told of. credentials: read again for each stream.
+    target: the cloud's address, or those of its replicas with commas. bundle_digest: the bundle that codes now.
+    interval_seconds: the shortest time between two messages. credentials: read again for each stream.
     """
 
-    def __init__(
-        self,
-        target: str,
-        edge_id: str,
-        bundle_digest: bytes,
-        spool: Spool,
-        metrics: EdgeMetrics,
-        interval_seconds: float,
-        wanted: Wanted,
-        flow: Backpressure,
-        jitter: Callable[[float, float], float] = random.uniform,
-        cameras: Callable[[], Collection[str]] = tuple,
-        credentials: Credentials = NO_CREDENTIALS,
-    ) -> None:
-        self._targets = Targets(target, edge_id)
-        self._edge_id = edge_id
-        self._digest = bundle_digest
-        self._spool = spool
-        self._metrics = metrics
-        self._interval_seconds = interval_seconds
-        self._wanted = wanted
-        self._flow = flow
-        self._cameras = cameras
-        self._credentials = credentials
+    target: str
+    edge_id: str
+    bundle_digest: bytes
+    interval_seconds: float
+    credentials: Credentials = NO_CREDENTIALS
+
+
+class BackOff:
+    """The waits between attempts at a stream. jitter: draws a number between two bounds."""
+
+    def __init__(self, jitter: Callable[[float, float], float] = random.uniform) -> None:
         self._jitter = jitter
+        self._failures = 0
+        self._fruitless = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Return whether no wait was needed since the last stream that worked."""
+        return self._failures == 0
+
+    def note_stream(self, fruitful: bool) -> None:
+        """Note the end of a stream that was welcomed. fruitful: it brought acknowledgements, or held for a while."""
+        # A cloud that welcomes and then takes nothing (its disk is full) is asked a little later each time.
+        self._fruitless = 0 if fruitful else min(self._fruitless + 1, MOST_FRUITLESS)
+        self._failures = max(0, self._fruitless - 1)
+
+    def seconds(self, reason: str, addresses: int = 1) -> float:
+        """Return the wait until the next attempt. addresses: those of the cloud; all are tried before the wait grows."""
+        rounds = self._failures // addresses
+        longest = LONGEST_WAIT_SECONDS if reason in REFUSALS else FIRST_WAIT_SECONDS * 2.0 ** min(rounds, 10)
+        self._failures += 1
+        return self._jitter(0.5, 1.0) * min(longest, LONGEST_WAIT_SECONDS)
+
+
+class Uplink:
+    """Keeps a stream to the cloud open."""
+
+    def __init__(self, terms: LinkTerms, neighbours: UplinkNeighbours, back_off: BackOff | None = None) -> None:
+        self._terms = terms
+        self._targets = Targets(terms.target, terms.edge_id)
+        self._neighbours = neighbours
+        self._spool = neighbours.spool
+        self._metrics = neighbours.metrics
+        self._back_off = back_off or BackOff()
         self._spooled = asyncio.Event()
         self._stopping = asyncio.Event()
         self._stream: UplinkStream | None = None
-        self._failures = 0
-        self._fruitless = 0
-        self._throttle = Throttle(60.0)
-        metrics.connected.set(0)
+        self._throttle = Throttle(WARNING_SECONDS)
+        self._metrics.connected.set(0)
 
     def notify(self) -> None:
-        """There is something new in the spool, or a new camera."""
+        """Say that there is something new in the spool, or a new camera."""
         self._spooled.set()
 
     def finish(self) -> None:
-        """Lets `run` end: at once where there is no connection, else when everything is acknowledged."""
+        """Let `run` end: at once where there is no connection, otherwise when everything is acknowledged."""
         self._stopping.set()
         if self._stream is not None:
             self._stream.finish()
 
     async def run(self) -> None:
-        """Keeps the link until `finish` (or until it is cancelled)."""
+        """Keep the link until `finish`, or until cancelled."""
         while True:
-            failed = await self._once()
-            if self._stopping.is_set() and (failed is not None or not await self._another_bundle_waits()):
+            broken = await self._once()
+            if self._stopping.is_set() and (broken is not None or not await self._first_digest()):
                 return
-            if failed is None:
+            if broken is None:
+                # The stream ended well, since the next frames are another bundle's: they go at once.
                 continue
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._back_off(failed))
+                wait_seconds = self._back_off.seconds(broken, len(self._targets))
+                await asyncio.wait_for(self._stopping.wait(), wait_seconds)
 
     async def _once(self) -> str | None:
-        """One stream, from Hello to its end; why it broke, None where it ended well."""
-        digest = await self._next_digest()
+        """Open one stream and carry frames to its end; return why it broke, None where it ended well."""
+        # Older frames go first, with the bundle that coded them.
+        digest = await self._first_digest() or self._terms.bundle_digest
+        credentials = self._terms.credentials
         try:
-            shown = await asyncio.to_thread(self._credentials.metadata)
-            async with self._credentials.channel(
-                self._targets.current, channel_options(LARGEST_MESSAGE_BYTES)
-            ) as channel:
-                call = uplink_pb2_grpc.UplinkServiceStub(channel).Connect(metadata=shown)
+            metadata = await asyncio.to_thread(credentials.metadata)
+            async with credentials.channel(self._targets.current, channel_options(LARGEST_MESSAGE_BYTES)) as channel:
+                call = uplink_pb2_grpc.UplinkServiceStub(channel).Connect(metadata=metadata)
                 try:
-                    return await self._carried(call, digest)
+                    return await self._carry(call, digest)
                 finally:
                     call.cancel()
         except grpc.aio.AioRpcError as error:
@@ -129,46 +152,35 @@ class Uplink:
         except asyncio.InvalidStateError:
             return self._broken("BROKEN", "the stream has ended", digest)
 
-    async def _carried(self, call: Call, digest: bytes) -> str | None:
+    async def _carry(self, call: Call, digest: bytes) -> str | None:
         async with asyncio.timeout(WELCOME_SECONDS):
-            welcome = await self._greeted(call, digest)
+            welcome = await self._greet(call, digest)
         self._metrics.connects.inc()
         self._metrics.connected.set(1)
         for reason in REFUSALS:
             self._metrics.refused.labels(reason).set(0)
         log.info("connected", cloud=self._targets.current, bundle=digest.hex(), spooled=self._spool.frames)
-        self._stream = UplinkStream(
-            call,
-            self._spool,
-            self._metrics,
-            digest,
-            self._interval_seconds,
-            self._spooled,
-            self._wanted,
-            self._flow,
-            self._cameras,
-        )
+        stream = UplinkStream(call, digest, self._terms.interval_seconds, self._spooled, self._neighbours)
+        self._stream = stream
         if self._stopping.is_set():
-            self._stream.finish()
+            stream.finish()
         begun = time.monotonic()
         try:
-            if await self._stream.carry(welcome):
+            if await stream.carry(welcome):
                 return None
         finally:
-            # A cloud that welcomes and then takes nothing (its disk is full) is asked again a little later each time.
-            fruitful = self._stream.has_acks or time.monotonic() - begun >= LONGEST_WAIT_SECONDS
-            self._fruitless = 0 if fruitful else min(self._fruitless + 1, MOST_FRUITLESS)
-            self._failures = max(0, self._fruitless - 1)
+            self._back_off.note_stream(stream.has_acks or time.monotonic() - begun >= LONGEST_WAIT_SECONDS)
             self._stream = None
             self._metrics.connected.set(0)
             self._metrics.credit.set(0)
         return self._broken("ENDED", "the cloud has ended the stream", digest)
 
-    async def _greeted(self, call: Call, digest: bytes) -> uplink_pb2.ConnectResponse:
+    async def _greet(self, call: Call, digest: bytes) -> uplink_pb2.ConnectResponse:
+        """Say Hello and return the Welcome. Raises ProtocolMismatch, or BundleMismatch."""
         hello = uplink_pb2.Hello(
             protocol_version=PROTOCOL_VERSION,
             bundle_digest=digest,
-            edge_id=self._edge_id,
+            edge_id=self._terms.edge_id,
             software_version=version("taxon"),
         )
         # Where the call is over already, reading says why.
@@ -177,39 +189,27 @@ class Uplink:
         response = await call.read()
         if not isinstance(response, uplink_pb2.ConnectResponse) or not response.HasField("welcome"):
             raise ProtocolMismatch(0, PROTOCOL_VERSION)
-        if response.welcome.protocol_version != PROTOCOL_VERSION:
-            raise ProtocolMismatch(response.welcome.protocol_version, PROTOCOL_VERSION)
-        if response.welcome.bundle_digest != digest:
-            raise BundleMismatch(digest, [response.welcome.bundle_digest])
+        welcome = response.welcome
+        if welcome.protocol_version != PROTOCOL_VERSION:
+            raise ProtocolMismatch(welcome.protocol_version, PROTOCOL_VERSION)
+        if welcome.bundle_digest != digest:
+            raise BundleMismatch(digest, [welcome.bundle_digest])
         return response
 
-    async def _next_digest(self) -> bytes:
+    async def _first_digest(self) -> bytes:
+        """Return the bundle of the spool's oldest frame; empty where the spool is."""
         first = await asyncio.to_thread(self._spool.read_after, 0, 1)
-        return first[0].bundle_digest if first else self._digest
-
-    async def _another_bundle_waits(self) -> bool:
-        return bool(await asyncio.to_thread(self._spool.read_after, 0, 1))
+        return first[0].bundle_digest if first else b""
 
     def _broken(self, reason: str, detail: str, digest: bytes) -> str:
+        """Count and log a break, and return its reason; the next attempt goes to the next address."""
         self._metrics.breaks.inc()
         for refusal in REFUSALS:
             self._metrics.refused.labels(refusal).set(int(refusal == reason))
+        cloud = self._targets.current
         if reason in REFUSALS:
-            log.error(
-                "the cloud refuses this edge",
-                reason=reason,
-                cloud=self._targets.current,
-                bundle=digest.hex(),
-                detail=detail,
-            )
-        elif self._failures == 0 or self._throttle.due():
-            log.warning("no link to the cloud", reason=reason, cloud=self._targets.current, detail=detail)
+            log.error("the cloud refuses this edge", reason=reason, cloud=cloud, bundle=digest.hex(), detail=detail)
+        elif self._back_off.is_first or self._throttle.due():
+            log.warning("no link to the cloud", reason=reason, cloud=cloud, detail=detail)
         self._targets.next()
         return reason
-
-    def _back_off(self, reason: str) -> float:
-        """Seconds until the next attempt."""
-        rounds = self._failures // len(self._targets)
-        longest = LONGEST_WAIT_SECONDS if reason in REFUSALS else FIRST_WAIT_SECONDS * 2.0 ** min(rounds, 10)
-        self._failures += 1
-        return self._jitter(0.5, 1.0) * min(longest, LONGEST_WAIT_SECONDS)

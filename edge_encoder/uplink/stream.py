@@ -1,24 +1,28 @@
-"""One stream to the cloud: what is sent on it and what comes back, until it breaks or has nothing left to carry.
+"""One stream to the cloud: the frames and camera names sent on it, and what comes back, until it breaks or is done.
 
     Spool --read_after, as far as the credit goes--> PacketWriter --ConnectRequest--> cloud
     names of cameras --ConnectRequest--> cloud
-    cloud --ConnectResponse--> credit; acks (the spool forgets); what is wanted (told, and kept)
+    cloud --ConnectResponse--> credit; acks (the spool forgets); the wish (it holds from now on, and is kept)
 
-A stream carries frames of one bundle. Law: frames go out in the spool's order, and none is forgotten before its ack.
+A stream carries frames of one bundle.
+
+Law: frames go out in the spool's order, and none is forgotten before its ack.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import grpc
 
 from edge_encoder.control.backpressure import Backpressure
+from edge_encoder.control.wanted_groups import CurrentWish
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.spool.spool import Spool, Spooled
-from shared.contract.packets import MICROSECONDS, Packet
+from shared.contract.packets import MICROSECONDS
 from shared.contract.uplink_sizes import GRPC_PREFIX_BYTES, bytes_by_camera
 from shared.contract.uplink_stream import PacketWriter
 from shared.errors import DiskFull
@@ -26,47 +30,58 @@ from shared.telemetry.logs import Throttle, logger
 from shared.wire import uplink_pb2
 
 MOST_PACKETS = 64
-"""Of one message."""
+"""The most frames of one message."""
 MOST_ANNOUNCED = 500
-"""Cameras of one message."""
+"""The most camera names of one message."""
 WRITE_SECONDS = 30.0
 STATUS_SECONDS = 5.0
 LAST_ACKS_SECONDS = 30.0
+WARNING_SECONDS = 60.0
 
 Call = grpc.aio.StreamStreamCall[uplink_pb2.ConnectRequest, uplink_pb2.ConnectResponse]
-Wanted = Callable[[uplink_pb2.Wanted], Awaitable[None]]
 
 log = logger("edge.uplink")
 
 
-class UplinkStream:
-    """interval_seconds: the shortest time between two messages, so that frames that come meanwhile travel together.
+@dataclass(frozen=True, eq=False)
+class UplinkNeighbours:
+    """The parts of the edge that the uplink works with.
 
-    spooled: set by whoever spools. wanted: told whenever the wish changes. cameras: those that the cloud is told of.
-    flow: told whether the cloud keeps up.
+    wish: is replaced by each wish of the cloud. backpressure: is told whether the cloud keeps up.
+    cameras: gives the names that the cloud is told of.
+    """
+
+    spool: Spool
+    metrics: EdgeMetrics
+    wish: CurrentWish
+    backpressure: Backpressure
+    cameras: Callable[[], Collection[str]]
+
+
+class UplinkStream:
+    """Carries frames of one bundle over one call.
+
+    interval_seconds: the shortest time between two messages, so that frames that come meanwhile travel together.
+    spooled: is set by whoever spools a frame or meets a new camera.
     """
 
     def __init__(
         self,
         call: Call,
-        spool: Spool,
-        metrics: EdgeMetrics,
         bundle_digest: bytes,
         interval_seconds: float,
         spooled: asyncio.Event,
-        wanted: Wanted,
-        flow: Backpressure,
-        cameras: Callable[[], Collection[str]] = tuple,
+        neighbours: UplinkNeighbours,
     ) -> None:
         self._call = call
-        self._spool = spool
-        self._metrics = metrics
         self._digest = bundle_digest
         self._interval_seconds = interval_seconds
         self._wake = spooled
-        self._wanted = wanted
-        self._flow = flow
-        self._cameras = cameras
+        self._spool = neighbours.spool
+        self._metrics = neighbours.metrics
+        self._wish = neighbours.wish
+        self._backpressure = neighbours.backpressure
+        self._cameras = neighbours.cameras
         self._announced: set[str] = set()
         self._writer = PacketWriter()
         self._credit = 0
@@ -77,18 +92,18 @@ class UplinkStream:
         """The last sequence sent of each camera that has unacknowledged frames."""
         self._finishing = False
         self.has_acks = False
-        """Whether the cloud has acknowledged anything, and the spool has forgotten it."""
-        self._throttle = Throttle(60.0)
+        """Is True once the cloud has acknowledged something and the spool has forgotten it."""
+        self._throttle = Throttle(WARNING_SECONDS)
 
     def finish(self) -> None:
-        """Ends the stream once everything spooled is sent, with the cloud's last acknowledgements."""
+        """End the stream once everything spooled is sent, and the cloud's last acknowledgements have come."""
         self._finishing = True
         self._wake.set()
 
     async def carry(self, welcome: uplink_pb2.ConnectResponse) -> bool:
-        """Sends and receives; True when the stream ended with everything acknowledged, False when the cloud ended it.
+        """Send and receive; return True when the stream ended with everything acknowledged, False when the cloud ended it.
 
-        Raises AioRpcError, a RequestError (of what the cloud said) or TimeoutError where it breaks.
+        Where it breaks, this raises AioRpcError, TimeoutError, or a RequestError for what the cloud said.
         """
         self._backlog_row = await asyncio.to_thread(self._spool.last_row)
         await self._heed(welcome)
@@ -96,10 +111,11 @@ class UplinkStream:
         sends = asyncio.create_task(self._send())
         try:
             await asyncio.wait({receives, sends}, return_when=asyncio.FIRST_COMPLETED)
-            # Where sending failed, the status that arrives with what is received says why.
+            # Where sending failed, the receiving side soon learns the reason, from the status that ends the call.
             failed = sends.done() and sends.exception() is not None
             await asyncio.wait({receives}, timeout=STATUS_SECONDS if failed else LAST_ACKS_SECONDS)
-            # A write that took too long has cancelled the call, and gRPC then cancels whoever reads: sending says why.
+            # A write that took too long has cancelled the call, and gRPC then cancels the reader. Then the sender's
+            # error is the reason.
             if receives.done() and not receives.cancelled():
                 receives.result()
             if sends.done():
@@ -109,7 +125,7 @@ class UplinkStream:
             for task in (receives, sends):
                 task.cancel()
             await asyncio.gather(receives, sends, return_exceptions=True)
-            self._flow.behind(False)
+            self._backpressure.behind(False)
 
     async def _send(self) -> None:
         while True:
@@ -120,18 +136,19 @@ class UplinkStream:
             )
             ours = next((i for i, one in enumerate(found) if one.bundle_digest != self._digest), len(found))
             sendable = found[: min(ours, self._credit)]
-            self._flow.behind(bool(found) and not self._credit and self._sent_row >= self._backlog_row)
+            # Frames of an outage wait for credit too, but they hold no camera back: they would never be caught up with.
+            self._backpressure.behind(bool(found) and not self._credit and self._sent_row >= self._backlog_row)
             if sendable:
                 await self._write(sendable[: self._writer.fits([one.packet for one in sendable])])
             elif not ours and (found or self._finishing):
-                # All is sent, and what comes next, if anything, is another bundle's: the cloud answers with its last acks.
+                # All is sent, and a frame that comes next belongs to another bundle. The cloud answers with its last acks.
                 await self._call.done_writing()
                 return
             else:
                 await self._wake.wait()
 
     async def _announce(self) -> None:
-        """Names the cameras that the cloud has not been told of on this stream."""
+        """Name the cameras that the cloud has not been told of on this stream."""
         new = sorted(set(self._cameras()) - self._announced)
         for begin in range(0, len(new), MOST_ANNOUNCED):
             names = new[begin : begin + MOST_ANNOUNCED]
@@ -140,7 +157,7 @@ class UplinkStream:
             self._announced.update(names)
 
     async def _write(self, spooled: Sequence[Spooled]) -> None:
-        packets: list[Packet] = [one.packet for one in spooled]
+        packets = [one.packet for one in spooled]
         request = self._writer.request(packets)
         for packet in packets:
             self._under_way[packet.camera_id] = packet.sequence
@@ -175,7 +192,16 @@ class UplinkStream:
         if response.acks:
             await self._forget([self._writer.acked(ack) for ack in response.acks])
         if response.HasField("wanted"):
-            await self._wanted(response.wanted)
+            await self._heed_wish(response.wanted)
+
+    async def _heed_wish(self, wish: uplink_pb2.Wanted) -> None:
+        """Let a wish hold from now on, also over a restart."""
+        self._wish.replace(wish)
+        try:
+            await asyncio.to_thread(self._spool.keep_wish, wish.SerializeToString())
+        except DiskFull as error:
+            log.error("the wish holds, but would not outlive a restart", error=str(error))
+        log.info("wanted", groups_of_all=list(wish.groups_of_all), cameras=len(wish.cameras))
 
     async def _forget(self, acks: Sequence[tuple[str, int]]) -> None:
         try:
@@ -183,7 +209,7 @@ class UplinkStream:
         except DiskFull as error:
             # A later ack of the camera deletes these too; until then they count as under way.
             if self._throttle.due():
-                log.error("acknowledged frames cannot be deleted", error=str(error), times=self._throttle.times)
+                log.error("acknowledged frames cannot be deleted yet", error=str(error), times=self._throttle.times)
             return
         self.has_acks = True
         self._metrics.acked_frames.inc(len(waits_seconds))

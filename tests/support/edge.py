@@ -28,14 +28,19 @@ NOWHERE = "127.0.0.1:1"
 BOTH = ["semantic", "geometry"]
 
 
+def edge_settings(data: Path, cloud: str = NOWHERE, **settings: Any) -> EdgeSettings:
+    """Return the settings of a small edge. settings: by name, those that differ."""
+    chosen: dict[str, Any] = {"drain_seconds": 5.0, "threads": 1, "pinned_groups": BOTH, "post_deadline_seconds": 20.0}
+    chosen |= {"http": "127.0.0.1:0", "rpc": "127.0.0.1:0"} | settings
+    return EdgeSettings(data=data, cloud=cloud, **chosen)
+
+
 @asynccontextmanager
 async def running_edge(
     data: Path, bundle: Path, cloud: str = NOWHERE, **settings: Any
 ) -> AsyncIterator[tuple[EdgeService, httpx.AsyncClient]]:
-    """The service and a client of its HTTP door."""
-    chosen: dict[str, Any] = {"drain_seconds": 5.0, "threads": 1, "pinned_groups": BOTH, "post_deadline_seconds": 20.0}
-    chosen |= {"http": "127.0.0.1:0", "rpc": "127.0.0.1:0"} | settings
-    service = EdgeService(EdgeSettings(data=data, cloud=cloud, **chosen), bundle)
+    """Run the service, with a client of its HTTP."""
+    service = EdgeService(edge_settings(data, cloud, **settings), bundle)
     try:
         await service.start()
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}", timeout=30) as client:
@@ -45,7 +50,7 @@ async def running_edge(
 
 
 def metric(text: str, name: str) -> float:
-    """The value of one line of /metrics, 0 where it is not there."""
+    """Return the value of one line of /metrics, 0 where it is not there."""
     values = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.rsplit(" ", 1)[0] == name]
     return float(values[0]) if values else 0.0
 

@@ -51,7 +51,7 @@ async def test_stopping_answers_what_was_taken_and_sends_it(
     async with running_edge(tmp_path, tiny_bundle_directory, f"127.0.0.1:{cloud.port}", **settings) as (edge, client):
         await cloud.until(hellos=1)
         posts = [asyncio.create_task(post(client, i)) for i in range(30)]
-        while edge._queue.frames == 0:
+        while edge.parts.queue.frames == 0:
             await asyncio.sleep(0.001)
         await edge.stop()
         answers = await asyncio.gather(*posts, return_exceptions=True)
@@ -77,7 +77,7 @@ async def test_frames_of_many_cameras_share_batches_and_each_keeps_its_order(
     settings = {"queue_policy": "all", "queue_depth": 50, "pinned_groups": ["semantic"]}
     async with running_edge(tmp_path, tiny_bundle_directory, f"127.0.0.1:{cloud.port}", **settings) as (edge, client):
         async with asyncio.timeout(10):
-            while edge._wishes.groups_for("c1") != ("semantic", "geometry"):
+            while edge.parts.wish.groups_for("c1") != ("semantic", "geometry"):
                 await asyncio.sleep(0.01)
         answers = await asyncio.gather(*(post(client, i, f"c{i % 4}") for i in range(60)))
         await cloud.until(packets=60)

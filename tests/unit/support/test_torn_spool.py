@@ -19,13 +19,15 @@ from tests.support.disk import tear
 WRITER = """
 import sys, time
 from pathlib import Path
-from edge_encoder.spool.spool import Coded, Spool
+from edge_encoder.frames import FrameRef, KnownCamera
+from edge_encoder.spool.spool import CodedFrame, Spool
 from shared.contract.geometry import Geometry
 
 spool = Spool(Path(sys.argv[1]), 1 << 26, 3600.0)
 for number in range(int(sys.argv[2])):
     sizes, bits = Geometry(640, 480, 256, 256), bytes(90 + number % 60)
-    frames = [Coded(name, 1_000_000 + number, True, sizes, bits, 1, ("semantic",)) for name in "ab"]
+    refs = [FrameRef.of(KnownCamera(name), b"", 1_000_000 + number) for name in "ab"]
+    frames = [CodedFrame(ref, sizes, bits, 1, ("semantic",)) for ref in refs]
     for receipt in spool.append(bytes(32), frames):
         print(receipt.camera_id, receipt.sequence, "coded", flush=True)
     if number % 3 == 2:

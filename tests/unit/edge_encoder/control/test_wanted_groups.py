@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_encoder.control.wanted_groups import Wishes, kept_wish
+from edge_encoder.control.wanted_groups import CurrentWish, kept_wish
 from shared.errors import BadName, UnknownName
 from tests.support.edge import wanted
 
@@ -10,34 +10,34 @@ GROUPS = ("semantic", "geometry")
 
 
 def test_nothing_is_wanted_until_somebody_says_so() -> None:
-    assert Wishes(GROUPS).groups_for("a") == ()
+    assert CurrentWish(GROUPS).groups_for("a") == ()
 
 
 def test_groups_of_all_and_of_single_cameras_add_up_in_the_bundles_order() -> None:
-    wishes = Wishes(GROUPS)
+    wishes = CurrentWish(GROUPS)
     wishes.replace(wanted("geometry", kitchen=("semantic",)))
     assert wishes.groups_for("hall") == ("geometry",)
     assert wishes.groups_for("kitchen") == ("semantic", "geometry")
 
 
 def test_a_wish_replaces_the_one_before() -> None:
-    wishes = Wishes(GROUPS)
+    wishes = CurrentWish(GROUPS)
     wishes.replace(wanted("geometry", kitchen=("semantic",)))
     wishes.replace(wanted())
     assert wishes.groups_for("kitchen") == ()
 
 
 def test_pinned_groups_are_wanted_whatever_the_cloud_says() -> None:
-    wishes = Wishes(GROUPS, ["semantic"])
+    wishes = CurrentWish(GROUPS, ["semantic"])
     assert wishes.groups_for("a") == ("semantic",)
     wishes.replace(wanted(b=("geometry",)))
     assert (wishes.groups_for("a"), wishes.groups_for("b")) == (("semantic",), GROUPS)
     with pytest.raises(UnknownName, match="unknown task group audio"):
-        Wishes(GROUPS, ["audio"])
+        CurrentWish(GROUPS, ["audio"])
 
 
 def test_groups_of_other_bundles_are_passed_over_and_bad_names_refused() -> None:
-    wishes = Wishes(GROUPS)
+    wishes = CurrentWish(GROUPS)
     wishes.replace(wanted("audio", a=("smell",)))
     assert wishes.groups_for("a") == ()
     with pytest.raises(BadName):

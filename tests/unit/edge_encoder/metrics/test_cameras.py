@@ -8,9 +8,10 @@ from prometheus_client import CollectorRegistry
 
 from edge_encoder.control.bit_budget import Budget
 from edge_encoder.encoding.encoder import EncodedFrame, Encoder
-from edge_encoder.frames import PictureFormat, Posted
+from edge_encoder.frames import FrameRef, KnownCamera, PictureFormat
 from edge_encoder.metrics.cameras import CameraMetrics, CameraTerms
 from shared.contract.geometry import Geometry
+from shared.contract.pictures import Picture
 from shared.contract.receipts import ANSWERED, Outcome
 from shared.model.bundle import Bundle
 from shared.telemetry.metrics import Meters
@@ -18,6 +19,10 @@ from tests.support.pictures import picture
 
 GROUPS = ("semantic", "geometry")
 GEOMETRY = Geometry(48, 40, 32, 32)
+
+
+def frame(camera: str, given: Picture) -> FrameRef:
+    return FrameRef.of(KnownCamera(camera), given, 0)
 
 
 class Measured:
@@ -40,7 +45,7 @@ def encoded(tiny_bundle: Bundle) -> EncodedFrame:
 
 def test_side_information_and_latent_add_up_to_the_coders_bytes(encoded: EncodedFrame) -> None:
     measured = Measured()
-    measured.cameras.coded(Posted("hall", picture(), 0), encoded, GEOMETRY, 1)
+    measured.cameras.coded(frame("hall", picture()), encoded, GEOMETRY, 1)
     for group in encoded.groups:
         parts = {
             part: measured.value("coded_bytes_total", camera="hall", group=group.name, part=part) or 0.0
@@ -61,8 +66,8 @@ def test_side_information_and_latent_add_up_to_the_coders_bytes(encoded: Encoded
 def test_pictures_and_bitstreams_are_counted_by_what_was_posted(encoded: EncodedFrame) -> None:
     measured = Measured()
     jpeg, pixels = picture(), np.zeros((40, 48, 3), np.uint8)
-    measured.cameras.coded(Posted("hall", jpeg, 0), encoded, GEOMETRY, 1)
-    measured.cameras.coded(Posted("hall", pixels, 0), encoded, GEOMETRY, 1)
+    measured.cameras.coded(frame("hall", jpeg), encoded, GEOMETRY, 1)
+    measured.cameras.coded(frame("hall", pixels), encoded, GEOMETRY, 1)
     assert measured.value("picture_bytes_total", camera="hall", format="jpeg") == len(jpeg)
     assert measured.value("picture_bytes_total", camera="hall", format="pixels") == 40 * 48 * 3
     assert measured.value("bitstream_bytes_total", camera="hall", format="jpeg") == len(encoded.bitstream)
@@ -84,7 +89,7 @@ def test_everything_that_can_be_known_begins_at_zero() -> None:
 def test_a_full_house_of_passing_cameras_leaves_no_series_behind(encoded: EncodedFrame) -> None:
     measured = Measured(CameraTerms(most=2))
     for number in range(20):
-        posted = Posted(f"passing-{number}", picture(), 0)
+        posted = frame(f"passing-{number}", picture())
         measured.cameras.coded(posted, encoded, GEOMETRY, 1)
         measured.cameras.refused(posted.camera_id, "TOO_LARGE")
         measured.cameras.dropped(posted.camera_id, "age", 1)
@@ -107,4 +112,4 @@ def test_a_full_house_of_passing_cameras_leaves_no_series_behind(encoded: Encode
     ],
 )
 def test_a_pictures_format_shows_in_its_first_bytes(begins: bytes, expected: PictureFormat) -> None:
-    assert Posted("hall", begins, 0).picture_format is expected
+    assert PictureFormat.of(begins) is expected

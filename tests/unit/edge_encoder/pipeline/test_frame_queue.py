@@ -7,27 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_encoder.frames import Posted, Waiting
+from edge_encoder.frames import FrameRef, KnownCamera, QueuedFrame
 from edge_encoder.pipeline.frame_queue import FrameQueue
 from shared.contract.receipts import Outcome
 from shared.errors import Busy
 
 
-def frame(camera: str, number: int, size: int = 10) -> Posted:
-    return Posted(camera, bytes(size), number)
+def put(queue: FrameQueue, camera: str, number: int, size: int = 10) -> QueuedFrame:
+    picture = bytes(size)
+    return queue.put(FrameRef.of(KnownCamera(camera), picture, number), ("semantic",), picture)
 
 
-def numbers(taken: list[Waiting]) -> list[tuple[str, int]]:
-    return [(one.posted.camera_id, one.posted.capture_time_us) for one in taken]
+def numbers(taken: list[QueuedFrame]) -> list[tuple[str, int]]:
+    return [(one.ref.camera_id, one.ref.capture_time_us) for one in taken]
 
 
 @pytest.mark.asyncio
 async def test_cameras_take_turns() -> None:
     queue = FrameQueue("all", 8, 1000)
     for number in range(4):
-        queue.put(frame("fast", number))
-    queue.put(frame("slow", 0))
-    queue.put(frame("other", 0))
+        put(queue, "fast", number)
+    put(queue, "slow", 0)
+    put(queue, "other", 0)
     assert numbers(await queue.take(4)) == [("fast", 0), ("slow", 0), ("other", 0), ("fast", 1)]
     assert numbers(await queue.take(4)) == [("fast", 2), ("fast", 3)]
     assert (queue.frames, queue.bytes) == (0, 0)
@@ -36,7 +37,7 @@ async def test_cameras_take_turns() -> None:
 @pytest.mark.asyncio
 async def test_the_newest_frame_supersedes_the_oldest() -> None:
     queue = FrameQueue("newest", 2, 1000)
-    waiting = [queue.put(frame("a", number)) for number in range(4)]
+    waiting = [put(queue, "a", number) for number in range(4)]
     assert [one.answer.done() for one in waiting] == [True, True, False, False]
     assert waiting[0].answer.result().outcome is Outcome.SUPERSEDED
     assert numbers(await queue.take(9)) == [("a", 2), ("a", 3)]
@@ -46,21 +47,21 @@ async def test_the_newest_frame_supersedes_the_oldest() -> None:
 async def test_where_all_are_kept_a_full_line_is_busy_and_others_are_not() -> None:
     queue = FrameQueue("all", 2, 1000)
     for number in range(2):
-        queue.put(frame("a", number))
+        put(queue, "a", number)
     with pytest.raises(Busy, match="2 frames of camera a wait already"):
-        queue.put(frame("a", 2))
-    queue.put(frame("b", 0))
+        put(queue, "a", 2)
+    put(queue, "b", 0)
     assert queue.frames == 3
 
 
 @pytest.mark.asyncio
 async def test_the_bytes_of_all_are_bounded() -> None:
     queue = FrameQueue("newest", 9, 100)
-    first = queue.put(frame("a", 0, 60))
+    first = put(queue, "a", 0, 60)
     with pytest.raises(Busy, match="fill 100 bytes"):
-        queue.put(frame("b", 0, 60))
+        put(queue, "b", 0, 60)
     assert not first.answer.done()
-    queue.put(frame("a", 1, 60))
+    put(queue, "a", 1, 60)
     assert first.answer.result().outcome is Outcome.SUPERSEDED
     assert queue.bytes == 60
 
@@ -71,14 +72,14 @@ async def test_taking_waits_for_a_frame() -> None:
     takes = asyncio.create_task(queue.take(2))
     await asyncio.sleep(0.01)
     assert not takes.done()
-    queue.put(frame("a", 7))
+    put(queue, "a", 7)
     assert numbers(await takes) == [("a", 7)]
 
 
 @pytest.mark.asyncio
 async def test_a_frame_can_be_forgotten_until_its_turn_comes() -> None:
     queue = FrameQueue("all", 3, 100)
-    first, second = queue.put(frame("a", 0)), queue.put(frame("a", 1))
+    first, second = put(queue, "a", 0), put(queue, "a", 1)
     assert queue.forget(first)
     assert not queue.forget(first)
     assert numbers(await queue.take(3)) == [("a", 1)]
@@ -91,11 +92,11 @@ def test_every_frame_is_taken_in_order_or_answered_or_refused(
 ) -> None:
     async def play() -> None:
         queue = FrameQueue("newest" if newest else "all", depth, 100)
-        put: list[Waiting] = []
-        taken: list[Waiting] = []
+        admitted: list[QueuedFrame] = []
+        taken: list[QueuedFrame] = []
         for number, (camera, size, takes) in enumerate(posts):
             try:
-                put.append(queue.put(frame(camera, number, size)))
+                admitted.append(put(queue, camera, number, size))
             except Busy:
                 assert queue.frames > 0 or size > 100
             assert queue.bytes <= 100
@@ -103,9 +104,9 @@ def test_every_frame_is_taken_in_order_or_answered_or_refused(
                 taken += await queue.take(2)
         while queue.frames:
             taken += await queue.take(2)
-        superseded = [one for one in put if one.answer.done()]
-        assert {id(one) for one in put} == {id(one) for one in taken + superseded}
-        assert len(put) == len(taken) + len(superseded)
+        superseded = [one for one in admitted if one.answer.done()]
+        assert {id(one) for one in admitted} == {id(one) for one in taken + superseded}
+        assert len(admitted) == len(taken) + len(superseded)
         orders: dict[str, list[int]] = defaultdict(list)
         for camera, number in numbers(taken):
             orders[camera].append(number)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import resource
 import signal
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from edge_encoder.frames import FrameRef, KnownCamera
 from edge_encoder.spool.database import FRAME_OVERHEAD_BYTES
-from edge_encoder.spool.spool import RECEIPTS_KEPT, Coded, Spool
+from edge_encoder.spool.spool import RECEIPTS_KEPT, CodedFrame, Spool
 from shared.contract.geometry import Geometry
 from shared.errors import DiskFull, FolderError
 
@@ -21,9 +23,10 @@ NOW = 1_772_366_400.25
 GEOMETRY = Geometry(640, 480, 256, 256)
 
 
-def coded(camera: str = "a", number: int = 0, size: int = 100, given: bool = True) -> Coded:
+def coded(camera: str = "a", number: int = 0, size: int = 100, given: bool = True) -> CodedFrame:
     bits = bytes([number % 256]) * size
-    return Coded(camera, 1_000_000 + number, given, GEOMETRY, bits, 1, ("semantic", "geometry"), b"t" * 26)
+    ref = replace(FrameRef.of(KnownCamera(camera), b"", 1_000_000 + number, b"t" * 26), time_given=given)
+    return CodedFrame(ref, GEOMETRY, bits, 1, ("semantic", "geometry"))
 
 
 def opened(folder: Path, clock: Any = lambda: NOW, **bounds: Any) -> Spool:

@@ -9,19 +9,22 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge_encoder.control.backpressure import Backpressure
+from edge_encoder.control.wanted_groups import CurrentWish, kept_wish
+from edge_encoder.frames import FrameRef, KnownCamera
 from edge_encoder.metrics.service import EdgeMetrics
-from edge_encoder.spool.spool import Coded, Spool
-from edge_encoder.uplink.link import Uplink
+from edge_encoder.spool.spool import CodedFrame, Spool
+from edge_encoder.uplink.link import BackOff, LinkTerms, Uplink
+from edge_encoder.uplink.stream import UplinkNeighbours
 from shared.contract.geometry import Geometry
-from shared.wire import uplink_pb2
 from tests.support.edge import RecordingCloud, wanted
 
 DIGEST, OLDER = bytes([7]) * 32, bytes([6]) * 32
 SMALL, LARGE = Geometry(64, 48, 32, 32), Geometry(640, 480, 32, 32)
 
 
-def coded(number: int, camera: str = "a", geometry: Geometry = SMALL) -> Coded:
-    return Coded(camera, 1_000_000 + 40_000 * number, True, geometry, bytes([number]) * 50, 1, ("semantic",))
+def coded(number: int, camera: str = "a", geometry: Geometry = SMALL) -> CodedFrame:
+    ref = FrameRef.of(KnownCamera(camera), b"", 1_000_000 + 40_000 * number)
+    return CodedFrame(ref, geometry, bytes([number]) * 50, 1, ("semantic",))
 
 
 class Edge:
@@ -31,15 +34,14 @@ class Edge:
         self.spool = Spool(folder, 1 << 20, 3600.0, "normal")
         self.metrics = EdgeMetrics()
         self.flow = Backpressure(is_live=True)
-        self.wishes: list[uplink_pb2.Wanted] = []
+        self.wish = CurrentWish(("semantic", "geometry"))
         self.attempts: list[float] = []
         target = ",".join(f"127.0.0.1:{port}" for port in ports)
-        self.uplink = Uplink(
-            target, "edge-1", DIGEST, self.spool, self.metrics, 0.01, self._wanted, self.flow, self._jitter
-        )
+        neighbours = UplinkNeighbours(self.spool, self.metrics, self.wish, self.flow, lambda: ())
+        self.uplink = Uplink(LinkTerms(target, "edge-1", DIGEST, 0.01), neighbours, BackOff(self._jitter))
         self.task = asyncio.create_task(self.uplink.run())
 
-    def put(self, *frames: Coded, digest: bytes = DIGEST) -> list[tuple[str, int]]:
+    def put(self, *frames: CodedFrame, digest: bytes = DIGEST) -> list[tuple[str, int]]:
         receipts = self.spool.append(digest, frames)
         self.uplink.notify()
         return [(one.camera_id, one.sequence) for one in receipts]
@@ -51,9 +53,6 @@ class Edge:
 
     def value(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(f"taxon_edge_{name}", labels) or 0.0
-
-    async def _wanted(self, wish: uplink_pb2.Wanted) -> None:
-        self.wishes.append(wish)
 
     def _jitter(self, low: float, high: float) -> float:
         self.attempts.append(high)
@@ -195,14 +194,14 @@ async def test_a_cloud_that_comes_back_gets_what_was_spooled_meanwhile(tmp_path:
 
 
 @pytest.mark.asyncio
-async def test_the_wish_is_told(tmp_path: Path) -> None:
+async def test_a_wish_holds_at_once_and_is_kept(tmp_path: Path) -> None:
     wish = wanted("geometry", a=("semantic",))
     cloud = RecordingCloud([DIGEST], wish)
     async with linked(tmp_path, cloud) as edge:
-        async with asyncio.timeout(10):
-            while not edge.wishes:
-                await asyncio.sleep(0.01)
-        assert edge.wishes == [wish]
+        await until(lambda: edge.spool.wish() is not None)
+        assert edge.wish.groups_for("hall") == ("geometry",)
+        assert edge.wish.groups_for("a") == ("semantic", "geometry")
+        assert kept_wish(edge.spool.wish()) == wish
 
 
 @pytest.mark.asyncio
@@ -239,29 +238,18 @@ async def test_another_bundle_is_refused_clearly_and_asked_again_slowly(tmp_path
     assert OLDER.hex() in error["detail"]
 
 
-def test_waits_grow_to_ten_seconds_and_a_refusal_waits_that_long_at_once(tmp_path: Path) -> None:
-    async def waits(reason: str) -> list[float]:
-        spool = Spool(tmp_path, 1 << 20, 3600.0)
-        uplink = Uplink(
-            "",
-            "e",
-            DIGEST,
-            spool,
-            EdgeMetrics(),
-            0.1,
-            _ignore,
-            Backpressure(is_live=True),
-            jitter=lambda low, high: high,
-        )
-        found = [uplink._back_off(reason) for _ in range(8)]
-        spool.close()
-        return found
+@pytest.mark.parametrize(
+    ("reason", "waits"),
+    [("UNAVAILABLE", [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10]), ("BUNDLE_MISMATCH", [10] * 8)],
+)
+def test_waits_grow_to_ten_seconds_and_a_refusal_waits_that_long_at_once(reason: str, waits: list[float]) -> None:
+    back_off = BackOff(jitter=lambda _, high: high)
+    assert [back_off.seconds(reason) for _ in waits] == waits
 
-    async def _ignore(_: uplink_pb2.Wanted) -> None:
-        """Nobody minds."""
 
-    assert asyncio.run(waits("UNAVAILABLE")) == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10]
-    assert asyncio.run(waits("BUNDLE_MISMATCH")) == [10] * 8
+def test_all_addresses_of_a_cloud_are_tried_before_the_wait_grows() -> None:
+    back_off = BackOff(jitter=lambda _, high: high)
+    assert [back_off.seconds("UNAVAILABLE", addresses=3) for _ in range(7)] == [0.2] * 3 + [0.4] * 3 + [0.8]
 
 
 @pytest.mark.parametrize("acks_at_end", [False, True])
