@@ -11,12 +11,10 @@ from tests.support.source_tree import classes, product_files
 
 DEFINED_TWICE = {
     "Chunk",
-    "Coded",
     "Decoder",
     "Entry",
     "HyperSynthesis",
     "LegendEntry",
-    "Pace",
     "Picture",
     "Pipeline",
     "Point",
@@ -29,7 +27,6 @@ DEFINED_TWICE = {
     "Task",
     "View",
     "Window",
-    "Wishes",
 }
 PRIVATE_TWICE = {"_Camera"}
 """Private classes count, too: a traceback shows them by the same name."""
