@@ -1,11 +1,13 @@
 """From an edge's message to the bus, in one order for all frames.
 
-    Arrival --append, all that wait at once--> LoggedFrame --analyse, many at once--> DecodedFrame --publish, in order--> bus
+    Arrival --append, all that wait at once--> LoggedFrame --analyse, many at once--> DecodedFrame
+    DecodedFrame --publish, in the log's order--> ResultBus
 
 What comes out of the log is what every replica has put in; a cloud that is alone reads what it wrote itself. Between
 the log and the bus there are at most `queue_frames`. While so many are there, the log of a cloud that is alone takes
 nothing more, so that its edges' credit waits.
-Laws: what `receive` has returned for survives the death of this process. What `published` has returned for is with the bus.
+Laws: what `receive` has returned for survives the death of this process. What `published` has returned for is with the
+bus.
 """
 
 from __future__ import annotations
@@ -34,9 +36,9 @@ DRAIN_LOOK_SECONDS = 0.01
 _COMPLAIN_EVERY_SECONDS = 10.0
 
 _Waiting = tuple[Arrival, asyncio.Future[int], float]
-"""An arrival that is not in the log yet, the future of its position, and the monotonic time when it came, in seconds."""
+"""An arrival that is not in the log yet, the future of its position, and when it came, in monotonic seconds."""
 _UnderWay = tuple[asyncio.Task[DecodedFrame], float]
-"""A frame's analysis, and the monotonic time when it began, in seconds."""
+"""A frame's analysis, and when it began, in monotonic seconds."""
 
 
 class Pipeline:
@@ -173,7 +175,7 @@ class Pipeline:
         while True:
             for frame in await self._frames.next_batch():
                 tasks = self._wishes.tasks_for(frame.camera_id)
-                work = self._analysis.compute(self._analysis.framed(frame), tasks)
+                work = self._analysis.compute(self._analysis.parsed(frame), tasks)
                 # Waits where the queue is full: this is what bounds the frames between log and bus.
                 await self._under_way.put((asyncio.create_task(work, name="analysis"), time.monotonic()))
 

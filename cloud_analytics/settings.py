@@ -1,4 +1,4 @@
-"""What the cloud service can be told; see `shared.server.settings` for where the values come from.
+"""The settings of the cloud service; `shared.server.settings` says where their values come from.
 
 Law: every default runs on a laptop, and every bound that keeps memory or disk finite is a setting.
 """
@@ -22,7 +22,10 @@ _BUS_URL = re.compile(r"(nats|tls)://[^\s,]+")
 
 
 def checked_bus(text: str) -> str:
-    """`local`, or URLs of NATS servers; raises ValueError, without the password that it may hold."""
+    """Return the text if it is `local` or URLs of NATS servers.
+
+    Raises ValueError; its message does not tell the password that a URL may hold.
+    """
     if text != LOCAL_BUS and not all(_BUS_URL.fullmatch(url) for url in text.split(",")):
         raise ValueError("must be local, or addresses of NATS, such as nats://127.0.0.1:4222 (several with commas)")
     return text

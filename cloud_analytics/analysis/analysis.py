@@ -1,6 +1,6 @@
 """Logged frames to results as numbers.
 
-    LoggedFrame --framed: parse--> groups and their bytes --decode, in threads--> latents --Batcher--> values by task
+    LoggedFrame --parse--> groups and their bytes --decode, in threads--> latents --Batcher--> values by task
 
 Laws: it never raises for a frame, good or bad, and no call that hangs stops it. A frame that cannot be decoded comes
 back as a `DecodedFrame` with its error. What nobody wants is neither decoded nor run, and a task whose group was not
@@ -57,8 +57,8 @@ class Analysis:
         self._throttle = Throttle(_COMPLAIN_EVERY_SECONDS)
         metrics.watch_batchers(lambda: sum(batcher.waiting_frames for batcher in self._batchers.values()))
 
-    def framed(self, frame: LoggedFrame) -> DecodedFrame:
-        """Return what the framing alone tells: the groups that were sent, and the bytes of each. It runs no network."""
+    def parsed(self, frame: LoggedFrame) -> DecodedFrame:
+        """Return the frame without values: the groups that were sent, and the bytes of each. It runs no network."""
         try:
             served = self._catalogue.with_digest(frame.bundle_digest)
             bitstream = parse(frame.packet.bitstream)
@@ -68,38 +68,38 @@ class Analysis:
         groups = (GroupBytes(_name(served, one), one.rate, one.size_bytes) for one in bitstream.substreams)
         return DecodedFrame(frame, bitstream, tuple(groups), {})
 
-    def given(self, framed: DecodedFrame, tasks: Collection[str]) -> tuple[str, ...]:
+    def available(self, parsed: DecodedFrame, tasks: Collection[str]) -> tuple[str, ...]:
         """Return those of the tasks that this frame can give: tasks of its bundle whose group was sent."""
-        served = self._catalogue.served.get(framed.frame.bundle_digest)
-        if framed.error or served is None:
+        served = self._catalogue.served.get(parsed.frame.bundle_digest)
+        if parsed.error or served is None:
             return ()
-        sent = {group.group for group in framed.groups}
+        sent = {group.group for group in parsed.groups}
         return tuple(task for task in tasks if task in served.tasks and served.tasks[task].group in sent)
 
-    async def compute(self, framed: DecodedFrame, tasks: Collection[str]) -> DecodedFrame:
+    async def compute(self, parsed: DecodedFrame, tasks: Collection[str]) -> DecodedFrame:
         """Return the frame with the values of those of the tasks that it can give, in place of the values it had."""
-        framed = replace(framed, values={})
-        wanted = frozenset(self.given(framed, tasks))
-        if not wanted or framed.bitstream is None:
-            return framed
-        digest = framed.frame.bundle_digest
+        parsed = replace(parsed, values={})
+        wanted = frozenset(self.available(parsed, tasks))
+        if not wanted or parsed.bitstream is None:
+            return parsed
+        digest = parsed.frame.bundle_digest
         served = self._catalogue.served[digest]
         try:
-            latents = await self._decoding.run(self._latents, served, framed.bitstream, served.groups_of(wanted))
+            latents = await self._decoding.run(self._latents, served, parsed.bitstream, served.groups_of(wanted))
             if digest not in self._batchers:
                 self._batchers[digest] = Batcher(self._networks, self._terms.batches, self._metrics)
             values = await self._batchers[digest].values(BatchInput(served, latents, wanted))
-            return replace(framed, values=values)
+            return replace(parsed, values=values)
         except CallHangs as error:
-            self._complain(framed.frame, error)
-            return replace(framed, error=str(error))
+            self._complain(parsed.frame, error)
+            return replace(parsed, error=str(error))
         except TaxonError as error:
-            return replace(framed, error=str(error))
+            return replace(parsed, error=str(error))
         except Exception as error:
             # ONNX Runtime raises errors of its own. A frame that no network can take must not stop those behind it.
-            self._complain(framed.frame, error)
+            self._complain(parsed.frame, error)
             reason = f"the networks failed ({type(error).__name__}); see the cloud's log"
-            return replace(framed, error=reason)
+            return replace(parsed, error=reason)
 
     async def close(self) -> None:
         """End all work; what is under way is finished or cancelled."""

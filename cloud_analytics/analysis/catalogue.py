@@ -1,11 +1,11 @@
-"""The bundles that are served, and the heads beside them; found while the service runs.
+"""The bundles that are served, and the heads beside them; both are found while the service runs.
 
-    folder/<name>/<version>/            --Bundle.load, warmed--> ServedBundle     by digest
-    folder/<name>/<version>.overlay/    --load_overlay-->        its further tasks
+    folder/<name>/<version>/            --load, warm--> ServedBundle, by digest
+    folder/<name>/<version>.overlay/    --load, try---> its further tasks
 
-Laws: a bundle is offered once its networks are warm; a broken one is logged and counted once, and tried again when its files change;
-what is served stays served until the next start, also if its folder goes. A `ServedBundle` never changes: a new head
-makes a new one, around the same open networks.
+Laws: a bundle is offered once its networks are warm. A broken one is logged and counted once, and tried again when its
+files change. What is served stays served until the next start, also if its folder goes. A `ServedBundle` never changes:
+a new head makes a new one, around the same open networks.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from shared.telemetry.logs import logger
 log = logger("cloud.bundles")
 
 Signature = tuple[tuple[str, int, int], ...]
-"""Names, sizes and times of change: differs whenever a file did."""
+"""Names, sizes and times of change of some files: it differs whenever one of the files does."""
 
 
 @dataclass(frozen=True, eq=False)
 class ServedBundle:
-    """A bundle whose networks are open and warm. tasks: by name, the overlays' included."""
+    """A bundle whose networks are open and warm. tasks: all its tasks by name, those of overlays too."""
 
     decoder: Decoder
     heads: Heads
@@ -46,19 +46,23 @@ class ServedBundle:
         return self.decoder.bundle
 
     def state(self) -> BundleInfo:
-        """What clients are told of it."""
+        """Return what clients are told of it."""
         manifest = self.bundle.manifest
         points = tuple(point.name for point in manifest.operating_points)
         size, tasks = manifest.input, tuple(self.tasks.values())
         return BundleInfo(manifest.name, manifest.version, self.bundle.digest, size.width, size.height, tasks, points)
 
     def groups_of(self, tasks: frozenset[str]) -> frozenset[str]:
-        """The groups that these tasks need; tasks of other bundles need none of this one."""
+        """Return the groups that these tasks need; tasks of other bundles need none of this one."""
         return frozenset(self.tasks[task].group for task in tasks if task in self.tasks)
 
 
 class Catalogue:
-    """make_decoder: opens a checked bundle's networks; raises TaxonError. most_batch: the batches that the networks are warmed for."""
+    """The catalogue of one folder.
+
+    make_decoder: opens a checked bundle's networks, and raises TaxonError where it cannot.
+    most_batch: the frames of the largest batch, for which the networks are warmed.
+    """
 
     def __init__(
         self, folder: Path, make_decoder: Callable[[Bundle], Decoder], most_batch: int, metrics: CloudMetrics
@@ -72,7 +76,7 @@ class Catalogue:
 
     @property
     def served(self) -> Mapping[bytes, ServedBundle]:
-        """By digest; replaced as a whole when something is added, so a reader's view does not change."""
+        """The bundles by digest; replaced as a whole when one is added, so that a reader's view does not change."""
         return self._served
 
     @property
@@ -81,37 +85,39 @@ class Catalogue:
         return frozenset(name for one in self._served.values() for name in one.tasks)
 
     def with_digest(self, digest: bytes) -> ServedBundle:
-        """The bundle of that digest (32 bytes); raises BundleMismatch."""
+        """Return the bundle of that digest, which has 32 bytes. Raises BundleMismatch."""
         if digest not in self._served:
             raise BundleMismatch(digest, self._served)
         return self._served[digest]
 
     def require_tasks(self, tasks: tuple[str, ...]) -> None:
-        """Raises UnknownName for a task of no bundle."""
+        """Raise UnknownName for a task of no bundle."""
         known = self.tasks
         for task in tasks:
             if task not in known:
                 raise UnknownName("task", task, sorted(known))
 
     def scan(self) -> bool:
-        """Looks for what is new or changed; whether there was something. Blocks: it reads files and warms networks.
+        """Look for what is new or changed, and return whether there was something.
 
-        Raises ProviderMissing, where what was asked for by name does not load.
+        This blocks: it reads files and warms networks. Raises ProviderMissing for one that was asked for by name.
         """
         before = self._served
         for manifest in sorted(self._folder.glob(f"*/*/{MANIFEST}")):
-            if not manifest.parent.name.endswith(FOLDER_SUFFIX) and self._changed(manifest.parent):
-                self._add_bundle(manifest.parent)
+            directory = manifest.parent
+            if not directory.name.endswith(FOLDER_SUFFIX) and self._has_changed(directory):
+                self._add_bundle(directory)
         for one in tuple(self._served.values()):
             self._scan_overlays(one)
         return self._served is not before
 
-    def _changed(self, path: Path) -> bool:
-        """Whether it differs from when this was last asked. A file that goes meanwhile counts as a change."""
+    def _has_changed(self, path: Path) -> bool:
+        """Return True where the files differ from when this was last asked."""
         files = [path] if path.is_file() else sorted(path.rglob("*"))
         try:
             stats = [(file, file.stat()) for file in files]
         except OSError:
+            # A file went while its folder was read: the next look sees the folder as it is then.
             return False
         signature = tuple((str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats)
         if self._seen.get(path) == signature:
@@ -140,7 +146,7 @@ class Catalogue:
         paths = sorted(folder.glob("*.onnx"))
         overlays = {name: one for name, one in served.overlays.items() if one.path in paths}
         for path in paths:
-            if self._changed(path):
+            if self._has_changed(path):
                 overlays.pop(path.stem, None)
                 overlays |= self._loaded(path, served.decoder)
         if overlays == served.overlays:
@@ -161,7 +167,10 @@ class Catalogue:
 
 
 def _opened(decoder: Decoder, most_batch: int) -> ServedBundle:
-    """Runs every network with the largest batch and with one frame: opens it, and TensorRT builds its engines for this range."""
+    """Open and warm every network: run it with the largest batch and with one frame.
+
+    TensorRT builds its engines for the range of batches that it sees here.
+    """
     heads = Heads(decoder.graphs)
     manifest = decoder.bundle.manifest
     for frames in dict.fromkeys((most_batch, 1)):

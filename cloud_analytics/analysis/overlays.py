@@ -1,9 +1,11 @@
-"""A head for a further task, added beside a bundle: one ONNX file that says itself what it is (paper 3.2, second phase).
+"""Heads for further tasks, added beside a bundle; each is one ONNX file that describes itself (paper 3.2, phase two).
 
-    <name>/<version>.overlay/<task>.onnx --load_overlay--> Overlay        features and z of its group --run--> result
+    <name>/<version>.overlay/<task>.onnx --load, check, try--> Overlay
+    features and z of its group --run--> its result
 
-The file's metadata_props: task, group, dtype, unit, shape ("1,H,W"), labels (a JSON list, may be missing), bundle_digest (hexadecimal).
-Its inputs are among the group's decoder outputs (`feature_<task>`) and `z`; its output is `result`.
+The file's metadata_props are task, group, dtype, unit, shape ("1,H,W"), bundle_digest (hexadecimal) and, where the task
+has classes, labels (a JSON list). Its inputs are among the group's decoder outputs (`feature_<task>`) and `z`; its
+output is `result`.
 Law: a file that does not keep to this, or whose result does not, is refused before anyone is offered its task.
 """
 
@@ -35,7 +37,12 @@ _FEATURE = "feature_"
 
 @dataclass(frozen=True, eq=False)
 class Overlay:
-    """A loaded head. features: the tasks whose features it takes. takes_latent: whether it takes z, int32 [N, K]."""
+    """A loaded head.
+
+    features: the tasks whose features it takes.
+    takes_latent: True where it takes z, int32 [N, K].
+    size: the sides that H and W stand for, in pixels.
+    """
 
     path: Path
     task: TaskInfo
@@ -45,7 +52,10 @@ class Overlay:
     _session: Any = field(repr=False)
 
     def run(self, features: Mapping[str, AnyArray], batch: LatentBatch) -> NDArray[Any]:
-        """The results [N, ...] for N frames. features: by task, at least its own. Raises BundleError for another kind of result."""
+        """Return the results [N, ...] of N frames. Raises BundleError for a result that is not as promised.
+
+        features: by task, at least those that this head takes.
+        """
         feeds: dict[str, AnyArray] = {f"{_FEATURE}{name}": features[name] for name in self.features}
         if self.takes_latent:
             feeds[LATENT_INPUT] = batch.z.astype(np.int32)
@@ -59,20 +69,21 @@ class Overlay:
 
 
 def load_overlay(path: Path, decoder: Decoder) -> Overlay:
-    """Reads, checks and tries a head of the decoder's bundle; raises BundleError with the reason."""
+    """Read, check and try a head of the decoder's bundle. Raises BundleError with the reason."""
     try:
         session = onnxruntime.InferenceSession(
             str(path), session_options(decoder.threads), providers=list(decoder.providers)
         )
-    except Exception as error:  # ONNX Runtime raises its own kinds for whatever a file may be
+    except Exception as error:  # ONNX Runtime raises errors of its own for whatever a file may be
         raise BundleError(str(path), f"is no ONNX graph that loads ({_one_line(error)})") from error
     inputs = [node.name for node in session.get_inputs()]
     if RESULT not in [node.name for node in session.get_outputs()]:
         raise BundleError(str(path), f"has no output {RESULT}")
     task = _task(session.get_modelmeta().custom_metadata_map, path, decoder.bundle)
     features = _features(inputs, path, decoder.bundle, task.group)
-    side = decoder.bundle.manifest.input
-    overlay = Overlay(path, task, features, LATENT_INPUT in inputs, {"H": side.height, "W": side.width}, session)
+    manifest = decoder.bundle.manifest
+    sides = {"H": manifest.input.height, "W": manifest.input.width}
+    overlay = Overlay(path, task, features, LATENT_INPUT in inputs, sides, session)
     _try(overlay, decoder)
     return overlay
 
@@ -116,7 +127,7 @@ def _features(inputs: Sequence[str], path: Path, bundle: Bundle, group: str) -> 
 
 
 def _try(overlay: Overlay, decoder: Decoder) -> None:
-    """One frame of zeros all the way: what fails here would fail for every frame."""
+    """Run the head with one frame of zeros: what fails here would fail for every frame."""
     batch = zero_latents(decoder, overlay.task.group, 1)
     try:
         overlay.run(decoder.features(overlay.task.group, batch, overlay.features) if overlay.features else {}, batch)
@@ -127,7 +138,7 @@ def _try(overlay: Overlay, decoder: Decoder) -> None:
 
 
 def zero_latents(decoder: Decoder, group: str, frames: int) -> LatentBatch:
-    """Latents of zeros, to warm a network or to try it."""
+    """Return latents of zeros, to warm a network or to try it."""
     entry = decoder.bundle.group(group)
     return LatentBatch(
         np.zeros((frames, entry.latent.size), np.int64),

@@ -1,1 +1,1 @@
-"""Keeps accepted frames until every subscriber has had them: on this disk (`local`) or on a shared NATS (`jetstream`)."""
+"""Keeps accepted frames until every subscriber has had them, on this disk (`local`) or a shared NATS (`jetstream`)."""

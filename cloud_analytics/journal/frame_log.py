@@ -16,6 +16,7 @@ from typing import Protocol
 
 from cloud_analytics.frames import LoggedFrame
 from shared.contract.packets import Packet
+from shared.errors import BadRequest
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Appended:
-    """What became of some arrivals.
+    """The fate of some arrivals.
 
     frames: the new ones, in their order in the log.
     duplicates: the camera of each frame that was there before.
@@ -58,7 +59,7 @@ class Replay:
 
 @dataclass(frozen=True)
 class KnownCamera:
-    """What is remembered of a camera, also when its frames have gone. Times are in microseconds since 1970."""
+    """A camera as the log remembers it, also when its frames have gone. Times are in microseconds since 1970."""
 
     camera_id: str
     edge_id: str
@@ -69,11 +70,33 @@ class KnownCamera:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What a log holds after it was pruned, and how many frames it has let go since the last time, by reason."""
+    """The content of a log that was pruned.
+
+    dropped: how many frames it has let go since the last time, by reason.
+    """
 
     bytes: int
     frames: int
     dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+CURSOR_CHARACTERS = 64
+
+
+def position_of(cursor: str, log_id: str, head: int) -> int | None:
+    """Return the position of a cursor "<id of the log>:<position>"; None if it is of another log.
+
+    head: the last position of this log.
+    Raises BadRequest for what is no cursor.
+    """
+    named, _, digits = cursor.partition(":")
+    if not (named and digits.isascii() and digits.isdigit() and len(cursor) <= CURSOR_CHARACTERS):
+        raise BadRequest(f"{cursor[:80]!r} is no cursor: give one that a result carried, or none to begin now")
+    if named != log_id:
+        return None
+    if int(digits) > head:
+        raise BadRequest(f"the cursor {cursor} lies ahead of this cloud's log, which ends at {head}")
+    return int(digits)
 
 
 class FrameLog(Protocol):

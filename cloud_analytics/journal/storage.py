@@ -22,7 +22,7 @@ from shared.server.supervisor import Supervisor
 
 @dataclass(frozen=True)
 class Neighbours:
-    """How this replica and the others tell each other what they have.
+    """The calls by which this replica and the others tell each other what they have.
 
     put_others: is given the wishes of the other replicas' subscribers, by subscription id.
     own_senders: returns the edge of each camera that this replica's edges offer.

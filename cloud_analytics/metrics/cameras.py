@@ -47,7 +47,8 @@ class CloudCameraMetrics:
         self._series = CameraSeries(meters.with_label(LABEL), most, quiet_seconds, self._begin)
         self._delay = meters.histogram(
             "result_delay_seconds",
-            "From the capture time (the edge's clock when it was posted, or the camera's where it gave one) to the results on the bus",
+            "From the capture time (the edge's clock when it was posted, or the camera's where it gave one) "
+            "to the results on the bus",
             LONG_SECONDS,
         )
         meters.gauge("cameras", "Cameras that have series here").set_function(lambda: len(self._series))

@@ -56,7 +56,10 @@ class ResultBus:
             feed.offer(decoded.frame)
 
     def open(self, cursor: str, cameras: tuple[str, ...]) -> Feed:
-        """Return a feed of what comes after the cursor, or from now on if it is empty. Raises BadRequest for no cursor."""
+        """Return a feed of what comes after the cursor, or from now on if it is empty.
+
+        Raises BadRequest for what is no cursor.
+        """
         if not cursor:
             return Feed(self, self._published, cameras, foreign=False)
         position = self.frames.position(cursor)
@@ -93,6 +96,7 @@ class Feed:
 
     def __init__(self, bus: ResultBus, position: int, cameras: tuple[str, ...], foreign: bool) -> None:
         self._bus = bus
+        self._metrics = bus.metrics
         self._position = position
         self._cameras = frozenset(cameras)
         self._queue: deque[LoggedFrame] = deque()
@@ -182,7 +186,7 @@ class Feed:
             # It may pass; where it does not, the service ends this feed.
             await asyncio.sleep(LOG_AWAY_SECONDS)
             return
-        self._bus.metrics.stage_seconds.labels("replay").observe(time.monotonic() - began)
+        self._metrics.stage_seconds.labels("replay").observe(time.monotonic() - began)
         if self._error is not None or cameras != self._cameras:
             # The wish changed meanwhile, so what was read is not what is wanted. Nothing was taken: it is read again.
             return
@@ -195,7 +199,7 @@ class Feed:
             self._position = up_to
 
     def _lose(self, frames: int, reason: str) -> None:
-        self._bus.metrics.results_dropped.labels(reason).inc(frames)
+        self._metrics.results_dropped.labels(reason).inc(frames)
         if self._lost and self._lost[-1]:
             self._lost[-1] += frames
         else:

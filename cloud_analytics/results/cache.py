@@ -80,7 +80,9 @@ class ResultCache:
     async def decoded(self, frame: LoggedFrame, tasks: Collection[str]) -> DecodedFrame:
         """Return the frame with at least the values of those of the tasks that it can give."""
         cached = self._cached(frame, None)
-        missing = [task for task in self._analysis.given(cached.decoded, tasks) if task not in cached.decoded.values]
+        missing = [
+            task for task in self._analysis.available(cached.decoded, tasks) if task not in cached.decoded.values
+        ]
         if not missing:
             return cached.decoded
         fresh = [task for task in missing if task not in cached.computing]
@@ -111,7 +113,7 @@ class ResultCache:
     def _cached(self, frame: LoggedFrame, decoded: DecodedFrame | None) -> _CachedFrame:
         cached = self._frames.get(frame.position)
         if cached is None:
-            cached = _CachedFrame(self._analysis.framed(frame) if decoded is None else decoded)
+            cached = _CachedFrame(self._analysis.parsed(frame) if decoded is None else decoded)
             self._frames[frame.position] = cached
             self._bytes += cached.bytes
         self._frames.move_to_end(frame.position)
@@ -135,8 +137,8 @@ class ResultCache:
             made = await asyncio.get_running_loop().run_in_executor(self._rendering, rendered, task, values, style)
         except Exception:
             # An overlay's numbers may be anything; its subscribers lose this output, not their stream.
-            packet = cached.decoded.frame.packet
-            log.exception("no output", task=task.name, camera=packet.camera_id, sequence=packet.sequence)
+            frame = cached.decoded.frame
+            log.exception("no output", task=task.name, camera=frame.camera_id, sequence=frame.packet.sequence)
             return None
         self._metrics.stage_seconds.labels("render").observe(time.monotonic() - began)
         self._grow(cached, _output_bytes(made, values))

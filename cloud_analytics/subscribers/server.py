@@ -2,9 +2,9 @@
 
     requests --wish--> Subscription --FrameResult or Lost--> responses
 
-Laws: half-closing ends the wish at once, and so does a token that is taken back. Whatever else ends the call counts as a
-broken connection, after which the wish is held for as long as it asked. A subscription's id belongs to its token while
-it is connected.
+Laws: half-closing ends the wish at once, and so does a token that is taken back. Whatever else ends the call counts as
+a broken connection, after which the wish is held for as long as it asked. A subscription's id belongs to its token
+while it is connected.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class ResultsService:
             await context.write(results_pb2.SubscribeResponse(subscribed=subscribed))
             reading = asyncio.create_task(self._read(subscription, context, caller), name="subscriber reads")
             writing = asyncio.create_task(self._write(subscription, context, caller), name="subscriber writes")
-            still = caller.asked_again(lambda: _require(subscription.wish, caller))
-            tasks += [reading, writing, asyncio.create_task(still, name="subscriber asked again")]
+            rechecks = caller.asked_again(lambda: _require(subscription.wish, caller))
+            tasks += [reading, writing, asyncio.create_task(rechecks, name="subscriber asked again")]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()

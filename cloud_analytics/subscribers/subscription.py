@@ -23,7 +23,7 @@ AHEAD = 8
 """The frames whose outputs are made before they are asked for: a replay then fills batches."""
 
 _Ahead = tuple[LoggedFrame | Lost, "asyncio.Task[FrameResult] | None", float]
-"""What comes next, the work that makes its result (None for a loss), and the monotonic time when it began, in seconds."""
+"""An item, the work that makes its result (None for a loss), and when the work began, in monotonic seconds."""
 
 
 class Subscription:
@@ -53,7 +53,7 @@ class Subscription:
 
     @property
     def wish(self) -> SubscriberWish:
-        """What the subscriber wants now."""
+        """The wish that holds now."""
         return self._wish
 
     @property

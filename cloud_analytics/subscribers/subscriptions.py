@@ -100,7 +100,7 @@ class Subscriptions:
         return tuple(one.state() for one in self._catalogue.served.values())
 
     async def drain(self) -> None:
-        """Take no new subscribers, give those that are there what is queued and then Draining; return when all are gone."""
+        """Take no new subscribers; give the others what is queued, and then Draining. Return when all are gone."""
         self._is_draining = True
         self._wishes.stopping()
         self.end_all(Draining())

@@ -101,8 +101,8 @@ class UplinkSession:
             reading = asyncio.create_task(self._read_loop(first), name="uplink reads")
             acking = asyncio.create_task(self._ack_loop(), name="uplink acks")
             writing = asyncio.create_task(self._write_loop(), name="uplink writes")
-            still = self._caller.asked_again(lambda: self._caller.require(Action.UPLINK))
-            tasks += [reading, acking, writing, asyncio.create_task(still, name="uplink asked again")]
+            rechecks = self._caller.asked_again(lambda: self._caller.require(Action.UPLINK))
+            tasks += [reading, acking, writing, asyncio.create_task(rechecks, name="uplink asked again")]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()

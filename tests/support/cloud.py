@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from prometheus_client import CollectorRegistry
 
 from cloud_analytics.analysis.catalogue import Catalogue
 from cloud_analytics.assembly import Parts, build
 from cloud_analytics.decoding.decoder import Decoder
+from cloud_analytics.decoding.heads import results
+from cloud_analytics.frames import DecodedFrame, LoggedFrame
 from cloud_analytics.journal.frame_log import Arrival
 from cloud_analytics.journal.local.database import Database
 from cloud_analytics.journal.local.sqlite_journal import Journal
@@ -20,6 +23,7 @@ from cloud_analytics.journal.local.storage import LocalStorage
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import LOCAL_BUS, CloudSettings
 from shared.contract.packets import Packet
+from shared.model.bundle import Bundle
 
 
 def metrics() -> CloudMetrics:
@@ -33,6 +37,19 @@ def value(of: CloudMetrics, name: str, **labels: str) -> float:
 
 def catalogue_of(models: Path, of: CloudMetrics, most_batch: int = 4) -> Catalogue:
     return Catalogue(models, lambda bundle: Decoder(bundle, threads=1), most_batch, of)
+
+
+def logged(packet: Packet, digest: bytes, position: int = 1) -> LoggedFrame:
+    return LoggedFrame(position, packet, digest, 1)
+
+
+def assert_equal_to_alone(bundle: Bundle, decoded: DecodedFrame, tasks: Sequence[str]) -> None:
+    assert not decoded.error
+    assert set(decoded.values) == set(tasks)
+    for one in results(Decoder(bundle, threads=1), [decoded.frame.packet.bitstream], tasks):
+        expected, found = one.values[0], decoded.values[one.task.name]
+        assert found.dtype == expected.dtype
+        assert np.allclose(found, expected, atol=1e-5), one.task.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +72,9 @@ class CloudParts(Parts):
     async def send(self, packets: list[Packet], digest: bytes) -> None:
         """From an edge, all the way to the bus."""
         await self.pipeline.published(await self.pipeline.receive(Arrival(tuple(packets), digest, "edge")))
+
+    async def analysed(self, frame: LoggedFrame, tasks: Sequence[str]) -> DecodedFrame:
+        return await self.analysis.compute(self.analysis.parsed(frame), tasks)
 
     def value(self, name: str, **labels: str) -> float:
         return value(self.metrics, name, **labels)

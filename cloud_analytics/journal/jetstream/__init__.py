@@ -5,5 +5,5 @@
     members: which replicas live    names, messages: how all of it is written
     storage: ties these together
 
-Law: only a cloud service that is told `--bus nats://...` imports this, so that nothing else needs the package `nats-py`.
+Law: only a cloud service with `--bus nats://...` imports this, so that nothing else needs the package `nats-py`.
 """

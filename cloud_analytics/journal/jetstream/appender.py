@@ -1,10 +1,11 @@
 """Writes frames into the stream, each once.
 
-    one camera's packets, in order --publish, expecting the camera's last frame--> JetStream --confirmed--> the next one
-                       ^----- its last frame is read: another replica was faster, or an answer did not come -----|
+    one camera's packets, in order --publish, expecting the camera's last frame--> JetStream --confirmed--> next packet
+                      ^--- another replica was faster, or no answer came: the last frame is read ---|
 
-Law: a frame is written only if the camera's last frame in the stream is the one that this replica knows of. Else what is
-there is read, and what was there before is dropped. So it does not matter who else writes, nor whether an answer was lost.
+Law: a frame is written only if the camera's last frame in the stream is the one that this replica knows of. Else what
+is there is read, and what was there before is dropped. So it does not matter who else writes, nor whether an answer was
+lost.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class _Last:
 
 @dataclass(frozen=True)
 class CameraAppended:
-    """What became of one camera's packets: the new frames, the numbers of the others, and its last frame afterwards."""
+    """The fate of one camera's packets: the new frames, the numbers of the others, and its last frame afterwards."""
 
     frames: tuple[LoggedFrame, ...]
     duplicates: int
@@ -111,7 +112,7 @@ class Appender:
         return CameraAppended(tuple(frames), duplicates, late, last)
 
     async def _written(self, packet: Packet, arrival: Arrival, last: _Last) -> tuple[_Last, LoggedFrame | None]:
-        """Try once to append a packet; return the camera's last frame afterwards, and the packet's frame if it is new."""
+        """Try once to append a packet; return the camera's last frame afterwards, and the packet's frame if new."""
         before_edge = last.before_edge if last.edge_id == arrival.edge_id else max(0, last.sequence)
         frame = LoggedFrame(0, packet, arrival.bundle_digest, int(self._clock() * MICROSECONDS))
         shared = SharedFrame(frame, arrival.edge_id, self._replica_id, before_edge)
@@ -131,7 +132,10 @@ class Appender:
         return _Last(ack.seq, packet.sequence, arrival.edge_id, before_edge), replace(frame, position=ack.seq)
 
     async def _after_refusal(self, camera: str, error: BaseException) -> _Last:
-        """Return the camera's last frame as it is now. Raises LogUnavailable for a frame that JetStream will never take."""
+        """Return the camera's last frame as it is now.
+
+        Raises LogUnavailable for a frame that JetStream will never take.
+        """
         if is_conflict(error):
             self._metrics.bus_conflicts.inc()
             return await self._found(camera)

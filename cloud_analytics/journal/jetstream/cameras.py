@@ -153,7 +153,10 @@ class CameraBook(Replicas):
             await self._write(self._due(own_senders(), sequences))
 
     def _due(self, own: Mapping[str, str], sequences: bool) -> dict[str, SharedCamera]:
-        """Return the entries to write: of cameras that came or went here and, where `sequences` says so, that have come on."""
+        """Return the entries to write.
+
+        They are of cameras that came or went here. sequences: those of cameras that have come on too.
+        """
         me, due = self._members.replica_id, {}
         for name, edge_id in own.items():
             entry = self._entries.get(name, SharedCamera())

@@ -72,7 +72,7 @@ class Inbox:
             self._waiting.put_nowait(message)
 
     async def next(self, seconds: float) -> Msg:
-        """Return the next message. Raises TimeoutError, or ConnectionClosedError where there is another connection since."""
+        """Return the next message. Raises TimeoutError, or ConnectionClosedError where the connection is a new one."""
         # The subscription's own `next_msg` makes two tasks for each message.
         async with asyncio.timeout(seconds):
             message = await self._waiting.get()

@@ -2,8 +2,8 @@
 
     a beat each second, and whenever this replica has come on --subject--> every replica, this one included
 
-Nobody compares clocks: a replica is dead when this one has heard `LEASE_BEATS` of its own beats, and none of the other's
-between them. So nobody dies while NATS is away.
+Nobody compares clocks: a replica is dead when this one has heard `LEASE_BEATS` of its own beats, and none of the
+other's between them. So nobody dies while NATS is away.
 Law: a replica that was once heard, or named in an entry, is alive until then.
 """
 
@@ -97,7 +97,7 @@ class Members:
             self._count()
 
     async def kept_up(self, head: int) -> None:
-        """Wait while a replica that comes on is more than the window behind `head`, but no longer than `STUCK_SECONDS`."""
+        """Wait while a replica that comes on is more than the window behind `head`, for `STUCK_SECONDS` at most."""
         least = head - self._window_frames
         if self._slowest() >= least:
             return

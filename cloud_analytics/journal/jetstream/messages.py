@@ -49,7 +49,7 @@ class SharedCamera:
 
 @dataclass(frozen=True)
 class SharedWish:
-    """A subscriber's wish, and the replica that has the subscriber. position: the position of this entry in its bucket."""
+    """A subscriber's wish, and the replica that has the subscriber. position: this entry's position in its bucket."""
 
     wish: SubscriberWish
     replica_id: str
@@ -129,7 +129,10 @@ def camera_of(message: Message) -> SharedCamera | None:
 
 
 def wish_bytes(wish: SubscriberWish, replica_id: str, *, cameras: bool = True) -> bytes:
-    """Return a wish as it lies in the bucket. cameras: False leaves the names out, so that it is a wish for all cameras."""
+    """Return a wish as it lies in the bucket.
+
+    cameras: False leaves the cameras' names out, so that it is a wish for all of them.
+    """
     hold = Duration()
     hold.FromMicroseconds(round(wish.hold_seconds * MICROSECONDS))
     names = wish.cameras if cameras else ()

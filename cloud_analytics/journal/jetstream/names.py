@@ -1,7 +1,7 @@
 """The names of streams, buckets, subjects and keys in NATS.
 
-Law: the name of a camera or subscription is one part of a subject, or one key, and comes back unchanged. Such names have
-no `=`, so that it can stand for a dot, which would divide the subject.
+Law: the name of a camera or subscription is one part of a subject, or one key, and comes back unchanged. Such names
+have no `=`, so that it can stand for a dot, which would divide the subject.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from cloud_analytics.journal.jetstream.link import Link, NatsTrouble
 from cloud_analytics.journal.jetstream.members import Members
 from cloud_analytics.journal.jetstream.names import Names
 from cloud_analytics.journal.jetstream.reader import Gone
-from cloud_analytics.journal.jetstream.stream_log import Bounds, StreamLog
+from cloud_analytics.journal.jetstream.stream_log import StreamLog
 from cloud_analytics.journal.jetstream.tail import Tail
 from cloud_analytics.journal.jetstream.wish_store import TTL_SECONDS, SharedWishStore
 from cloud_analytics.journal.storage import Neighbours, Storage
@@ -67,8 +67,8 @@ class StreamStorage(Storage):
                 # Servers of a cluster that have just started answer so for a while.
                 if attempt == ATTEMPTS:
                     raise BusUnusable(
-                        f"JetStream does not do as it is asked ({error!r}); does NATS run with it, and does it have room "
-                        "for --journal-bytes?"
+                        f"JetStream does not do as it is asked ({error!r}); does NATS run with it, "
+                        "and does it have room for --journal-bytes?"
                     ) from error
                 await asyncio.sleep(AGAIN_SECONDS)
 
@@ -95,15 +95,17 @@ class StreamStorage(Storage):
         self._members = Members(link, names.alive, self._replica_id, window, self._metrics)
         self._book = CameraBook(cameras, Tail(link, f"KV_{names.cameras}", 0), self._members)
         self._wishes = SharedWishStore(link, wishes, Tail(link, f"KV_{names.wishes}", 0), self._members)
-        bounds = Bounds(settings.journal_bytes, settings.journal_age_seconds, settings.bus_copies)
-        self._frames = StreamLog(link, names, bounds, self._members, self._book, self._metrics)
+        self._frames = StreamLog(link, names, settings, self._members, self._book, self._metrics)
         for part in (self._book, self._wishes, self._frames):
             await part.open()
         self.frames, self.wish_store, self.replicas = self._frames, self._wishes, self._book
         self._is_open = True
 
     async def _bucket(self, name: str, ttl_seconds: float | None) -> KeyValue:
-        """Return a bucket; make it where there is none. ttl_seconds: entries older than this vanish; None keeps them."""
+        """Return a bucket, and make it where there is none.
+
+        ttl_seconds: an entry older than this vanishes; None keeps all.
+        """
         js = self._link.js
         try:
             return await js.key_value(name)

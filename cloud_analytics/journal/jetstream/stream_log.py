@@ -12,14 +12,14 @@ import asyncio
 import secrets
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo, StreamState
 from nats.js.errors import BadRequestError, NotFoundError
 from typing_extensions import override
 
 from cloud_analytics.frames import LoggedFrame
-from cloud_analytics.journal.frame_log import Appended, Arrival, FrameLog, KnownCamera, Pruned, Replay
+from cloud_analytics.journal.frame_log import Appended, Arrival, FrameLog, KnownCamera, Pruned, Replay, position_of
 from cloud_analytics.journal.jetstream.appender import Appender
 from cloud_analytics.journal.jetstream.cameras import CameraBook
 from cloud_analytics.journal.jetstream.link import Link, NatsTrouble
@@ -29,8 +29,9 @@ from cloud_analytics.journal.jetstream.names import Names
 from cloud_analytics.journal.jetstream.reader import Gone, Message, Reader
 from cloud_analytics.journal.jetstream.tail import Tail
 from cloud_analytics.metrics.service import CloudMetrics
+from cloud_analytics.settings import CloudSettings
 from shared.contract.packets import Packet
-from shared.errors import BadRequest, LogUnavailable
+from shared.errors import LogUnavailable
 from shared.telemetry.logs import Throttle, logger
 
 APPEND_SECONDS = 10.0
@@ -38,18 +39,8 @@ MOST_SINGLE_CAMERAS = 8
 """A replay of more cameras reads all of them and passes over the others."""
 READ_FRAMES = 256
 DUPLICATE_SECONDS = 120.0
-CURSOR_CHARACTERS = 64
 
 log = logger("cloud.bus")
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """The bounds of the stream. copies: each frame is kept on so many NATS servers."""
-
-    most_bytes: int
-    age_seconds: float
-    copies: int
 
 
 class StreamLog(FrameLog):
@@ -59,14 +50,14 @@ class StreamLog(FrameLog):
         self,
         link: Link,
         names: Names,
-        bounds: Bounds,
+        settings: CloudSettings,
         members: Members,
         book: CameraBook,
         metrics: CloudMetrics,
     ) -> None:
         self._link = link
         self._names = names
-        self._bounds = bounds
+        self._settings = settings
         self._members = members
         self._book = book
         self._id = ""
@@ -160,14 +151,7 @@ class StreamLog(FrameLog):
 
     @override
     def position(self, cursor: str) -> int | None:
-        stream, _, digits = cursor.partition(":")
-        if not (stream and digits.isascii() and digits.isdigit() and len(cursor) <= CURSOR_CHARACTERS):
-            raise BadRequest(f"{cursor[:80]!r} is no cursor: give one that a result carried, or none to begin now")
-        if stream != self._id:
-            return None
-        if int(digits) > self._head:
-            raise BadRequest(f"the cursor {cursor} lies ahead of this stream, which ends at {self._head}")
-        return int(digits)
+        return position_of(cursor, self._id, self._head)
 
     @override
     async def catch_up(self, cursor: str) -> None:
@@ -205,7 +189,7 @@ class StreamLog(FrameLog):
 
     async def _stream(self) -> StreamInfo:
         """Return the stream; make it where there is none, and bring its bounds to those of the settings."""
-        bounds = self._bounds
+        settings = self._settings
         wanted = StreamConfig(
             name=self._names.frames,
             description=f"Coded frames of all cameras; cursors begin with {secrets.token_hex(8)}",
@@ -213,10 +197,10 @@ class StreamLog(FrameLog):
             retention=RetentionPolicy.LIMITS,
             discard=DiscardPolicy.OLD,
             storage=StorageType.FILE,
-            max_bytes=bounds.most_bytes,
-            max_age=bounds.age_seconds,
-            duplicate_window=min(DUPLICATE_SECONDS, bounds.age_seconds),
-            num_replicas=bounds.copies,
+            max_bytes=settings.journal_bytes,
+            max_age=settings.journal_age_seconds,
+            duplicate_window=min(DUPLICATE_SECONDS, settings.journal_age_seconds),
+            num_replicas=settings.bus_copies,
         )
         try:
             found = await self._link.js.stream_info(self._names.frames)
@@ -228,9 +212,9 @@ class StreamLog(FrameLog):
                 found = await self._link.js.stream_info(self._names.frames)
         config = found.config
         if (config.max_bytes, config.max_age, config.num_replicas) == (
-            bounds.most_bytes,
-            bounds.age_seconds,
-            bounds.copies,
+            settings.journal_bytes,
+            settings.journal_age_seconds,
+            settings.bus_copies,
         ):
             return found
         return await self._link.js.update_stream(replace(wanted, description=config.description))

@@ -16,11 +16,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from cloud_analytics.frames import LoggedFrame
-from cloud_analytics.journal.frame_log import Appended, Arrival, KnownCamera, Replay
+from cloud_analytics.journal.frame_log import Appended, Arrival, KnownCamera, Replay, position_of
 from cloud_analytics.journal.local.database import Database
 from shared.contract.geometry import Geometry
 from shared.contract.packets import MICROSECONDS, Packet
-from shared.errors import BadRequest
 
 MOST_DROPPED = 1_000_000
 _DROP_AT_ONCE = 256
@@ -54,7 +53,8 @@ class Journal:
                     "SELECT name, edge, last_sequence, capture_time_us, received_time_us FROM cameras"
                 )
             }
-            self._head = _last_position(sql)
+            row = sql.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()
+            self._head: int = 0 if row is None else row[0]
 
     @property
     def head(self) -> int:
@@ -71,15 +71,8 @@ class Journal:
         return f"{self.id}:{position}"
 
     def position(self, cursor: str) -> int | None:
-        """Return the position of a cursor; None if it is of another journal. Raises BadRequest for what is no cursor."""
-        journal, _, digits = cursor.partition(":")
-        if not (journal and digits.isascii() and digits.isdigit() and len(cursor) <= 64):
-            raise BadRequest(f"{cursor[:80]!r} is no cursor: give one that a result carried, or none to begin now")
-        if journal != self.id:
-            return None
-        if int(digits) > self._head:
-            raise BadRequest(f"the cursor {cursor} lies ahead of this journal, which ends at {self._head}")
-        return int(digits)
+        """Return a cursor's position; None if it is of another journal. Raises BadRequest for what is no cursor."""
+        return position_of(cursor, self.id, self._head)
 
     def append(self, arrivals: Sequence[Arrival]) -> Appended:
         """Write all that is new in one transaction, which is on the disk when this returns. Raises sqlite3.Error."""
@@ -109,7 +102,10 @@ class Journal:
         return Appended(tuple(frames), tuple(duplicates), tuple(late), self._head)
 
     def replay(self, position: int, up_to: int, cameras: Sequence[str], limit: int) -> Replay:
-        """Return the first `limit` frames after `position` up to `up_to`, of these cameras or, where none is named, of all."""
+        """Return the first `limit` frames after `position` up to `up_to`.
+
+        cameras: the wanted cameras; none named means all.
+        """
         names = list(dict.fromkeys(cameras))
         chosen, marks = "", ",".join("?" * len(names))
         if names:
@@ -127,7 +123,10 @@ class Journal:
         return Replay(tuple(_logged(row) for row in rows), lost)
 
     def prune(self) -> tuple[int, int]:
-        """Drop what is too old, then the oldest until the bytes fit; return how many went for age and how many for bytes."""
+        """Drop what is too old, then the oldest until the bytes fit.
+
+        Return how many frames went for their age, and how many for the bytes.
+        """
         oldest_us = int(self._clock() * MICROSECONDS) - self._age_us
         with self._database.writing() as sql:
             (last,) = sql.execute(
@@ -162,11 +161,6 @@ class Journal:
 def _has(sql: sqlite3.Connection, packet: Packet) -> bool:
     query = "SELECT 1 FROM frames WHERE camera = (SELECT number FROM cameras WHERE name = ?) AND sequence = ?"
     return sql.execute(query, (packet.camera_id, packet.sequence)).fetchone() is not None
-
-
-def _last_position(sql: sqlite3.Connection) -> int:
-    row = sql.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frames'").fetchone()
-    return 0 if row is None else int(row[0])
 
 
 def _count(sql: sqlite3.Connection, table: str) -> int:

@@ -2,7 +2,8 @@
 
     StoredWish --write--> table `wishes` --kept, at the next start--> StoredWish with the time when it expires
 
-Law: the wish of a subscriber who was connected when the process died is held from the next start on, for as long as it asked.
+Law: the wish of a subscriber that was connected when the process died is held from the next start on, for as long as it
+asked.
 """
 
 from __future__ import annotations

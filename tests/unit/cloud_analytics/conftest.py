@@ -12,6 +12,12 @@ from cloud_analytics.settings import LOCAL_BUS
 from tests.support.nats import needs_nats, running_nats
 
 
+@pytest.fixture
+def models(tiny_bundle_directory: Path) -> Path:
+    """The folder of bundles that the tiny one stands in."""
+    return tiny_bundle_directory.parents[1]
+
+
 @pytest_asyncio.fixture
 async def nats_url(tmp_path: Path) -> AsyncIterator[str]:
     """A NATS of the test's own."""

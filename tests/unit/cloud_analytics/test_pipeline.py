@@ -17,10 +17,10 @@ from tests.support.cloud import cloud_parts
 
 @pytest.mark.asyncio
 async def test_a_disk_that_takes_nothing_stops_the_edges_and_not_the_service(
-    tmp_path: Path, tiny_bundle_directory: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+    models: Path, tmp_path: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "PRUNE_SECONDS", 0.01)
-    models, packets = tiny_bundle_directory.parent.parent, coded_packets(tiny_bundle, "door", 2)
+    packets = coded_packets(tiny_bundle, "door", 2)
     async with cloud_parts(models, tmp_path, journal_age_seconds=0.2) as parts:
         await parts.send(packets[:1], tiny_bundle.digest)
         parts.database.file.main.execute("PRAGMA query_only = 1")

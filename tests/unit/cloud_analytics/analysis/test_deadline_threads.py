@@ -15,8 +15,7 @@ from cloud_analytics.analysis.deadline_threads import DeadlineThreads
 from shared.errors import CallHangs
 from shared.model.bundle import Bundle
 from tests.support.clients import coded_packets
-from tests.support.cloud import catalogue_of, metrics, value
-from tests.unit.cloud_analytics.analysis.test_analysis import logged
+from tests.support.cloud import catalogue_of, logged, metrics, value
 
 
 @pytest.mark.asyncio
@@ -57,9 +56,9 @@ async def test_networks_that_hang_cost_one_frame_and_are_counted(
     catalogue.scan()
     analysis = Analysis(catalogue, AnalysisTerms(1, BatchTerms(4, 0.002), call_seconds=0.3), counted)
     try:
-        stuck = await analysis.compute(analysis.framed(logged(first, tiny_bundle.digest)), ["normal"])
+        stuck = await analysis.compute(analysis.parsed(logged(first, tiny_bundle.digest)), ["normal"])
         assert "given up" in stuck.error
-        made = await analysis.compute(analysis.framed(logged(second, tiny_bundle.digest, 2)), ["normal"])
+        made = await analysis.compute(analysis.parsed(logged(second, tiny_bundle.digest, 2)), ["normal"])
         assert set(made.values) == {"normal"}
         assert value(counted, "taxon_cloud_calls_hung_total", stage="networks") == 1
     finally:

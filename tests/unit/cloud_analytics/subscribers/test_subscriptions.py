@@ -31,11 +31,6 @@ def hall(tiny_bundle: Bundle) -> list[Packet]:
     return coded_packets(tiny_bundle, "hall", 10)
 
 
-@pytest.fixture
-def models(tiny_bundle_directory: Path) -> Path:
-    return tiny_bundle_directory.parents[1]
-
-
 async def frames(subscription: Subscription, count: int) -> list[FrameResult]:
     made = []
     for _ in range(count):

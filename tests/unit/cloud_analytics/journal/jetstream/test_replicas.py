@@ -26,11 +26,6 @@ FRAMES = 60
 PATIENCE_SECONDS = 20.0
 
 
-@pytest.fixture
-def models(tiny_bundle_directory: Path) -> Path:
-    return tiny_bundle_directory.parents[1]
-
-
 def packet(camera: str, sequence: int) -> Packet:
     return Packet(camera, sequence, 1_700_000_000_000_000 + sequence, SIZE, b"no bitstream", b"")
 
