@@ -110,6 +110,7 @@ async def build(settings: EdgeSettings, bundle_directory: Path) -> EdgeParts:
         bundle = await asyncio.to_thread(Bundle.load, bundle_directory)
         encoder = await asyncio.to_thread(_open_encoder, settings, bundle)
         parts = _connect(settings, metrics, security, spool, recalled, encoder)
+        _show(settings, parts)
         undo.pop_all()
     return parts
 
@@ -156,22 +157,13 @@ def _connect(
     limits = PostLimits(settings.largest_picture_bytes, settings.queue_bytes, settings.post_deadline_seconds)
     admission = Admission(cameras, queue, wish, recalled.repeats, metrics, limits)
     terms = LinkTerms(
-        settings.cloud,
-        recalled.edge_id,
-        bundle.digest,
-        settings.uplink_interval_seconds,
-        settings.cloud_credentials,
+        settings.cloud, recalled.edge_id, bundle.digest, settings.uplink_interval_seconds, settings.cloud_credentials
     )
     uplink = Uplink(terms, UplinkNeighbours(spool, metrics, wish, backpressure, lambda: cameras.names))
     # The cloud learns of a camera with its first post, so that it can be asked for before anything of it is coded.
     cameras.on_new(uplink.notify)
     batches = Batches(queue, backpressure, settings.most_batch)
     pipeline = Pipeline(encoder, batches, points, spool, metrics, uplink.notify)
-    metrics.describe(bundle)
-    metrics.show_bounds(settings.queue_bytes, settings.spool_bytes, settings.spool_age_seconds)
-    metrics.watch_backpressure(lambda: backpressure.is_behind)
-    metrics.watch_queue(lambda: queue.frames, lambda: queue.bytes)
-    metrics.watch_ready(lambda: admission.waits_for is None)
     return EdgeParts(
         metrics=metrics,
         security=security,
@@ -179,8 +171,7 @@ def _connect(
         web=_web_server(settings, metrics, security, admission),
         rpc=_rpc_server(settings, security, admission),
         sources=tuple(
-            SourcePlayer(source, settings.source_loop, admission, metrics, settings.most_open)
-            for source in settings.sources
+            SourcePlayer(one, settings.source_loop, admission, metrics, settings.most_open) for one in settings.sources
         ),
         admission=admission,
         wish=wish,
@@ -190,6 +181,16 @@ def _connect(
         spool=spool,
         uplink=uplink,
     )
+
+
+def _show(settings: EdgeSettings, parts: EdgeParts) -> None:
+    """Show the parts in the metrics, which read them whenever they are scraped."""
+    metrics, queue = parts.metrics, parts.queue
+    metrics.describe(parts.bundle)
+    metrics.show_bounds(settings.queue_bytes, settings.spool_bytes, settings.spool_age_seconds)
+    metrics.watch_backpressure(lambda: parts.backpressure.is_behind)
+    metrics.watch_queue(lambda: queue.frames, lambda: queue.bytes)
+    metrics.watch_ready(lambda: parts.admission.waits_for is None)
 
 
 def _web_server(

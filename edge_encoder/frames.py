@@ -52,7 +52,7 @@ class FrameRef:
     """The facts about one frame that every stage may need; its pixels travel apart and are dropped early.
 
     capture_time_us: microseconds since 1970. time_given: the camera itself gave that time, so that a repeated post of
-    the frame can be recognised by it. trace_context: the W3C trace context, 26 bytes or none.
+    the frame is recognised by it. trace_context: the W3C trace context, 26 bytes or none.
     picture_bytes: the size of the posted picture in memory.
     """
 
@@ -77,7 +77,7 @@ class FrameRef:
 class QueuedFrame:
     """A frame that waits for its turn.
 
-    groups: the task groups that were wanted when it was admitted. answer: what whoever posted it waits for.
+    groups: the task groups that were wanted when it was admitted. answer: is given to the camera.
     since_seconds: the time of its admission on the loop's clock.
     """
 
@@ -94,7 +94,7 @@ def not_coded(ref: FrameRef, outcome: Outcome) -> Receipt:
 
 
 def settle_answer(answer: asyncio.Future[Receipt], result: Receipt | Exception) -> None:
-    """Answer a frame, unless it has its answer or whoever waited has gone."""
+    """Answer a frame, unless it has its answer, or nobody waits for it any more."""
     if answer.done():
         return
     if isinstance(result, Receipt):

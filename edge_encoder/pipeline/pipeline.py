@@ -70,6 +70,8 @@ class Pipeline:
         self._spool = spool
         self._metrics = metrics
         self._spooled = spooled
+        manifest = encoder.bundle.manifest
+        self._input_size = manifest.input
         self._decoders = min(4, os.cpu_count() or 1)
         # One thread more for the networks and one for coding: the three stages work at the same time.
         self._threads = ThreadPoolExecutor(self._decoders + 2, "edge")
@@ -142,11 +144,10 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         share = -(-len(found) // self._decoders)
         chunks = [found[start : start + share] for start in range(0, len(found), share)]
-        size = self._encoder.bundle.manifest.input
         prepared: stages.Worked[Frame] = []
         with self._answering([job for job, _ in found]), self._timed("prepare"):
             made = await asyncio.gather(
-                *(loop.run_in_executor(self._threads, stages.prepare, chunk, size) for chunk in chunks)
+                *(loop.run_in_executor(self._threads, stages.prepare, chunk, self._input_size) for chunk in chunks)
             )
             for job, frame in (pair for chunk in made for pair in chunk):
                 if isinstance(frame, ImageError):

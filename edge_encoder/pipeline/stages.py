@@ -30,7 +30,7 @@ from shared.errors import DiskFull, ImageError, LatentError, TaxonError
 
 @dataclass(frozen=True, eq=False)
 class CodingJob:
-    """A frame whose turn has come. point: its operating point. answer: what whoever posted it waits for."""
+    """A frame whose turn has come. point: its operating point. answer: is given to the camera."""
 
     ref: FrameRef
     groups: tuple[str, ...]

@@ -47,8 +47,8 @@ log = logger("edge.uplink")
 class UplinkNeighbours:
     """The parts of the edge that the uplink works with.
 
-    wish: is replaced by each wish of the cloud. backpressure: is told whether the cloud keeps up.
-    cameras: gives the names that the cloud is told of.
+    wish: is replaced by each wish of the cloud. backpressure: learns whether the cloud keeps up.
+    cameras: gives the names that the cloud may offer.
     """
 
     spool: Spool
@@ -62,7 +62,7 @@ class UplinkStream:
     """Carries frames of one bundle over one call.
 
     interval_seconds: the shortest time between two messages, so that frames that come meanwhile travel together.
-    spooled: is set by whoever spools a frame or meets a new camera.
+    spooled: is set when a frame is spooled or a new camera comes.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class UplinkStream:
                 await self._wake.wait()
 
     async def _announce(self) -> None:
-        """Name the cameras that the cloud has not been told of on this stream."""
+        """Name the cameras that this stream has not named yet."""
         new = sorted(set(self._cameras()) - self._announced)
         for begin in range(0, len(new), MOST_ANNOUNCED):
             names = new[begin : begin + MOST_ANNOUNCED]

@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import httpx
 
+from edge_encoder.assembly import EdgeParts, build
 from edge_encoder.service import EdgeService
 from edge_encoder.settings import EdgeSettings
 from shared.contract.packets import Packet
@@ -33,6 +34,16 @@ def edge_settings(data: Path, cloud: str = NOWHERE, **settings: Any) -> EdgeSett
     chosen: dict[str, Any] = {"drain_seconds": 5.0, "threads": 1, "pinned_groups": BOTH, "post_deadline_seconds": 20.0}
     chosen |= {"http": "127.0.0.1:0", "rpc": "127.0.0.1:0"} | settings
     return EdgeSettings(data=data, cloud=cloud, **chosen)
+
+
+@asynccontextmanager
+async def edge_parts(data: Path, bundle: Path, **settings: Any) -> AsyncIterator[EdgeParts]:
+    """Build an edge's parts, of which nothing runs or listens, and close them at the end."""
+    parts = await build(edge_settings(data, **settings), bundle)
+    try:
+        yield parts
+    finally:
+        await parts.close()
 
 
 @asynccontextmanager

@@ -10,12 +10,11 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2
 
-from edge_encoder.assembly import build
 from edge_encoder.service import EdgeService
 from shared.model.bundle import Bundle
 from shared.transport.status_codes import reason_of
 from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc
-from tests.support.edge import RecordingCloud, edge_settings, running_edge
+from tests.support.edge import RecordingCloud, edge_parts, running_edge
 from tests.support.pictures import picture
 from tests.support.services import health_stub
 
@@ -176,9 +175,8 @@ async def test_health_follows_readiness(tmp_path: Path, tiny_bundle_directory: P
 async def test_a_frame_that_came_too_early_ends_the_stream_so_that_none_behind_it_overtakes(
     tmp_path: Path, tiny_bundle_directory: Path
 ) -> None:
-    parts = await build(edge_settings(tmp_path), tiny_bundle_directory)
-    await parts.listen()
-    try:
+    async with edge_parts(tmp_path, tiny_bundle_directory) as parts:
+        await parts.listen()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{parts.rpc.port}") as channel:
             call = ingest_pb2_grpc.IngestServiceStub(channel).StreamFrames()
             await call.write(ingest_pb2.StreamFramesRequest(camera_id="hall", picture=picture()))
@@ -189,5 +187,3 @@ async def test_a_frame_that_came_too_early_ends_the_stream_so_that_none_behind_i
             assert await asyncio.wait_for(call.read(), 10) is grpc.aio.EOF
             # A frame that was on its way behind the first is not taken.
             assert not parts.admission.cameras.counts()
-    finally:
-        await parts.close()
