@@ -65,6 +65,7 @@ class RpcServer:
         self._health = _BoundedHealth()
         self._names: list[str] = []
         self.port = 0
+        self._has_started = False
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     def add(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: object, name: str) -> None:
@@ -78,6 +79,7 @@ class RpcServer:
         reflection.enable_server_reflection(names, self._server)
         await self._health.set("", SERVING)
         await self.set_ready(False)
+        self._has_started = True
         try:
             self.port = self._listening()
         except RuntimeError as error:
@@ -102,6 +104,10 @@ class RpcServer:
 
     async def stop(self, grace_seconds: float) -> None:
         """Takes no new call and ends the running ones, after `grace_seconds` by force."""
+        if not self._has_started:
+            # As above: it has no port yet, so nobody can call it.
+            self._has_started = True
+            await self._server.start()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_seconds)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import resource
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -168,3 +170,13 @@ def test_the_process_may_open_as_many_files_as_there_may_be_connections(capsys: 
         assert "fewer files may be open" in capsys.readouterr().out
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_never_started_stops_without_a_complaint_of_grpc(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        server = RpcServer("127.0.0.1:0", 1 << 20)
+        await server.stop(0.0)
+        del server
+        gc.collect()
+    assert "__dealloc__" not in caplog.text
