@@ -49,7 +49,7 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     )
     cloud_certificate: Path | None = Field(None, description="PEM file, this edge's own, where the cloud asks for one")
     cloud_key: Path | None = Field(None, description="PEM file of its key")
-    cloud_token: Path | None = Field(None, description="file with this edge's token for the cloud, of the scope uplink")
+    cloud_token: Path | None = Field(None, description="file with this edge's token for the cloud; its scope is uplink")
     http: Address = Field("127.0.0.1:8080", description="address to listen on for HTTP; port 0 takes a free one")
     rpc: Address = Field("127.0.0.1:50051", description="address to listen on for gRPC")
     bundle: Path | None = Field(
@@ -59,8 +59,10 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     edge_id: CameraId | None = Field(None, description="this edge's name; default: one that is kept in the data folder")
 
     cameras: list[CameraId] = Field([], description="cameras that are taken; none named: any")
-    most_cameras: int = Field(1000, ge=1, le=10_000, description="cameras that are taken since the start")
-    largest_picture_bytes: int = Field(16 << 20, ge=1024, le=1 << 30, description="of one picture file")
+    most_cameras: int = Field(
+        1000, ge=1, le=10_000, description="the most cameras that are taken, counted since the start"
+    )
+    largest_picture_bytes: int = Field(16 << 20, ge=1024, le=1 << 30, description="the largest picture file, in bytes")
     post_deadline_seconds: float = Field(
         30.0, gt=0, le=600, description="the longest that a camera waits for its answer"
     )
@@ -69,7 +71,7 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
         "newest", description="newest: a newer frame supersedes one that waits; all: keep all"
     )
     queue_depth: int = Field(4, ge=1, le=10_000, description="frames of one camera that may wait")
-    queue_bytes: int = Field(256 << 20, ge=1 << 20, description="bytes of all pictures that wait")
+    queue_bytes: int = Field(256 << 20, ge=1 << 20, description="the most bytes of all pictures that wait")
     most_batch: int = Field(8, ge=1, le=256, description="frames that go through the networks together")
 
     rate: int | None = Field(
@@ -88,7 +90,9 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     spool_bytes: int = Field(
         1 << 30, ge=1 << 16, description="the spool's bound; over it the oldest frames are dropped"
     )
-    spool_age_seconds: float = Field(7 * 86400.0, gt=0, description="the spool's oldest frame; older ones are dropped")
+    spool_age_seconds: float = Field(
+        7 * 86400.0, gt=0, description="the spool's bound in age; older frames are dropped"
+    )
     spool_sync: SpoolSync = Field(
         "full",
         description="full: an answered frame outlives a power cut; normal: a killed process only, with less waiting",

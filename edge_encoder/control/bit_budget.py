@@ -20,11 +20,15 @@ SMALLEST_BURST_BITS = 8192
 """A bucket has room for a few frames, however small the budget is."""
 
 _GROWTH = 1.4
+"""The size of a frame at one operating point over that at the point below, as long as only one of them was seen."""
 _FIRST_GUESS_BITS = 1000.0
+"""The size of a frame at the lowest operating point, as long as none was seen."""
 _LEARNING = 0.15
+"""The weight of the newest frame in a running mean."""
 _SPREAD_FRAMES = 8
 """What is above half a bucket is spent over so many frames; what is missing below it is saved over as many."""
 _MARGIN = 1.1
+"""So much more than the expected size is put aside, because a frame that came out too large was coded for nothing."""
 _LONGEST_INTERVAL_SECONDS = 10.0
 
 
@@ -54,18 +58,20 @@ class Choice:
 
 @dataclass
 class _Bucket:
+    """One camera's bits. reserved_bits: put aside for frames that are being coded. sizes: in bits, by groups and rate."""
+
     budget: Budget
-    tokens: float
-    filled_at: float
-    reserved: float = 0.0
+    held_bits: float
+    filled_at_seconds: float
+    reserved_bits: float = 0.0
     interval_seconds: float = 1.0
-    last_choice_at: float | None = None
+    last_choice_seconds: float | None = None
     sizes: dict[tuple[str, ...], dict[int, float]] = field(default_factory=dict)
 
-    def fill(self, now: float) -> None:
-        elapsed = max(0.0, now - self.filled_at)
-        self.tokens = min(self.budget.burst_bits, self.tokens + elapsed * self.budget.bits_per_second)
-        self.filled_at = max(now, self.filled_at)
+    def fill(self, now_seconds: float) -> None:
+        elapsed = max(0.0, now_seconds - self.filled_at_seconds)
+        self.held_bits = min(self.budget.burst_bits, self.held_bits + elapsed * self.budget.bits_per_second)
+        self.filled_at_seconds = max(now_seconds, self.filled_at_seconds)
 
 
 class BitBudget:
@@ -82,45 +88,47 @@ class BitBudget:
             bucket = self._buckets[camera_id] = _Bucket(budget, budget.burst_bits, now_seconds)
         bucket.fill(now_seconds)
         self._note_interval(bucket, now_seconds)
-        free = bucket.tokens - bucket.reserved
-        pace = budget.bits_per_second * bucket.interval_seconds + (free - budget.burst_bits / 2) / _SPREAD_FRAMES
+        free_bits = bucket.held_bits - bucket.reserved_bits
+        pace_bits = (
+            budget.bits_per_second * bucket.interval_seconds + (free_bits - budget.burst_bits / 2) / _SPREAD_FRAMES
+        )
         lowest, *higher = self._rates
         expected = _MARGIN * self._expected_bits(bucket, groups, lowest)
-        if free >= budget.burst_bits:
+        if free_bits >= budget.burst_bits:
             # A full bucket is always tried: an expectation above it would otherwise never be corrected.
-            expected = min(expected, free)
-        if expected > free:
+            expected = min(expected, free_bits)
+        if expected > free_bits:
             return None
         chosen = Choice(camera_id, groups, lowest, expected)
         for rate in higher:
             # Only the lowest point may ignore the pace: a camera that posts at all gets frames through.
             expected = _MARGIN * self._expected_bits(bucket, groups, rate)
-            if expected <= min(free, pace):
+            if expected <= min(free_bits, pace_bits):
                 chosen = Choice(camera_id, groups, rate, expected)
-        bucket.reserved += chosen.reserved_bits
+        bucket.reserved_bits += chosen.reserved_bits
         return chosen
 
     def settle(self, choice: Choice, coded_bits: int, now_seconds: float) -> bool:
         """Spend a frame's bits. Return False where it came out larger than what is left: it must not be sent."""
         bucket = self._buckets[choice.camera_id]
         bucket.fill(now_seconds)
-        bucket.reserved = max(0.0, bucket.reserved - choice.reserved_bits)
+        bucket.reserved_bits = max(0.0, bucket.reserved_bits - choice.reserved_bits)
         self._learn(bucket, choice, coded_bits)
-        if coded_bits > bucket.tokens:
+        if coded_bits > bucket.held_bits:
             return False
-        bucket.tokens -= coded_bits
+        bucket.held_bits -= coded_bits
         return True
 
     def give_back(self, choice: Choice) -> None:
         """Free the bits that were put aside for a frame that came to nothing."""
         bucket = self._buckets[choice.camera_id]
-        bucket.reserved = max(0.0, bucket.reserved - choice.reserved_bits)
+        bucket.reserved_bits = max(0.0, bucket.reserved_bits - choice.reserved_bits)
 
-    def _note_interval(self, bucket: _Bucket, now: float) -> None:
-        if bucket.last_choice_at is not None:
-            interval = min(max(0.0, now - bucket.last_choice_at), _LONGEST_INTERVAL_SECONDS)
+    def _note_interval(self, bucket: _Bucket, now_seconds: float) -> None:
+        if bucket.last_choice_seconds is not None:
+            interval = min(max(0.0, now_seconds - bucket.last_choice_seconds), _LONGEST_INTERVAL_SECONDS)
             bucket.interval_seconds += _LEARNING * (interval - bucket.interval_seconds)
-        bucket.last_choice_at = now
+        bucket.last_choice_seconds = now_seconds
 
     def _expected_bits(self, bucket: _Bucket, groups: tuple[str, ...], rate: int) -> float:
         known = bucket.sizes.get(groups, {})

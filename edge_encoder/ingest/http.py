@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from edge_encoder.frames import FrameRef
 from edge_encoder.ingest.admission import Admission
 from edge_encoder.ingest.capture_time import capture_time_us
-from edge_encoder.ingest.http_answers import LATER, NOT_LET_IN, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
+from edge_encoder.ingest.http_answers import ACCESS_ONLY, LATER, REFUSALS, CameraAnswer, CamerasAnswer, ReceiptAnswer
 from edge_encoder.ingest.http_bodies import Bodies
 from shared.contract.receipts import Outcome
 from shared.contract.trace_context import packed
@@ -57,7 +57,7 @@ def edge_app(admission: Admission, registry: CollectorRegistry, access: Access |
         tags=["cameras"],
         summary="The cameras and what became of their frames",
         dependencies=ASKS,
-        responses=NOT_LET_IN,
+        responses=ACCESS_ONLY,
     )
     async def cameras(request: Request) -> CamerasAnswer:
         caller_of_request(request).require(Action.METRICS)

@@ -25,7 +25,7 @@ _OUTCOME: dict[str, Any] = {"title": Outcome.__name__, "type": "string", "enum":
 
 
 class ReceiptAnswer(BaseModel):
-    """What became of a frame."""
+    """The receipt of one frame."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -91,7 +91,7 @@ class CamerasAnswer(BaseModel):
 
 
 class ProblemAnswer(BaseModel):
-    """Why a post was refused (RFC 9457)."""
+    """The reason why a post was refused (RFC 9457)."""
 
     title: str = Field(description="the reason, for machines", examples=["NOT_A_PICTURE"])
     status: int = Field(examples=[400])
@@ -116,7 +116,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 """The refusals of a post, as FastAPI's `responses` takes them."""
 
-NOT_LET_IN: dict[int | str, dict[str, Any]] = {status: REFUSALS[status] for status in ACCESS_REFUSALS}
+ACCESS_ONLY: dict[int | str, dict[str, Any]] = {status: REFUSALS[status] for status in ACCESS_REFUSALS}
 """The refusals of the routes that only ask who calls."""
 
 LATER: dict[int | str, dict[str, Any]] = {

@@ -136,7 +136,7 @@ class UplinkStream:
             )
             ours = next((i for i, one in enumerate(found) if one.bundle_digest != self._digest), len(found))
             sendable = found[: min(ours, self._credit)]
-            # Frames of an outage wait for credit too, but they hold no camera back: they would never be caught up with.
+            # Frames of an outage wait for credit too, but only newer ones say that the cloud does not keep up.
             self._backpressure.behind(bool(found) and not self._credit and self._sent_row >= self._backlog_row)
             if sendable:
                 await self._write(sendable[: self._writer.fits([one.packet for one in sendable])])
