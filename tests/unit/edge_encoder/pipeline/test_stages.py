@@ -16,6 +16,7 @@ from edge_encoder.frames import FrameRef, KnownCamera
 from edge_encoder.pipeline import stages
 from edge_encoder.pipeline.stages import CodingJob, FrameLatents
 from edge_encoder.spool.spool import Spool
+from shared.contract.pictures import Picture
 from shared.contract.receipts import Outcome, Receipt
 from shared.errors import ImageError, LatentError
 from shared.model.bundle import Bundle
@@ -40,7 +41,7 @@ def job(points: OperatingPoints, number: int) -> CodingJob:
 async def test_a_damaged_picture_keeps_its_place_and_harms_no_other(encoder: Encoder) -> None:
     points = OperatingPoints(encoder.bundle, None, lambda _: None)
     jobs = [job(points, number) for number in range(3)]
-    pictures = [picture(0), b"no picture", np.zeros((40, 48, 3), np.uint8)]
+    pictures: list[Picture] = [picture(0), b"no picture", np.zeros((40, 48, 3), np.uint8)]
     made = stages.prepare(list(zip(jobs, pictures, strict=True)), encoder.bundle.manifest.input)
     assert [one for one, _ in made] == jobs
     assert [isinstance(frame, ImageError) for _, frame in made] == [False, True, False]
