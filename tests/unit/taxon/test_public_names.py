@@ -7,6 +7,8 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from types import UnionType
+from typing import get_args
 
 import pytest
 
@@ -42,6 +44,9 @@ def test_all_of_it_can_be_imported_at_once() -> None:
 def test_every_name_is_one_object_and_explains_itself(name: str) -> None:
     found = getattr(taxon, name)
     assert getattr(taxon, name) is found
+    if isinstance(found, UnionType):
+        assert {one.__name__ for one in get_args(found)} <= set(taxon.__all__)
+        return
     assert found.__name__ == name
     assert found.__doc__
     # A dataclass or an enumeration without a docstring has one that was made from its signature, or of its base.
