@@ -1,4 +1,6 @@
-"""The asyncio clients: cameras give frames to an edge, subscribers take results from a cloud.
+"""The asyncio clients: cameras post frames to an edge, and subscribers take results from a cloud.
+
+    from taxon import CameraClient, Credentials, Subscriber, Wish
 
     async with CameraClient("127.0.0.1:50051", "kitchen") as camera:
         print(await camera.post(Path("kitchen.jpg").read_bytes()))
@@ -7,10 +9,11 @@
         async for result in results:
             print(result.camera_id, result.sequence, result.coded_bytes, result.tasks)
 
-    CameraClient(..., credentials=Credentials(ca=Path("ca.crt"), token=Path("kitchen.token")))   TLS, and a token
+    CameraClient(..., credentials=Credentials(ca=Path("ca.crt"), token=Path("kitchen.token")))   # TLS and a token
 
-Everything that is meant to be imported is listed here. Errors: Refused (asked for what a service does not give) and Unreachable
-(nobody answered for as long as `Timeouts.give_up`), and SettingsRefused (credentials that cannot be used), all of `shared.errors`.
+Refused is raised when a service does not give what was asked for. Unreachable is raised when no service answered for
+`Timeouts.give_up` seconds, and SettingsRefused for credentials that cannot be used.
+Law: a client needs gRPC, protobuf, numpy and the messages alone.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What all clients do with a connection: open it, wait for it, tell a broken one from a refusal, and know when to give up.
+"""Connections of all clients: open one, wait for it, tell a broken one from a refusal, and give up at the right time.
 
-    attempt --broken--> Patience.pause --jittered, doubling--> next attempt ... --give_up_seconds--> Unreachable
+    attempt --broken--> a pause, jittered and doubling --> next attempt ... --give_up seconds--> Unreachable
             --refused--> Refused
 
-Law: what another attempt may repair is repeated, and told once when it lasts; what it cannot is raised at once.
+Law: a failure that another attempt may repair is tried again, and logged once when it lasts. Any other is raised at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = logging.getLogger("taxon.client")
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 TOLD_SECONDS = 2.0
-"""So long a service may be away without a word about it."""
+"""A service may be away for this long before it is logged."""
 
 _TEMPORARY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 _UNKNOWN_BREAK = "Stream removed"
@@ -36,11 +36,13 @@ _NOT_THIS_ONE = "another service is at this address: cameras post to an edge's g
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Each wait's own deadline, in seconds.
+    """Deadlines of a client's waits, in seconds.
 
-    connect: until a connection stands. answer: of one posted frame, one call, or the start of a subscription. keepalive: between pings on
-    an idle connection (servers take no fewer than 10). close: of a clean end. give_up: of all attempts since the last success;
-    None never gives up.
+    connect: the time until a connection stands.
+    answer: the time until one posted frame or call is answered, or a subscription begins.
+    keepalive: the time between pings on an idle connection; servers accept 10 or more.
+    close: the time that a clean end may take.
+    give_up: the time for all attempts since the last success; None never gives up.
     """
 
     connect: float = 10.0
@@ -51,13 +53,13 @@ class Timeouts:
 
 
 class Broken(Exception):  # noqa: N818 - named after what happened; never leaves this package
-    """A connection broke, or the service is not there; another attempt may do."""
+    """A connection broke, or the service is not there; another attempt may succeed."""
 
 
 def open_channel(
     target: str, timeouts: Timeouts, largest_message_bytes: int, credentials: Credentials = NO_CREDENTIALS
 ) -> grpc.aio.Channel:
-    """A channel that pings when it is idle; raises SettingsRefused for credentials that cannot be used."""
+    """Open a channel that pings when it is idle; raises SettingsRefused for credentials that cannot be used."""
     credentials.metadata()
     common = [option for option in channel_options(largest_message_bytes) if option[0] != "grpc.keepalive_time_ms"]
     keepalive = ("grpc.keepalive_time_ms", round(timeouts.keepalive * 1000))
@@ -67,18 +69,21 @@ def open_channel(
 async def reopened(
     channel: grpc.aio.Channel, target: str, timeouts: Timeouts, largest_message_bytes: int, credentials: Credentials
 ) -> grpc.aio.Channel:
-    """A new channel in the place of this one, with the credentials' files as they are now; the old one while those cannot be used."""
+    """Open a channel in the place of this one, with the credentials' files as they are now.
+
+    While those files cannot be used, the old channel is returned.
+    """
     try:
         opened = open_channel(target, timeouts, largest_message_bytes, credentials)
     except SettingsRefused as error:
-        log.warning("%s: trying on with the earlier ones", error)
+        log.warning("%s; the earlier ones stay in use", error)
         return channel
     await channel.close()
     return opened
 
 
 def shown(credentials: Credentials) -> Metadata:
-    """What goes with a call; raises Broken for a token file that is just being renewed."""
+    """Return the credentials as a call's metadata; raises Broken for a token file that is just being renewed."""
     try:
         return credentials.metadata()
     except SettingsRefused as error:
@@ -86,11 +91,11 @@ def shown(credentials: Credentials) -> Metadata:
 
 
 def failure(error: grpc.aio.AioRpcError) -> Broken | Refused:
-    """What a failed call means."""
+    """Tell whether a failed call was refused, or broke and may be tried again."""
     code, message, reason = error.code(), error.details() or "", reason_of(error)
-    # Our services give a reason with every refusal. A deadline of theirs that passed is one; one of ours may have lost the answer alone.
-    # INTERNAL without one is gRPC's own word for a stream that was cut: by a peer that died (RST_STREAM), or under a message that was
-    # just being written.
+    # Our services give a reason with every refusal. A deadline that passed at the service is a refusal; one that passed here may
+    # have lost the answer alone. INTERNAL without a reason is gRPC's own: the stream was cut by a peer that died (RST_STREAM), or
+    # while a message was being written.
     cut = code == grpc.StatusCode.INTERNAL and reason == code.name
     if reason == _REFUSED_LATE:
         return Refused(reason, message, code.name)
@@ -102,10 +107,11 @@ def failure(error: grpc.aio.AioRpcError) -> Broken | Refused:
 
 
 class Patience:
-    """How long to wait before the next attempt, and when to give up.
+    """The pauses between attempts, and the moment to give up.
 
-    Waits double from FIRST_PAUSE_SECONDS to LONGEST_PAUSE_SECONDS; each is drawn from its upper half, so that many clients of one
-    restarted service do not come back at the same moment. clock: seconds, monotonic. draw: 0 to 1.
+    Pauses double from FIRST_PAUSE_SECONDS to LONGEST_PAUSE_SECONDS. Each is drawn from its upper half, so that many
+    clients of a restarted service do not come back at the same moment.
+    clock: monotonic seconds. draw: a number from 0 to 1.
     """
 
     def __init__(
@@ -124,7 +130,7 @@ class Patience:
         self._told = False
 
     def succeeded(self) -> None:
-        """The service did something: the next failure is a first one."""
+        """Begin anew: the service answered, so the next failure is a first one."""
         if self._told:
             log.warning("%s answers", self._target)
         self._pause = FIRST_PAUSE_SECONDS
@@ -132,7 +138,7 @@ class Patience:
         self._told = False
 
     async def connected(self, channel: grpc.aio.Channel, seconds: float) -> None:
-        """Waits for the connection, so long or to the end of the patience; raises Broken."""
+        """Wait for the connection, for these seconds or until it is time to give up; raises Broken."""
         loop = asyncio.get_running_loop()
         telling = loop.call_later(TOLD_SECONDS, self._tell, "no connection")
         try:
@@ -144,13 +150,13 @@ class Patience:
             telling.cancel()
 
     def left(self, seconds: float) -> float:
-        """These seconds, or what is left until the end of the patience."""
+        """Return these seconds, or the fewer that are left until it is time to give up."""
         if self._give_up_seconds is None or self._failing_since is None:
             return seconds
         return max(0.01, min(seconds, self._failing_since + self._give_up_seconds - self._clock()))
 
     def pause(self, why: str) -> float:
-        """Seconds to wait after a failure; raises Unreachable when it has been long enough."""
+        """Return the seconds to wait after a failure; raises Unreachable when it is time to give up."""
         now = self._clock()
         if self._failing_since is None:
             self._failing_since = now
@@ -164,7 +170,7 @@ class Patience:
         return self.left(pause)
 
     def _tell(self, why: str) -> None:
-        """Once, until the service answers again."""
+        """Log a lasting failure, once until the service answers again."""
         if not self._told:
-            log.warning("%s: %s; trying on", self._target, why)
+            log.warning("%s: %s; trying again", self._target, why)
         self._told = True

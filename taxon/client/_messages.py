@@ -1,4 +1,4 @@
-"""Between the clients' types and the messages of proto/taxon/v1.
+"""Messages of proto/taxon/v1 as the clients' own types.
 
 Law: a message that cannot be understood is a BadRequest that says what is wrong with it, never half a result.
 """
@@ -23,7 +23,7 @@ _CODES = {code.value[0]: code.name for code in StatusCode}
 
 
 def refusal_of(status: status_pb2.Status) -> Refused:
-    """The error that a google.rpc.Status stands for."""
+    """Return the error that a google.rpc.Status stands for."""
     code = _CODES.get(status.code, str(status.code))
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()
@@ -33,7 +33,7 @@ def refusal_of(status: status_pb2.Status) -> Refused:
 
 
 def result_of(message: results_pb2.FrameResult) -> Result:
-    """A frame's results as they came; raises BadRequest."""
+    """Return a frame's results as they came; raises BadRequest."""
     return Result(
         camera_id=message.camera_id,
         sequence=message.sequence,

@@ -1,11 +1,11 @@
-"""A camera: gives frames to the edge and gets a receipt for each.
+"""A camera: it posts frames to the edge and gets a receipt for each.
 
     async with CameraClient("127.0.0.1:50051", "kitchen") as camera:
         receipt = await camera.post(jpeg_bytes)
         async for receipt in camera.stream(frames):     # many over one connection, answered in order
             ...
 
-Law: a frame keeps its capture time through every attempt, so the edge recognises a repeated one, and each frame gets one receipt.
+Law: a frame keeps its capture time through every attempt. So the edge recognises a repeated frame, and each frame gets one receipt.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from taxon.client.types import CameraFrame
 log = logging.getLogger("taxon.client.camera")
 
 LARGEST_FRAME_BYTES = 1 << 30
-"""What is too large says the edge; a limit here would only hide its answer."""
+"""The edge says what is too large; a limit here would only hide its answer."""
 JPEG_QUALITY = 95
 RETRIED = grpc.StatusCode.UNAVAILABLE.name
 
@@ -46,10 +46,10 @@ StreamCall = grpc.aio.StreamStreamCall[ingest_pb2.StreamFramesRequest, ingest_pb
 
 
 class CameraClient:
-    """One camera at one edge; raises BadName for what is no camera's id.
+    """One camera at one edge; raises BadName if the camera's id is not a valid name.
 
-    credentials: read again after a break, so that renewed ones are used.
-    Each attempt has its deadline (`timeouts.answer`); after a broken one come others, until `timeouts.give_up` raises Unreachable.
+    Each attempt has a deadline (`timeouts.answer`). Broken attempts are repeated until Unreachable is raised, after
+    `timeouts.give_up` seconds. Credentials are read again after a break, so that renewed ones are used.
     """
 
     def __init__(
@@ -76,10 +76,11 @@ class CameraClient:
         await self._channel.close(self._timeouts.close)
 
     async def post(self, picture: Picture, capture_time_us: int | None = None, traceparent: str = "") -> Receipt:
-        """One frame, answered when its outcome is known; raises Refused or Unreachable.
+        """Post one frame, and return its receipt when its outcome is known; raises Refused or Unreachable.
 
-        Refused with the reason DEADLINE_PASSED had no turn in the edge's time; it is not tried again here, since an edge that cannot keep
-        up would get more to do by it. Where it was just being coded, the same picture with the same time has the earlier receipt.
+        A frame that is refused with the reason DEADLINE_PASSED had no turn in the edge's time. It is not posted again, which
+        would only burden an edge that cannot keep up. If it was just being coded, posting the same picture with the same
+        capture time returns the earlier receipt.
         """
         request = ingest_pb2.PostFrameRequest(
             camera_id=self.camera_id,
@@ -109,10 +110,11 @@ class CameraClient:
     async def stream(
         self, frames: AsyncIterable[CameraFrame | SourceFrame], in_flight: int = 8
     ) -> AsyncGenerator[Receipt, None]:
-        """A receipt for each frame, in their order; a refused frame ends nothing, its receipt has the outcome `refused`.
+        """Post many frames over one connection, and give a receipt for each, in their order.
 
-        in_flight: the most frames that wait for their answer; no further one is asked of `frames` before. Raises
-        Unreachable, Refused where the call as a whole is refused, and whatever `frames` raises.
+        A refused frame does not end the stream; its receipt has the outcome `refused`.
+        in_flight: the most frames that wait for an answer. No further frame is taken from `frames` before one is answered.
+        Raises Unreachable, Refused if the whole call is refused, and whatever `frames` raises.
         """
         window = Window(in_flight)
         patience = Patience(self._target, self._timeouts.give_up)
@@ -132,7 +134,7 @@ class CameraClient:
             await asyncio.gather(filling, return_exceptions=True)
 
     async def _fill(self, window: Window, frames: AsyncIterable[CameraFrame | SourceFrame]) -> None:
-        """Frames into the window while there is room; ends the window, also when the frames fail."""
+        """Put frames into the window while there is room; end the window with the frames, also when they fail."""
         given = aiter(frames)
         try:
             while True:
@@ -154,7 +156,7 @@ class CameraClient:
             await window.end()
 
     async def _one_call(self, window: Window, patience: Patience) -> AsyncGenerator[Receipt, None]:
-        """Answers over one connection until the window ends; raises Broken or Refused."""
+        """Give the receipts that come over one connection until the window ends; raises Broken or Refused."""
         if await window.oldest() is None:
             return
         await patience.connected(self._channel, self._timeouts.connect)
@@ -181,7 +183,7 @@ class CameraClient:
         return answer
 
     def _receipt(self, request: ingest_pb2.StreamFramesRequest, answer: ingest_pb2.StreamFramesResponse) -> Receipt:
-        """What an answer says of its frame; raises Broken where the edge is stopping, for then the frame is sent again."""
+        """Return the receipt of an answer; raises Broken if the edge is stopping, so that the frame is sent again."""
         if answer.WhichOneof("answer") != "refusal":
             return receipt_of(answer.receipt)
         refusal = refusal_of(answer.refusal)
@@ -190,7 +192,7 @@ class CameraClient:
         return Receipt(self.camera_id, Outcome.REFUSED, request.capture_time.ToMicroseconds(), refusal=refusal)
 
     def _time_of(self, given_us: int | None) -> int:
-        """The frame's capture time: the given one, or now; times that are made here rise."""
+        """Return the given capture time, or the time now; each time that is made here is later than the one before."""
         if given_us is not None:
             return given_us
         self._last_time_us = max(time.time_ns() // 1000, self._last_time_us + 1)

@@ -1,7 +1,7 @@
-"""Questions to the cloud: which cameras there are, and which tasks can be asked for.
+"""Asks a cloud which cameras there are, and which tasks can be asked for.
 
-async with CloudClient("127.0.0.1:50061") as cloud:
-    for camera in await cloud.list_cameras(): ...
+    async with CloudClient("127.0.0.1:50061") as cloud:
+        for camera in await cloud.list_cameras(): ...
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Answer = TypeVar("Answer")
 
 
 class CloudClient:
-    """Asks once, with a deadline (`timeouts.answer`) that includes the wait for a service which is not up yet.
+    """A client that asks once, with a deadline (`timeouts.answer`) that includes the wait for a service to come up.
 
-    credentials: see `Credentials`.
-    target: the cloud's address, or those of its replicas with commas, which share the deadline, one after the other.
+    target: the cloud's address, or those of its replicas separated by commas. Replicas are asked one after the other and
+    share the deadline.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class CloudClient:
         await self._channel.close(self._timeouts.close)
 
     async def list_cameras(self) -> tuple[CameraInfo, ...]:
-        """All cameras that the cloud knows; raises Refused or Unreachable."""
+        """Return all cameras that the cloud knows; raises Refused or Unreachable."""
         answer = await self._asked(lambda stub: stub.ListCameras, results_pb2.ListCamerasRequest())
         return tuple(camera_of(camera) for camera in answer.cameras)
 
     async def describe_bundles(self) -> tuple[BundleInfo, ...]:
-        """The bundles that are served and every task that can be asked for; raises Refused or Unreachable."""
+        """Return the bundles that are served, with every task that can be asked for; raises Refused or Unreachable."""
         answer = await self._asked(lambda stub: stub.DescribeBundles, results_pb2.DescribeBundlesRequest())
         return tuple(bundle_of(bundle) for bundle in answer.bundles)
 
     async def task_names(self) -> tuple[str, ...]:
-        """Every task that can be asked for, of any bundle, by name; raises as `describe_bundles`."""
+        """Return the names of all tasks that can be asked for, of any bundle; raises as `describe_bundles` does."""
         bundles = await self.describe_bundles()
         return tuple(dict.fromkeys(task.name for bundle in bundles for task in bundle.tasks))
 

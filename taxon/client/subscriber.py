@@ -1,4 +1,4 @@
-"""A subscriber: takes results from the cloud, through every restart of it, in order and once.
+"""A subscriber: it takes results from the cloud once and in order, through every restart of the cloud.
 
     async with Subscriber("127.0.0.1:50061", Wish(tasks=("class_scene",))) as results:
         async for result in results: ...
@@ -6,8 +6,8 @@
     cloud --reader task--> duplicates dropped --bounded buffer--> async for
       ^--- connects again with the cursor of what came last, after a jittered pause
 
-Law: a result is given once, a camera's in the order of their sequences. What was lost is counted (`lost`), by the cloud: when this side is
-slow, its buffer fills, the stream stands still, and the cloud drops what it cannot deliver.
+Law: each result is given once, and a camera's results in the order of their sequences. The cloud counts the results that were
+lost: when this side is slow, its buffer fills, the stream stands still, and the cloud drops what it cannot deliver.
 """
 
 from __future__ import annotations
@@ -39,19 +39,20 @@ log = logging.getLogger("taxon.client.subscriber")
 LARGEST_RESULT_BYTES = 256 << 20
 BUFFERED_RESULTS = 16
 MOVE_ON_SECONDS = 2.0
-"""How long a connection may take while there are other addresses to try."""
+"""The longest time that a connection may take while there are other addresses to try."""
 UNKNOWN_CAMERA = grpc.StatusCode.NOT_FOUND.name
 
 Call = grpc.aio.StreamStreamCall[results_pb2.SubscribeRequest, results_pb2.SubscribeResponse]
 
 
 class Subscriber:
-    """Results of one subscription; iterate it once.
+    """The results of one subscription; iterate over it once.
 
-    target: the cloud's address, or those of its replicas with commas: where one breaks, the next one goes on. cursor: of
-    the last result that an earlier subscriber had, to get what it missed; empty for "from now on". subscription_id: who
-    comes back with the same one takes its place again. wait_for_cameras: a camera that the cloud does not know yet may
-    come; False raises Refused for it. credentials: read again for each connection.
+    target: the cloud's address, or those of its replicas separated by commas; when one breaks, the next one goes on.
+    wish: the cameras and tasks; a camera that the cloud does not know yet is waited for.
+    cursor: the cursor of the last result that an earlier subscriber had, to get what it missed; empty begins now.
+    subscription_id: a subscriber that comes back with the same id takes its place again.
+    credentials: they are read again for each connection.
     """
 
     def __init__(
@@ -61,21 +62,19 @@ class Subscriber:
         *,
         cursor: str = "",
         subscription_id: str | None = None,
-        wait_for_cameras: bool = True,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
         self.subscription_id = checked_name("subscription", subscription_id or uuid.uuid4().hex)
         self.cursor = cursor
-        """Of the last result that was given out: for a later subscriber."""
+        """The cursor of the last result that was given out, for a later subscriber."""
         self.lost = 0
-        """Frames whose results the cloud could not deliver, as it says."""
+        """Frames whose results the cloud could not deliver."""
         self.connections = 0
-        """How often the subscription was begun; all but the first after a break."""
+        """Number of times that the subscription was begun; all but the first were after a break."""
         self._target = target
         self._targets = Targets(target)
         self._wish = wish
-        self._wait_for_cameras = wait_for_cameras
         self._timeouts = timeouts
         self._credentials = credentials
         self._received_cursor = cursor
@@ -98,7 +97,7 @@ class Subscriber:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Unsubscribes, so that the wish ends at once; after `timeouts.close` without the cloud's consent."""
+        """Unsubscribe, so that the wish ends at once, or after `timeouts.close` seconds without an answer of the cloud."""
         async with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -117,7 +116,7 @@ class Subscriber:
         return self
 
     async def __anext__(self) -> Result:
-        """The next result; raises Refused, Unreachable, or BadRequest for what a newer cloud sends."""
+        """Wait for the next result; raises Refused, Unreachable, or BadRequest for a message of a newer cloud."""
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._buffer) or self._over or self._closing)
             if self._closing or not self._buffer:
@@ -129,16 +128,16 @@ class Subscriber:
 
     @property
     def wish(self) -> Wish:
-        """What is wanted now."""
+        """The present wish."""
         return self._wish
 
     @property
     def is_subscribed(self) -> bool:
-        """Whether the cloud has the wish and the stream stands."""
+        """True while the cloud has the wish and the stream stands."""
         return self._is_subscribed
 
     async def subscribed(self) -> None:
-        """Waits until the cloud has the wish: frames are coded for it from then on. Raises as iterating does."""
+        """Wait until the cloud has the wish; from then on, frames are coded for it. Raises as iterating does."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._is_subscribed or self._over or self._closing)
             if not self._is_subscribed and self._error is not None:
@@ -147,9 +146,9 @@ class Subscriber:
     async def change(
         self, *, cameras: Sequence[str] | None = None, tasks: Sequence[str] | None = None, wish: Wish | None = None
     ) -> None:
-        """Wants other cameras or tasks from now on, or another wish altogether; without a gap.
+        """Want other cameras or tasks from now on, or another wish altogether, without a gap in the results.
 
-        What the cloud refuses of it is raised by the iteration.
+        The iteration raises Refused if the cloud refuses the change.
         """
         changed = wish or self._wish
         changed = changed if cameras is None else replace(changed, cameras=tuple(cameras))
@@ -164,7 +163,7 @@ class Subscriber:
         return subscribe_request(self.subscription_id, self._wish, self._received_cursor)
 
     async def _run(self) -> None:
-        """Connections, one after the other, until this side closes or an error ends the subscription."""
+        """Connect again and again, until this side closes or an error ends the subscription."""
         patience = Patience(self._target, self._timeouts.give_up)
         try:
             while not self._closing:
@@ -187,7 +186,7 @@ class Subscriber:
         await asyncio.sleep(seconds)
 
     async def _move_on(self) -> None:
-        """To the next address, where there are several; with credentials that may have been renewed."""
+        """Take the next address, if there are several, and credentials that may have been renewed."""
         if (len(self._targets) > 1 or self._credentials.renewable) and not self._closing:
             self._targets.next()
             self._channel = await reopened(
@@ -195,7 +194,7 @@ class Subscriber:
             )
 
     async def _one_call(self, patience: Patience) -> None:
-        """One connection to its end; raises Broken, Refused or BadRequest."""
+        """Take what comes over one connection until it ends; raises Broken, Refused or BadRequest."""
         others = len(self._targets) > 1
         await patience.connected(
             self._channel, min(self._timeouts.connect, MOVE_ON_SECONDS) if others else self._timeouts.connect
@@ -219,7 +218,7 @@ class Subscriber:
         except asyncio.InvalidStateError as error:
             raise Broken("the cloud ended the stream") from error
         except asyncio.CancelledError as error:
-            # gRPC cancels a call whose write was given up (a `change` with a deadline), and with it whoever reads.
+            # gRPC cancels a call whose write was given up (a `change` with a deadline), and with it the task that reads.
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             raise Broken("a change was given up half-way") from error
@@ -230,12 +229,13 @@ class Subscriber:
 
     def _meaning(self, error: grpc.aio.AioRpcError) -> Broken | Refused:
         found = failure(error)
-        if isinstance(found, Refused) and found.code == UNKNOWN_CAMERA and self._wait_for_cameras:
+        if isinstance(found, Refused) and found.code == UNKNOWN_CAMERA:
+            # It may come yet.
             return Broken(str(found))
         return found
 
     async def _take(self, event: results_pb2.SubscribeResponse | object) -> None:
-        """One event of the stream; raises Broken at its end, BadRequest."""
+        """Handle one event of the stream; raises Broken at its end, or BadRequest."""
         if not isinstance(event, results_pb2.SubscribeResponse):
             raise Broken("the cloud ended the stream")
         kind = event.WhichOneof("event")
@@ -248,7 +248,7 @@ class Subscriber:
             await self._keep(result_of(event.result))
 
     async def _begin(self, cursor: str) -> None:
-        # Before the first result the stream's beginning is the place to come back to.
+        # Before the first result, the beginning of the stream is the place to come back to.
         self._received_cursor = self._received_cursor or cursor
         self.cursor = self.cursor or cursor
         async with self._changed:
@@ -256,7 +256,7 @@ class Subscriber:
             self._changed.notify_all()
 
     async def _keep(self, result: Result) -> None:
-        """Into the buffer when there is room, unless it was there before."""
+        """Put a result into the buffer once there is room, unless it came before."""
         self._received_cursor = result.cursor
         if result.sequence <= self._last_sequences.get(result.camera_id, -1):
             return

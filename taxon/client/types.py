@@ -1,9 +1,9 @@
-"""What clients give and get.
+"""The frames that clients post, and the results that they get.
 
     camera:      CameraFrame --edge--> Receipt
     subscriber:  Wish --cloud--> Result, with a ClassesResult, TensorResult or PictureResult for each task
 
-Times are in microseconds since 1970 (UTC), sizes in pixels.
+Times are in microseconds since 1970 (UTC), and sizes in pixels.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from shared.contract.results import ClassesResult, GroupBytes, PictureResult, Te
 
 @dataclass(frozen=True, eq=False)
 class CameraFrame:
-    """A frame to post; pixels are sent as JPEG. capture_time_us: None takes the time of posting. traceparent: W3C's, or empty."""
+    """A frame to post.
+
+    picture: a picture file's bytes, or pixels, which are sent as JPEG.
+    capture_time_us: the time of capture; None takes the time of posting.
+    traceparent: W3C's trace context, or empty.
+    """
 
     picture: Picture = field(repr=False)
     capture_time_us: int | None = None
@@ -31,8 +36,12 @@ TaskResult = ClassesResult | TensorResult | PictureResult
 class Result:
     """One frame's results.
 
-    coded_bytes: the whole bitstream; groups: its parts. geometry: maps a dense result back onto the camera's picture.
-    bundle_digest: SHA-256 of the bundle's manifest. error: why there are no results, where the frame could not be decoded.
+    coded_bytes: the size of the whole bitstream. groups: the sizes of its parts.
+    geometry: the map from a dense result's pixels to those of the camera's picture.
+    traceparent: the trace context that the camera sent, or empty.
+    bundle_digest: the SHA-256 of the bundle's manifest.
+    error: the reason why there are no results, if the frame could not be decoded.
+    cursor: the place in the stream of results; a later `Subscriber` goes on after it.
     """
 
     camera_id: str
@@ -49,5 +58,5 @@ class Result:
     cursor: str
 
     def task(self, name: str) -> TaskResult | None:
-        """The result of one task, where it was asked for."""
+        """Return the result of one task, or None if it was not asked for."""
         return next((task for task in self.tasks if task.task == name), None)

@@ -6,11 +6,10 @@ import pytest
 
 import taxon
 
-FORMER_NAMES = [
-    "BundleInfo", "CameraClient", "CameraFrame", "CameraInfo", "ClassesResult", "ClassProbability", "CloudClient", "Credentials", "Encoding",
-    "GroupBytes", "Outcome", "PictureResult", "Receipt", "Refused", "Result", "SettingsRefused", "Subscriber", "TaskInfo", "TaskResult",
-    "TensorResult", "Timeouts", "Unreachable", "Wish",
-]  # fmt: skip
+FORMER_NAMES = (
+    "BundleInfo CameraClient CameraFrame CameraInfo ClassesResult ClassProbability CloudClient Credentials Encoding GroupBytes Outcome "
+    "PictureResult Receipt Refused Result SettingsRefused Subscriber TaskInfo TaskResult TensorResult Timeouts Unreachable Wish"
+).split()
 
 
 @pytest.mark.parametrize("name", FORMER_NAMES)

@@ -59,7 +59,7 @@ def test_a_service_that_stays_away_is_told_once_and_so_is_its_return(caplog: pyt
         patience.pause("it broke")
     patience.succeeded()
     patience.succeeded()
-    assert caplog.messages == ["cloud:1: it broke; trying on", "cloud:1 answers"]
+    assert caplog.messages == ["cloud:1: it broke; trying again", "cloud:1 answers"]
 
 
 @pytest.mark.asyncio
@@ -73,7 +73,7 @@ async def test_who_waits_for_a_connection_is_told_before_the_wait_is_over(
         async with grpc.aio.insecure_channel(target) as channel:
             waiting = asyncio.create_task(Patience(target, None).connected(channel, 0.5))
             await asyncio.sleep(0.25)
-            assert (waiting.done(), caplog.messages) == (False, [f"{target}: no connection; trying on"])
+            assert (waiting.done(), caplog.messages) == (False, [f"{target}: no connection; trying again"])
             with pytest.raises(Broken, match="no connection"):
                 await waiting
 
