@@ -1,4 +1,4 @@
-"""Where things are when the command line does not say: what the environment names, then what was shipped with this code."""
+"""The folders that are used when the command line names none: those of the environment, then those shipped with the code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def bundle_directory(given: Path | None) -> Path:
 
 
 def load_bundle(given: Path | None) -> Bundle:
-    """That bundle, every file checked; raises BundleError, or InputError where none was named and none was shipped."""
+    """Load that bundle and check every file; raises BundleError, or InputError if none was named and none was shipped."""
     directory = bundle_directory(given)
     if directory == SHIPPED_BUNDLE and not directory.exists():
         raise InputError(f"there is no bundle at {directory}: name one with --bundle or TAXON_BUNDLE")
@@ -27,7 +27,7 @@ def load_bundle(given: Path | None) -> Bundle:
 
 
 def data_folder(given: Path | None) -> Path | None:
-    """`--data` (a folder, or the name of one in TAXON_DATA), else TAXON_DATA."""
+    """Return `--data` (a folder, or the name of one in TAXON_DATA), else TAXON_DATA, else None."""
     root = os.environ.get("TAXON_DATA")
     if given is None:
         return Path(root) if root else None

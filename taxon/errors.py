@@ -9,19 +9,19 @@ from shared.errors import TaxonError
 
 
 class CommandError(TaxonError):
-    """Anything that the command refuses by itself."""
+    """The command itself refuses something."""
 
 
 class UsageError(CommandError):
-    """The command line asks for what cannot be."""
+    """The command line asks for something impossible."""
 
 
 class InputError(CommandError):
-    """A file that cannot be read."""
+    """A file cannot be read."""
 
 
 class OutputError(CommandError):
-    """A file that cannot be written."""
+    """A file cannot be written."""
 
 
 def needed_extra(extra: str, missing: str | None) -> str:

@@ -1,10 +1,10 @@
-"""Measuring: which figure each task has, what it is compared with, and how the rates add up.
+"""Measures each task's figures, what they are compared with, and the rates.
 
     LabelledFrame, results --TaskMeters.add--> figures of one way to the results (an operating point, or no coding)
     LabelledFrame ----------ConstantMeters.add--> figures of the best answer that ignores the picture
     sizes of coded frames --RateMeter.add--> bits per pixel and bytes per frame
 
-Everything is accumulated frame by frame; nothing here encodes or decodes.
+All of it is added up frame by frame. Nothing here encodes or decodes.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Result = npt.NDArray[Any]
 
 CLASSES = {task.name: task.outputs for task in TASKS if not task.is_dense}
 VALUE_RANGE = {task.name: (task.outputs, *task.value_range) for task in TASKS if task.value_range is not None}
-"""Channels, lowest and highest value of the tasks that l1 measures."""
+"""The channels, the lowest and the highest value of each task that l1 measures."""
 
 
 class Labels(Protocol):
-    """A frame's labels (training.datasets.LabelledFrame); None where there are none."""
+    """The labels of a frame, as training.datasets.LabelledFrame has them; None for a task that has none."""
 
     @property
     def class_scene(self) -> int | None: ...
@@ -57,12 +57,12 @@ class Labels(Protocol):
 
 
 def labelled_tasks(frame: Labels) -> tuple[str, ...]:
-    """The tasks that this frame can measure."""
+    """Return the tasks that this frame can measure."""
     return tuple(task.name for task in TASKS if getattr(frame, task.name) is not None)
 
 
 class TaskMeters:
-    """Figures of all tasks for one way to the results."""
+    """The figures of all tasks for one way to the results."""
 
     def __init__(self) -> None:
         self._segmentation = SegmentationMetric(len(SEGMENTATION_LABELS), SEGMENTATION_BACKGROUND)
@@ -71,7 +71,7 @@ class TaskMeters:
         self._values = {name: AbsoluteErrorMetric() for name in VALUE_RANGE}
 
     def add(self, task: str, result: Result, frame: Labels) -> None:
-        """One frame's result of one task, without a batch axis; the frame has a label for that task."""
+        """Add one frame's result of one task, without a batch axis. The frame has a label for that task."""
         label = getattr(frame, task)
         if task == "segment_semantic":
             self._segmentation.add(result, label)
@@ -83,7 +83,7 @@ class TaskMeters:
             self._values[task].add(result, label, frame.valid)
 
     def figures(self) -> dict[str, Figures]:
-        """Per task; tasks that were never seen are left out."""
+        """Return the figures by task; a task that was never added is left out."""
         metrics: dict[str, Metric] = {
             "segment_semantic": self._segmentation,
             "normal": self._normal,
@@ -94,7 +94,7 @@ class TaskMeters:
 
 
 class ConstantMeters:
-    """Figures of the best constant answer to each task, over the labels alone."""
+    """The figures of the best constant answer to each task, over the labels alone."""
 
     def __init__(self) -> None:
         self._segmentation = SegmentationMetric(len(SEGMENTATION_LABELS), SEGMENTATION_BACKGROUND)
@@ -115,7 +115,7 @@ class ConstantMeters:
                 self._values[task].add(label, frame.valid)
 
     def figures(self) -> dict[str, Figures]:
-        """Per task; tasks without labels are left out."""
+        """Return the figures by task; a task without labels is left out."""
         found = {
             "segment_semantic": self._segmentation.constant(),
             "normal": self._normal.values(),
@@ -127,7 +127,7 @@ class ConstantMeters:
 
 @dataclass
 class RateMeter:
-    """The three rates, for each group and in total (docs/format.md). A group's bytes are its substream's, its framing included."""
+    """The three rates, for each group and in total (docs/format.md). A group's bytes are those of its substream, framing included."""
 
     pixels: int
     frames: int = 0
@@ -142,12 +142,12 @@ class RateMeter:
         self._bytes[group] += substream_bytes
 
     def add_frame(self, bitstream_bytes: int) -> None:
-        """Call once a frame, with the length of the whole bitstream."""
+        """Add a frame's whole bitstream; call it once for each frame."""
         self.frames += 1
         self.total_bytes += bitstream_bytes
 
     def figures(self) -> dict[str, Figures]:
-        """Per group, then `total`."""
+        """Return the rates by group, and `total`."""
         table = {
             name: self._figures(self._cross_entropy[name], self._payload[name], self._bytes[name])
             for name in self._payload
@@ -171,7 +171,7 @@ def operating_point_document(
     uncompressed: Mapping[str, Figures],
     constant: Mapping[str, Figures],
 ) -> dict[str, Any]:
-    """One entry of `operating_points` in the report."""
+    """Return one entry of `operating_points` in the report."""
     tasks = {
         task: {**figures, "uncompressed": uncompressed.get(task, {}), "constant": constant.get(task, {})}
         for task, figures in coded.figures().items()
@@ -180,7 +180,7 @@ def operating_point_document(
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """The report for people: rates, then every task beside its uncompressed network and the best constant."""
+    """Return the report for people: the rates, then every task beside its uncompressed network and the best constant."""
     lines = [
         f"{report['frames']} frames, {report['lossless_frames']} decoded symbol for symbol, bundle {report['bundle']}"
     ]

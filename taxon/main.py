@@ -1,13 +1,13 @@
 """The command `taxon`: its parser, and the one place where an error becomes a line and an exit status.
 
-    argv --parser--> a command's module .run(arguments) --> exit status
+    argv --parser--> the module of the command --> exit status
 
     0    done
     1    an input was refused: one line on stderr for each, nothing of it written, the other inputs done
-    2    the command line asks for what cannot be
+    2    the command line asks for something impossible
     130  interrupted
 
-Law: no input ends in a traceback; what does is a bug of ours.
+Law: no input ends in a traceback. Where one does, it is a bug of ours.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from taxon.errors import UsageError
 
 OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-# gRPC's C core writes lines of its own to stderr, beside our logs; what they tell reaches us as errors of calls. It reads this when it is
-# first imported; whoever looks for a fault in it sets another value.
+# gRPC's C core writes lines of its own to stderr, beside our logs, although calls report the same errors. It reads this variable when
+# it is first imported; set another value to look for a fault in it.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
@@ -39,7 +39,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser for these arguments: only the command that they name is asked for its options, so that the others need not import."""
+    """Return the parser for these arguments. Only the command that they name adds its options; the others are not imported."""
     parser = OneLineParser(
         prog="taxon", description="Six vision tasks from about a hundred bytes a frame.", allow_abbrev=False
     )
@@ -55,13 +55,13 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line and return its exit status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
         service = COMMANDS.get(arguments[0]) if arguments else None
         if service is not None and service.takes_argv:
-            # The hyperprior's products are small. numpy reads this when it is first imported; by default its threads spin for
-            # a while after each product, and cost more than all else that a cloud does for a frame (docs/decisions.md).
+            # The hyperprior's matrix products are small. By default numpy's threads spin for a while after each, which costs more
+            # than everything else that a cloud does for a frame (docs/decisions.md). numpy reads this when it is first imported.
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             status = service.run(arguments[1:])
         else:

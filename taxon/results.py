@@ -1,4 +1,4 @@
-"""A frame's results as files: a PNG for each dense task, and one JSON with the classes and their probabilities."""
+"""Turns a frame's results into files: a PNG for each dense task, and one JSON with the classes and their probabilities."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ CLASSES_IN_JSON = 10
 def top_classes(
     bundle: Bundle, task: str, probabilities: npt.NDArray[np.float32], count: int
 ) -> tuple[ClassProbability, ...]:
-    """A class task's most probable classes under the bundle's names. probabilities: [C]."""
+    """Return a class task's most probable classes under the bundle's names. probabilities: [C]."""
     return ranked(labels_for(bundle.manifest.tasks[task].labels, len(probabilities)), probabilities, count)
 
 
 def result_files(bundle: Bundle, results: Iterable[TaskResult], frame_bytes: int) -> dict[str, bytes]:
-    """What `decode` writes for one frame: {suffix: content}. results: of a batch of one frame."""
+    """Return the files of one frame as {suffix: content}. results: the results of a batch of one frame."""
     files: dict[str, bytes] = {}
     document: dict[str, Any] = {"bundle": bundle.id, "bytes": frame_bytes}
     for result in results:

@@ -1,4 +1,4 @@
-"""The contact sheet: one picture, its six results and its bytes on one full-HD page, drawn with Pillow alone.
+"""The contact sheet: one full-HD page with a picture, its six results and its bytes, drawn with Pillow alone.
 
     +--------------------------------------------------------------+
     | name                                   bytes, bits per pixel |
@@ -7,7 +7,7 @@
     | curvature    scenes         objects        the bytes         |
     +--------------------------------------------------------------+
 
-What was not sent has a tile that says so. The sheet knows no codec: it is given `SheetContent`.
+A result that was not sent has a tile that says so. The sheet knows no codec; it is given `SheetContent`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True)
 class DenseTile:
-    """A dense result: its title and its picture (network's size), or None where it was not sent."""
+    """A dense result: its title and its picture in the network's size, or None if it was not sent."""
 
     title: str
     picture: Image.Image | None
@@ -48,7 +48,7 @@ class DenseTile:
 
 @dataclass(frozen=True)
 class Ranking:
-    """A class result: (label, probability), most probable first; empty where it was not sent."""
+    """A class result: (label, probability), most probable first; empty if it was not sent."""
 
     title: str
     entries: tuple[tuple[str, float], ...]
@@ -56,7 +56,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """A class of the segmentation and the share of the frame that it covers (0..1)."""
+    """A class of the segmentation, and the share of the frame that it covers, 0 to 1."""
 
     label: str
     colour: Colour
@@ -65,7 +65,7 @@ class LegendEntry:
 
 @dataclass(frozen=True)
 class ByteCount:
-    """Bytes per part of the bitstream, in its order, and of the pictures that it is compared with."""
+    """The bytes of the bitstream's parts, in its order, and of the pictures that it is compared with."""
 
     parts: tuple[tuple[str, int], ...]
     pixels: int
@@ -78,7 +78,10 @@ class ByteCount:
 
 @dataclass(frozen=True)
 class SheetContent:
-    """All that a sheet shows. Tiles: segmentation, normals, reshading, curvature; rankings: scenes, objects."""
+    """Everything that a sheet shows.
+
+    tiles: segmentation, normals, reshading and curvature. rankings: scenes and objects.
+    """
 
     name: str
     picture: Image.Image
@@ -89,7 +92,7 @@ class SheetContent:
 
 
 def draw_sheet(content: SheetContent) -> Image.Image:
-    """The page, RGB 1920x1080."""
+    """Draw the page, RGB of 1920x1080 pixels."""
     page = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     draw = ImageDraw.Draw(page)
     _header(draw, content)
@@ -112,12 +115,12 @@ def draw_sheet(content: SheetContent) -> Image.Image:
 
 @cache
 def font(size: int) -> Font:
-    """Pillow's own face, so that no font needs to be installed."""
+    """Return Pillow's own font in a size, so that no font needs to be installed."""
     return ImageFont.load_default(size)
 
 
 def fitted(text: str, width: int, face: Font) -> str:
-    """The text, cut with an ellipsis if it is wider."""
+    """Return the text, cut with an ellipsis if it is wider."""
     if face.getlength(text) <= width:
         return text
     while text and face.getlength(text + "...") > width:
@@ -149,7 +152,7 @@ def _title(draw: ImageDraw.ImageDraw, column: int, top: int, title: str) -> None
 def _dense(
     page: Image.Image, draw: ImageDraw.ImageDraw, column: int, top: int, tile: DenseTile, size: tuple[int, int]
 ) -> None:
-    """The result stretched back to the picture's own shape, and fitted into the tile."""
+    """Draw a result, stretched back to the picture's own shape and fitted into the tile."""
     _title(draw, column, top, tile.title)
     left, upper = _left(column), top + TITLE_HEIGHT
     draw.rounded_rectangle([left, upper, left + TILE_WIDTH, upper + TILE_HEIGHT], 8, PANEL)
@@ -163,7 +166,7 @@ def _dense(
 
 
 def _legend(draw: ImageDraw.ImageDraw, legend: tuple[LegendEntry, ...]) -> None:
-    """Every class with its colour; the ones that are there stand out and carry their share."""
+    """Draw every class with its colour; those in the frame stand out and carry their share."""
     if not legend:
         return
     step = (WIDTH - 2 * MARGIN + LEGEND_GAP) / len(legend)
@@ -186,7 +189,7 @@ def _faded(colour: Colour) -> Colour:
 
 
 def _panel(draw: ImageDraw.ImageDraw, column: int, title: str) -> tuple[int, int, int]:
-    """An empty panel in the second row; its left, top and right for what goes into it."""
+    """Draw an empty panel in the second row, and return the left, top and right of the room in it."""
     _title(draw, column, SECOND_ROW, title)
     left, upper = _left(column), SECOND_ROW + TITLE_HEIGHT
     draw.rounded_rectangle([left, upper, left + TILE_WIDTH, upper + TILE_HEIGHT], 8, PANEL)
@@ -221,7 +224,7 @@ def _faded_accent() -> Colour:
 
 
 def _bytes(draw: ImageDraw.ImageDraw, column: int, count: ByteCount) -> None:
-    """The bitstream's parts, and bars to one scale: the bitstream against the picture as a file."""
+    """Draw the bitstream's parts, and bars to one scale that compare it with the picture as a file."""
     left, upper, right = _panel(draw, column, "The bytes")
     rows = [*count.parts, ("the whole bitstream", count.total)]
     for place, (name, size) in enumerate(rows):

@@ -1,7 +1,7 @@
 """Asks a cloud which cameras there are, and which tasks can be asked for.
 
-    async with CloudClient("127.0.0.1:50061") as cloud:
-        for camera in await cloud.list_cameras(): ...
+async with CloudClient("127.0.0.1:50061") as cloud:
+    for camera in await cloud.list_cameras(): ...
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The commands, one module each; a module is imported when its command is the one that was asked for."""
+"""The table of commands, one module each. A module is imported only when its command was asked for."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CHECKOUT_PACKAGES = ("training", "experiments")
 class Command:
     """A command.
 
-    help: its line in `taxon --help`. module: where its two functions are, `add_arguments(parser)` and
-    `run(arguments) -> status` unless they are named otherwise. extra: what it needs beside the base install.
-    takes_argv: a service, whose settings read the command line by themselves: `run(argv) -> status` alone.
+    help: its line in `taxon --help`. extra: the extra that it needs beside the base install.
+    module: the module of its two functions, which are called `add_arguments` and `run` unless they are named otherwise.
+    takes_argv: True for a service, whose settings read the command line by themselves.
     """
 
     name: str
@@ -38,18 +38,18 @@ class Command:
         self._function(self.add_arguments_name)(parser)
 
     def run(self, arguments: argparse.Namespace | Sequence[str]) -> int:
-        """The exit status. arguments: parsed, or for one that takes argv what follows the command's name."""
+        """Run the command and return its exit status. arguments: parsed; or, if it takes argv, the words after its name."""
         return int(self._function(self.run_name)(arguments) or 0)
 
     def _function(self, name: str) -> Any:
         try:
             with warnings.catch_warnings():
-                # Packages of the train extra tell one another what they deprecated; nobody at a prompt can act on it.
+                # Packages of the train extra warn one another of deprecations; nobody at a prompt can act on them.
                 warnings.simplefilter("ignore", FutureWarning)
                 return getattr(import_module(self.module), name)
         except ModuleNotFoundError as error:
             package = (error.name or "").split(".")[0]
-            # Only the package itself can be absent rightly; a module that is missing inside one is a fault of ours.
+            # Only a whole package may be absent; a module that is missing inside one is a fault of ours.
             if error.name in CHECKOUT_PACKAGES:
                 raise NeedsCheckout(self.name) from error
             if package in INSTALLED_PACKAGES + CHECKOUT_PACKAGES:

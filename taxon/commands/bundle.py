@@ -1,4 +1,4 @@
-"""`taxon bundle verify DIR`: every file of a bundle against its manifest."""
+"""`taxon bundle verify DIR` checks every file of a bundle against its manifest."""
 
 from __future__ import annotations
 

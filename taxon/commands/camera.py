@@ -1,8 +1,8 @@
-"""`taxon camera SOURCE`: plays a folder, video, network camera or webcam to an edge.
+"""`taxon camera SOURCE` plays a folder, video, network camera or webcam to an edge.
 
-    SOURCE --play, at its rate--> frames --CameraClient.stream--> the edge --receipts--> counts, or JSON lines
+    SOURCE --play, at its rate--> frames --CameraClient--> the edge --receipts--> counts, or JSON lines
 
-It waits for an edge that is not up yet, and after a break posts again what was not answered.
+It waits for an edge that is not up yet. After a break it posts again the frames that were not answered.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from taxon.live.tally import Tally, receipt_document
 
 DEFAULT_EDGE = "127.0.0.1:50051"
 LAST_ANSWERS_SECONDS = 10.0
-"""How long a stopping camera waits for the answers to its last frames."""
+"""The time that a stopping camera waits for the answers to its last frames."""
 NO_ANSWER_SECONDS = 1.0
-"""The same where no frame was answered yet."""
+"""The same if no frame was answered yet."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--loop", action="store_true", help="begin again at the end; open a broken live source again")
     again.add_argument("--once", dest="loop", action="store_false", help="end where the source ends (default)")
     parser.add_argument(
-        "--seconds", type=positive, metavar="N", help="end so long after the first answer (default: with the source)"
+        "--seconds",
+        type=positive,
+        metavar="N",
+        help="end so many seconds after the first answer (default: with the source)",
     )
     parser.add_argument(
         "--in-flight", type=count, default=8, metavar="N", help="frames that may wait for their answer (8)"
@@ -111,7 +114,7 @@ async def _count(
 
 
 async def _show(tally: Tally) -> None:
-    """The counts on one line of the terminal, every second."""
+    """Write the counts on one line of the terminal, every second."""
     try:
         while True:
             await asyncio.sleep(1)
@@ -122,6 +125,6 @@ async def _show(tally: Tally) -> None:
 
 
 def name_of(source: str) -> str:
-    """A camera's name after its source: the last word of a path or address that can be one."""
+    """Return a camera's name after its source: the last part of a path or address, in characters that a name may have."""
     stem = Path(source.rstrip("/").rsplit("/", 1)[-1]).stem
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem, flags=re.ASCII).strip("-.")[:64] or "camera"

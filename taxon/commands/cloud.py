@@ -1,4 +1,4 @@
-"""`taxon cloud`: the cloud service; see `taxon cloud --help` and docs/services.md for its settings."""
+"""`taxon cloud` runs the cloud service; `taxon cloud --help` and docs/services.md have its settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.telemetry.logs import configure_logs
 
 
 def run(argv: Sequence[str]) -> int:
-    """Until a signal comes; the exit status. Raises TaxonError where it cannot start."""
+    """Run until a signal comes, and return the exit status; raises TaxonError if the service cannot start."""
     settings = load_settings(CloudSettings, "taxon cloud", argv)
     configure_logs("cloud", settings.log_level, settings.log_format)
     warn_of_unknown_variables(CloudSettings, "taxon cloud")

@@ -1,8 +1,8 @@
-"""`taxon demo`: three cameras, an edge, a cloud and its wall on this machine, and a count of what arrives.
+"""`taxon demo` runs three cameras, an edge, a cloud and its wall on this machine, and counts the results that arrive.
 
     samples/<room> x 3 --> edge --> cloud --> a table here, the wall in a browser --> "demo: 120 posted, ..., 0 lost, ..."
 
-The exit status is not 0 if a frame that the edge accepted was lost, if none was accepted, or if a process died.
+The exit status is 1 if a frame that the edge accepted was lost, if none was accepted, or if a process died.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from taxon.defaults import bundle_directory, load_bundle
 from taxon.errors import InputError
 from taxon.live.demo import Demo, DemoPlan
 from taxon.live.options import positive
-from taxon.live.ports import free_places
+from taxon.live.ports import free_ports
 from taxon.live.stopping import Stop, run_live
 
 ROOMS = ("kitchen", "living_room", "bedroom")
@@ -28,7 +28,10 @@ DEFAULT_FOLDER = Path("out/demo")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--duration", type=positive, metavar="SECONDS", help="play so long, then sum up (default: until Ctrl-C)"
+        "--duration",
+        type=positive,
+        metavar="SECONDS",
+        help="play for so many seconds, then sum up (default: until Ctrl-C)",
     )
     parser.add_argument(
         "--fps", type=positive, default=DEFAULT_FPS, metavar="N", help="frames a second of each camera (2)"
@@ -57,7 +60,7 @@ async def _demonstrated(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> DemoPlan:
-    """What is played; raises BundleError or InputError before any process is started."""
+    """Return the plan; raises BundleError or InputError before any process is started."""
     load_bundle(arguments.bundle)
     rooms = tuple(SHIPPED_SAMPLES / room for room in ROOMS)
     missing = [str(room) for room in rooms if not room.is_dir()]
@@ -66,4 +69,4 @@ def _plan(arguments: argparse.Namespace) -> DemoPlan:
             f"the demo's clips are missing: {', '.join(missing)}; install the whole wheel, or take the whole checkout"
         )
     bundle = bundle_directory(arguments.bundle).resolve()
-    return DemoPlan(rooms, arguments.fps, arguments.duration, bundle, arguments.folder, free_places())
+    return DemoPlan(rooms, arguments.fps, arguments.duration, bundle, arguments.folder, free_ports())

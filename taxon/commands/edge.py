@@ -1,4 +1,4 @@
-"""`taxon edge`: the edge service, until a signal comes."""
+"""`taxon edge` runs the edge service; `taxon edge --help` and docs/services.md have its settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taxon.defaults import bundle_directory
 
 
 def run(argv: Sequence[str]) -> int:
-    """The exit status. argv: what follows `taxon edge`. Raises TaxonError when it cannot start."""
+    """Run until a signal comes, and return the exit status; raises TaxonError if the service cannot start."""
     settings = load_settings(EdgeSettings, "taxon edge", argv)
     configure_logs("edge", settings.log_level, settings.log_format)
     warn_of_unknown_variables(EdgeSettings, "taxon edge")

@@ -1,19 +1,21 @@
-"""`taxon evaluate --data DIR --split NAME`: rates and tasks on labelled frames, from real bytes.
+"""`taxon evaluate --data DIR --split NAME` measures rates and tasks on labelled frames, from real bytes.
 
     frame --Encoder--> bytes --Decoder--> symbols (compared with the encoder's) --heads--> results --> figures
       |--Reference, once a frame--> results without any coding --> figures
 
-Law: no figure of the coded column comes from anything but the bytes that the rates count.
+Law: every figure of the coded column comes from the bytes that the rates count, and from nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -28,12 +30,13 @@ from taxon.defaults import data_folder, load_bundle
 from taxon.errors import InputError, UsageError
 from taxon.evaluation import ConstantMeters, RateMeter, TaskMeters, labelled_tasks, operating_point_document, table
 from taxon.files import require_writable, write_all
-from taxon.progress import progress
 from taxon.sizes import sizes_of
 from training.datasets import DataError, FrameDataset, LabelledFrame, open_dataset
 
 DATA_ERRORS = (DataError, OSError, ValueError, KeyError, SyntaxError)
-"""What a damaged data set ends in: DataError where it was foreseen, the rest from csv, json and Pillow."""
+"""Errors of a damaged data set: DataError where it was foreseen, the others from csv, json and Pillow."""
+TERMINAL_SECONDS, LOG_SECONDS = 0.2, 15.0
+"""The times between two reports of the progress, on a terminal and elsewhere."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, metavar="DIR", help="a data set's folder, or its name in TAXON_DATA (default: TAXON_DATA)"
     )
     parser.add_argument(
-        "--split", required=True, metavar="NAME", help="train, test, ...; an unknown one is answered with a list"
+        "--split", required=True, metavar="NAME", help="train, test, ...; an unknown name is answered with the list"
     )
     parser.add_argument("--rate", metavar="N|all", help="operating point, or all of them (default: the bundle's)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N frames")
@@ -69,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def evaluated_rates(bundle: Bundle, given: str | None) -> tuple[int, ...]:
-    """The operating points to measure, the default one first."""
+    """Return the operating points to measure, the default one first."""
     if given != "all":
         if given is not None and not given.isdigit():
             raise UsageError(f"--rate {given}: give an operating point's number, or all")
@@ -79,7 +82,7 @@ def evaluated_rates(bundle: Bundle, given: str | None) -> tuple[int, ...]:
 
 
 def opened(folder: Path | None, split: str) -> FrameDataset:
-    """The data set; raises DataError or InputError saying what is missing."""
+    """Open the data set; raises DataError or InputError saying what is missing."""
     if folder is None:
         raise UsageError("no data folder: give it with --data or TAXON_DATA")
     try:
@@ -94,7 +97,7 @@ def opened(folder: Path | None, split: str) -> FrameDataset:
 
 
 def labelled(dataset: FrameDataset, index: int) -> LabelledFrame:
-    """One frame; raises InputError for a file that is missing or damaged."""
+    """Read one frame; raises InputError for a file that is missing or damaged."""
     try:
         return dataset[index]
     except DATA_ERRORS as error:
@@ -136,7 +139,7 @@ class Evaluation:
         self.frames += 1
 
     def report(self, split: str) -> dict[str, Any]:
-        """The document that `--json` writes."""
+        """Return the document that `--json` writes."""
         uncompressed, constant = self.uncompressed.figures(), self.constant.figures()
         return {
             "frames": self.frames,
@@ -150,7 +153,7 @@ class Evaluation:
         }
 
     def _encode(self, frame: LabelledFrame) -> list[EncodedFrame]:
-        """The frame at every operating point, as one batch."""
+        """Encode the frame at every operating point, as one batch."""
         images = np.repeat(frame.image[None], len(self.rates), axis=0)
         batches = self._encoder.analyse(images, self._groups, list(self.rates))
         return [
@@ -159,7 +162,7 @@ class Evaluation:
         ]
 
     def _lossless(self, encoded: EncodedFrame) -> bool:
-        """Whether the bytes decode to the encoder's symbols, every one of every group."""
+        """Return True if the bytes decode to the encoder's symbols, every one of every group."""
         decoded = self._decoder.latents(encoded.bitstream)
         return len(decoded) == len(encoded.groups) and all(
             np.array_equal(group.latent.z, decoded[group.name].z)
@@ -175,6 +178,25 @@ class Evaluation:
 
 
 def measure(meters: TaskMeters, found: Sequence[TaskResult], frame: LabelledFrame) -> None:
-    """Add one frame's results. found: of a batch of one frame."""
+    """Add one frame's results. found: the results of a batch of one frame."""
     for result in found:
         meters.add(result.task.name, result.values[0], frame)
+
+
+def progress(items: Iterable[int], total: int, what: str, stream: TextIO | None = None) -> Iterator[int]:
+    """Pass the items on, and write how far it is on one line: rewritten on a terminal, now and then elsewhere."""
+    out = sys.stderr if stream is None else stream
+    terminal = out.isatty()
+    begun = reported = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if done < total and now - reported < (TERMINAL_SECONDS if terminal else LOG_SECONDS):
+            continue
+        reported = now
+        speed = done / max(now - begun, 1e-9)
+        left = round((total - done) / speed)
+        line = f"{what} {done}/{total}, {speed:.1f} frames/s, {left // 60}:{left % 60:02d} left"
+        print(f"\r{line}\x1b[K" if terminal else line, end="" if terminal else "\n", file=out, flush=True)
+    if terminal:
+        print(file=out)

@@ -1,4 +1,4 @@
-"""`taxon inspect FILE`: what a bitstream holds, as far as the bundle at hand can tell."""
+"""`taxon inspect FILE` prints what a bitstream holds, as far as the bundle at hand can tell."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     except BitstreamError as error:
         raise InputError(f"{arguments.file}: {error}") from error
     bundle = None
-    # Without any bundle the framing can still be read; one that was named has to be there.
+    # Without any bundle the framing can still be read; but a bundle that was named has to be there.
     if arguments.bundle is not None or bundle_directory(None).exists():
         bundle = load_bundle(arguments.bundle)
     framing(arguments.file, data, bitstream)
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def framing(path: Path, data: bytes, bitstream: Bitstream) -> None:
-    """What can be read without a bundle."""
+    """Print the fields that can be read without a bundle."""
     payload = sum(len(substream.payload) for substream in bitstream.substreams)
     print(f"{path}: {len(data)} bytes, of them {payload} payload")
     print(f"  version           {VERSION}")
@@ -69,7 +69,7 @@ def framing(path: Path, data: bytes, bitstream: Bitstream) -> None:
 
 
 def symbols(bundle: Bundle, codec: EntropyCodec, name: str, bitstream: Bitstream, substream: Substream) -> None:
-    """What the payload says, after it was decoded and its check sum compared; raises CorruptBitstream."""
+    """Decode a payload, compare its check sum, and print its symbols; raises CorruptBitstream."""
     height, width = bitstream.input_size or (None, None)
     latent = codec.decode(substream, height, width)
     bits = codec.encode(latent).cross_entropy_bits

@@ -38,12 +38,12 @@ JPEG_QUALITY = 75
 CLASSES_ON_SHEET = 5
 DRAWN = {**PICTURES, "principal_curvature": strong_curvature_picture}
 CAPTIONS = {"principal_curvature": " (red, green, x4)"}
-"""The words behind a tile's title."""
+"""Words that follow a tile's title."""
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture file as it goes through: its bytes, and the frame that the network sees."""
+    """A picture file: its bytes, and the frame that the network sees."""
 
     path: Path
     data: bytes
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def sheet_content(bundle: Bundle, picture: Picture, found: tuple[TaskResult, ...], sizes: Sizes) -> SheetContent:
-    """What the contact sheet of one frame shows. found: of a batch of one frame."""
+    """Return what the contact sheet of one frame shows. found: the results of a batch of one frame."""
     values = {result.task.name: result.values[0] for result in found}
     pixels = bundle.manifest.input.width * bundle.manifest.input.height
     first, second, third, fourth = (_tile(task, values.get(task.name)) for task in TASKS if task.is_dense)
@@ -113,13 +113,13 @@ def _tile(task: Task, values: npt.NDArray[Any] | None) -> DenseTile:
 
 
 def _top(bundle: Bundle, task: str, probabilities: npt.NDArray[np.float32]) -> tuple[tuple[str, float], ...]:
-    """The sheet's ranking: the likeliest classes, their names as people write them."""
+    """Return the likeliest classes for the sheet, with their names as people write them."""
     best = top_classes(bundle, task, probabilities, CLASSES_ON_SHEET)
     return tuple((one.label.replace("_", " "), one.probability) for one in best)
 
 
 def displayed(picture: Picture) -> Image.Image:
-    """The picture in its own shape, fitted into a tile of the sheet: upright, without alpha, as the network was given it."""
+    """Return the picture in its own shape, fitted into a tile; upright and without alpha, as the network sees it."""
     size = fitted_size(picture.frame.geometry)
     return Image.fromarray(preprocess(picture.data, size).pixels)
 
@@ -132,7 +132,7 @@ def fitted_size(geometry: Geometry) -> InputSize:
 
 
 def compared(picture: Picture) -> tuple[tuple[str, int], ...]:
-    """The picture as a JPEG of what the network sees, and as the file that was given."""
+    """Return the sizes of two other forms of the picture: a JPEG of what the network sees, and the file that was given."""
     height, width, _ = picture.frame.pixels.shape
     buffer = BytesIO()
     Image.fromarray(picture.frame.pixels).save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)

@@ -1,8 +1,8 @@
-"""`taxon token NAME SCOPE,SCOPE`: a new token for a client, and the line that a service's token file gets for it.
+"""`taxon token NAME SCOPE,SCOPE` makes a token for a client, and the line for it in a service's token file.
 
     256 random bits --> FILE (mode 600), for the client        their SHA-256 --> a line: on stdout, or appended to --add-to FILE
 
-Law: the token itself is nowhere but in the client's file: not on the terminal, in no log, in no shell's history.
+Law: the token itself is in the client's file alone. It is on no terminal, in no log and in no shell's history.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from taxon.errors import CommandError, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the token, for logs")
+    parser.add_argument("name", metavar="NAME", help="the token's name, for logs")
     parser.add_argument(
         "scopes",
         metavar="SCOPE,SCOPE",
@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The exit status."""
     token = new_token()
     try:
         line = token_line(arguments.name, token, read_scopes(arguments.scopes))
@@ -60,7 +59,7 @@ def _make(output: Path, token: str, line: str, add_to: Path | None) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, since a service may read it in this moment; and for the same readers as before, or else for the group."""
+    """Replace the file at once, since a service may read it at this moment. Its owner and mode stay; a new file is for the group."""
     written = path.with_name(path.name + ".new")
     written.unlink(missing_ok=True)
     with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w", encoding="utf-8") as file:

@@ -1,9 +1,9 @@
-"""`taxon watch`: subscribes to results and shows them, or saves them.
+"""`taxon watch` subscribes to results and shows them, or saves them.
 
     the cloud --Subscriber--> Result --> a live table at a terminal, a line for each elsewhere
                                      --> with --save DIR: files
 
-It waits for a cloud that is not up yet, and comes back after a break without losing a result that the cloud still has.
+It waits for a cloud that is not up yet. After a break it goes on without losing a result that the cloud still has.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from taxon.live.watching import Watching
 DEFAULT_CLOUD = "127.0.0.1:50061"
 ASKED_AGAIN_SECONDS = 3.0
 LAST_SECONDS = 7.0
-"""How long a stopping watcher takes to unsubscribe, at most."""
+"""The longest time that a stopping watcher takes to unsubscribe."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,10 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--png", action="store_true", help="dense results as pictures (default)")
     form.add_argument("--tensors", action="store_true", help="dense results as numbers, .npy")
     parser.add_argument(
-        "--longest-side", type=count, default=0, metavar="N", help="of dense results in pixels (default: the network's)"
+        "--longest-side",
+        type=count,
+        default=0,
+        metavar="N",
+        help="longest side of dense results, in pixels (default: the network's)",
     )
     parser.add_argument(
-        "--seconds", type=positive, metavar="N", help="end so long after the subscription began, or so long without one"
+        "--seconds",
+        type=positive,
+        metavar="N",
+        help="end so many seconds after the subscription began, or after as many without one",
     )
     parser.add_argument("--frames", type=count, metavar="N", help="end after so many results")
     parser.add_argument(
@@ -67,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if (arguments.png or arguments.tensors or arguments.longest_side) and arguments.save is None:
         raise UsageError("--png, --tensors and --longest-side are about files: add --save DIR")
-    # At a terminal the table itself says that the link is down, and a line would tear it apart.
+    # At a terminal the table itself says that the link is down, and a log line would tear it apart.
     configure_logs("watch", "error" if sys.stdout.isatty() else "warning", "text")
     return run_live(_watched(arguments))
 
@@ -107,7 +114,7 @@ async def _watch(arguments: argparse.Namespace, watching: Watching, stop: Stop) 
 
 
 async def _tasks(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """The tasks that are named, or the default ones."""
+    """Return the tasks that the command line names, or the default ones."""
     named = names_of(arguments.tasks)
     if named is not None:
         return tuple(named)
@@ -117,7 +124,7 @@ async def _tasks(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 async def all_tasks(cloud: str, give_up_seconds: float | None, credentials: Credentials) -> tuple[str, ...]:
-    """Every task that the cloud offers, once it answers; raises Unreachable after `give_up_seconds`, None waits on."""
+    """Wait for the cloud and return every task that it offers; raises Unreachable after `give_up_seconds`, if given."""
     timeouts = Timeouts(answer=ASKED_AGAIN_SECONDS if give_up_seconds is None else give_up_seconds)
     told = False
     async with CloudClient(cloud, timeouts, credentials) as client:
@@ -128,12 +135,12 @@ async def all_tasks(cloud: str, give_up_seconds: float | None, credentials: Cred
                 if give_up_seconds is not None:
                     raise
                 if not told:
-                    print(f"taxon: {cloud}: no cloud answers yet; trying on", file=sys.stderr, flush=True)
+                    print(f"taxon: {cloud}: no cloud answers yet; trying again", file=sys.stderr, flush=True)
                 told = True
 
 
 async def _end_after(seconds: float | None, results: Subscriber, stop: Stop) -> None:
-    """Ends after so many seconds of subscription, or as many of waiting for one: an unknown camera may never come."""
+    """End after these seconds of subscription, or after as many of waiting for one: an unknown camera may never come."""
     try:
         await asyncio.wait_for(results.subscribed(), seconds)
     except TimeoutError:

@@ -1,1 +1,1 @@
-"""What the commands that run live share: when to stop, what to count, how to show it, and the demo's processes."""
+"""Parts of the commands that run until they are stopped: the stop, counts, the screen, saved results, and the demo."""

@@ -33,7 +33,7 @@ class ChildDied(CommandError):  # noqa: N818 - named after what happened
 
 
 class Children:
-    """Processes of this one, in the order of their start; left, it stops them in the opposite order."""
+    """The child processes, in the order of their start. Leaving the context stops them in the opposite order."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -48,7 +48,7 @@ class Children:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is not None and issubclass(kind, asyncio.CancelledError):
-            # Told twice to end: without a drain.
+            # The demo was told twice to end: its children are not drained.
             self._kill_all()
         try:
             for name in reversed(self._running):
@@ -57,13 +57,16 @@ class Children:
             self._kill_all()
 
     def log(self, name: str) -> Path:
-        """Where a child's log is."""
+        """Return the path of a child's log."""
         return self._folder / f"{name}.log"
 
     async def start(
         self, name: str, arguments: Sequence[str], ends_by_itself: bool = False
     ) -> asyncio.subprocess.Process:
-        """`taxon` with these arguments; its stdout is a pipe where it ends by itself, else in the log."""
+        """Start `taxon` with these arguments.
+
+        ends_by_itself: True for a process whose end is no failure; its stdout is a pipe, and not in the log.
+        """
         with self.log(name).open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -92,7 +95,7 @@ class Children:
         self._watching[name] = asyncio.create_task(wait())
 
     def obituary(self, name: str, status: int) -> str:
-        """How a child ended, and its last words."""
+        """Return words for how a child ended, and the end of its log."""
         try:
             lines = self.log(name).read_text(errors="replace").splitlines()[-TAIL_LINES:]
         except OSError:
@@ -101,11 +104,11 @@ class Children:
         return "\n".join([f"{name} ended {how}; the end of {self.log(name)}:", *(f"  {line}" for line in lines)])
 
     async def died(self) -> None:
-        """Waits until a service ends that should not; raises ChildDied."""
+        """Wait until a service ends that should run, and raise ChildDied."""
         raise ChildDied(await asyncio.shield(self._died))
 
     async def stop(self, name: str) -> int:
-        """SIGTERM, after STOP_SECONDS SIGKILL; the exit status."""
+        """Send SIGTERM, after STOP_SECONDS SIGKILL, and return the exit status; raises ChildDied if neither ends it."""
         process = self._running[name]
         if name in self._watching:
             self._watching.pop(name).cancel()

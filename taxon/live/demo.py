@@ -1,10 +1,10 @@
-"""The demo: a cloud, an edge and some cameras as processes of this machine, and a subscriber that counts what arrives.
+"""The demo: a cloud, an edge and some cameras as processes of this machine, and a subscriber that counts the results.
 
     taxon camera x N --frames--> taxon edge --bitstreams--> taxon cloud --results--> this process
          |                                                                                ^
          +----------- receipts (JSON lines) --> Ledger: accepted == delivered? -----------+
 
-Law: whatever happens, its processes are stopped; every frame that the edge accepted is waited for until a deadline.
+Law: whatever happens, the demo stops its processes. It waits for every frame that the edge accepted, until a deadline.
 """
 
 from __future__ import annotations
@@ -32,21 +32,22 @@ from taxon.live.tally import Ledger
 from taxon.live.watching import Watching
 
 READY_SECONDS = 300.0
-"""Networks that are built for a GPU at their first start take minutes."""
+"""The first start on a GPU builds the networks for it, which takes minutes."""
 LINK_SECONDS = 30.0
 LAST_RESULTS_SECONDS = 20.0
 LINE_SECONDS = 5.0
 IN_FLIGHT = 2
 THUMBNAIL_PIXELS = 64
-"""Of the dense results that are fetched here; the wall asks for its own."""
+"""The longest side of the dense results that are fetched here; the wall asks for its own."""
 
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """What is played, and where.
+    """The cameras that play, and the places that they use.
 
-    sources: a folder for each camera, which is named after it. seconds: how long each plays; None until a signal. folder: for logs and the
-    services' data.
+    sources: a folder for each camera, which is named after it. fps: frames a second of each.
+    seconds: the time that each camera plays; None plays until a signal.
+    folder: the folder for logs and the services' data.
     """
 
     sources: tuple[Path, ...]
@@ -54,25 +55,26 @@ class DemoPlan:
     seconds: float | None
     bundle: Path
     folder: Path
-    places: Ports
+    ports: Ports
 
     @property
     def wall(self) -> str:
-        """The wall's address."""
-        return f"http://{HOST}:{self.places.wall}/"
+        """The address of the wall."""
+        return f"http://{HOST}:{self.ports.wall}/"
 
 
 class Demo:
-    """One run."""
+    """One run of the demo."""
 
     def __init__(self, plan: DemoPlan, stop: Stop) -> None:
         self.ledger = Ledger()
         self._plan = plan
+        self._ports = plan.ports
         self._stop = stop
         self._watching = Watching()
 
     async def run(self) -> None:
-        """Starts, plays, waits for the last results, stops; raises ChildDied or CommandError."""
+        """Start, play, wait for the last results, and stop; raises ChildDied or CommandError."""
         with _fresh_folder(self._plan.folder) as data:
             async with Children(self._plan.folder) as children:
                 starting = finish(self._start(children, data), self._stop, 0)
@@ -86,21 +88,21 @@ class Demo:
                     await _while_alive(children, self._play(children), None)
 
     async def _start(self, children: Children, data: Path) -> None:
-        """Both services, until they are ready."""
-        places, bundle = self._plan.places, self._plan.bundle
-        cloud = ["--rpc", places.cloud, "--http", f"{HOST}:{places.wall}", "--bundles", str(bundle.parents[1])]
+        """Start both services, and wait until they are ready."""
+        ports, bundle = self._ports, self._plan.bundle
+        cloud = ["--rpc", ports.cloud, "--http", f"{HOST}:{ports.wall}", "--bundles", str(bundle.parents[1])]
         await children.start("cloud", ["cloud", *cloud, "--data", str(data / "cloud")])
-        edge = ["--cloud", places.cloud, "--rpc", places.edge, "--http", f"{HOST}:{places.edge_http}"]
+        edge = ["--cloud", ports.cloud, "--rpc", ports.edge, "--http", f"{HOST}:{ports.edge_http}"]
         await children.start("edge", ["edge", *edge, "--bundle", str(bundle), "--data", str(data / "edge")])
-        await asyncio.gather(until_ready(places.wall), until_ready(places.edge_http))
+        await asyncio.gather(until_ready(ports.wall), until_ready(ports.edge_http))
 
     async def _play(self, children: Children) -> None:
-        """Subscribes, plays the cameras, and waits for what is still on its way."""
+        """Subscribe, play the cameras, and wait for the results that are still on their way."""
         wish = Wish(tasks=await self._tasks(), encoding=Encoding.PNG, longest_side_pixels=THUMBNAIL_PIXELS)
-        async with Subscriber(self._plan.places.cloud, wish) as results:
+        async with Subscriber(self._ports.cloud, wish) as results:
             async with asyncio.timeout(LINK_SECONDS):
                 await results.subscribed()
-                await until_linked(self._plan.places.edge_http)
+                await until_linked(self._ports.edge_http)
             taking = asyncio.create_task(self._take(results))
             try:
                 async with shown(self._watching, results, f"The wall: {self._plan.wall}", LINE_SECONDS):
@@ -113,13 +115,13 @@ class Demo:
                 taking.result()
 
     async def _tasks(self) -> tuple[str, ...]:
-        """What is subscribed to here: everything for a run that ends with figures, else what the table shows.
+        """Return the tasks to subscribe to: all for a run that ends with figures, else those that the table shows.
 
-        Everything would leave the wall's switches without effect: what one subscriber wants is coded for all.
+        With all tasks the wall's switches would have no effect, since the edge codes what any subscriber wants.
         """
         if self._plan.seconds is None:
             return CLASS_TASKS
-        async with CloudClient(self._plan.places.cloud, Timeouts(answer=LINK_SECONDS)) as cloud:
+        async with CloudClient(self._ports.cloud, Timeouts(answer=LINK_SECONDS)) as cloud:
             return await cloud.task_names()
 
     async def _take(self, results: Subscriber) -> None:
@@ -127,7 +129,7 @@ class Demo:
             self.ledger.result(result.camera_id, result.sequence, self._watching.add(result))
 
     async def _cameras(self, children: Children) -> None:
-        """Plays all cameras until they end, or are stopped."""
+        """Play all cameras until they end, or are stopped."""
         processes = {source.name: await self._camera(children, source) for source in self._plan.sources}
         playing = asyncio.gather(*(self._receipts(children, name, process) for name, process in processes.items()))
         stopping = asyncio.create_task(self._stop.wait())
@@ -143,14 +145,14 @@ class Demo:
             await asyncio.gather(playing, return_exceptions=True)
 
     async def _camera(self, children: Children, source: Path) -> Process:
-        flags = ["--to", self._plan.places.edge, "--camera", source.name, "--fps", str(self._plan.fps)]
+        flags = ["--to", self._ports.edge, "--camera", source.name, "--fps", str(self._plan.fps)]
         ending = [] if self._plan.seconds is None else ["--seconds", str(self._plan.seconds)]
-        # Few frames in flight, so that a machine that is too slow shows fewer frames rather than older ones.
+        # Few frames are in flight, so that a machine that is too slow shows fewer frames rather than older ones.
         flags += ["--in-flight", str(IN_FLIGHT), "--loop", "--json"]
         return await children.start(source.name, ["camera", str(source), *flags, *ending], True)
 
     async def _receipts(self, children: Children, name: str, process: Process) -> None:
-        """A camera's receipts until it ends; raises ChildDied where that is no good end."""
+        """Record a camera's receipts until it ends; raises ChildDied if it failed."""
         assert process.stdout is not None
         async for line in process.stdout:
             document = json.loads(line)
@@ -161,14 +163,14 @@ class Demo:
             raise ChildDied(children.obituary(name, status))
 
     async def _last_results(self, taking: asyncio.Task[None]) -> None:
-        """Waits until every accepted frame is delivered, or the deadline has passed."""
+        """Wait until every accepted frame is delivered, or the deadline has passed."""
         deadline = asyncio.get_running_loop().time() + LAST_RESULTS_SECONDS
         while self.ledger.lost and not taking.done() and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.05)
 
 
 async def _while_alive(children: Children, work: Coroutine[None, None, None], seconds: float | None) -> None:
-    """The work; raises ChildDied when a service ends meanwhile, CommandError when it takes longer than `seconds`."""
+    """Do the work; raises ChildDied if a service ends meanwhile, or CommandError if it takes longer than `seconds`."""
     working, dying = asyncio.create_task(work), asyncio.create_task(children.died())
     try:
         await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED, timeout=seconds)
@@ -185,7 +187,7 @@ async def _while_alive(children: Children, work: Coroutine[None, None, None], se
 
 @contextmanager
 def _fresh_folder(folder: Path) -> Iterator[Path]:
-    """A new folder for the services' data, gone afterwards; what demos that were killed left behind goes too."""
+    """Make a folder for the services' data, and remove it afterwards, with the folders of demos that were killed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob("data-*-*"):

@@ -1,4 +1,4 @@
-"""What the live commands share of their command line: numbers, and what they show to a service."""
+"""Options of the live commands: positive numbers, and credentials towards a service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from taxon.client import Credentials
 
 
 def positive(text: str) -> float:
-    """A number above 0, for argparse."""
+    """Read a number above 0, for argparse."""
     number = float(text)
     if not (math.isfinite(number) and number > 0):
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
@@ -19,7 +19,7 @@ def positive(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """A whole number above 0, for argparse."""
+    """Read a whole number above 0, for argparse."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
@@ -27,7 +27,7 @@ def count(text: str) -> int:
 
 
 def add_credentials(parser: argparse.ArgumentParser) -> None:
-    """The options of `credentials_of`."""
+    """Add the options that `credentials_of` reads."""
     group = parser.add_argument_group("towards a service with TLS or tokens")
     for flag, told in (
         ("--ca", "PEM of the authority that signed the service's certificate; turns TLS on"),
@@ -40,7 +40,7 @@ def add_credentials(parser: argparse.ArgumentParser) -> None:
 
 
 def credentials_of(arguments: argparse.Namespace) -> Credentials:
-    """What the command line names; says on stderr which of the secret files everybody on this machine can read."""
+    """Return the credentials that the command line names, and warn on stderr of secret files that everybody here can read."""
     named = Credentials(
         arguments.ca, arguments.certificate, arguments.key, arguments.token, insecure=arguments.insecure
     )

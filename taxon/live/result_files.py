@@ -1,6 +1,6 @@
-"""A result as files: <camera>/<sequence>.json, and <sequence>.<task>.png or .npy for each dense task.
+"""Saves a result as files: <camera>/<sequence>.json, and <sequence>.<task>.png or .npy for each dense task.
 
-    Result --files_of--> {path: bytes} --write_all--> the files, whole or not at all
+    Result --> {path: bytes} --> the files, all or none of them
 
 Law: the JSON is put in place last, so a frame whose JSON is there is complete.
 """
@@ -20,12 +20,12 @@ from taxon.files import write_all
 
 
 def save(folder: Path, result: Result) -> None:
-    """Writes one result below the folder; raises OutputError. Disk work: call it in a thread."""
+    """Write one result below the folder; raises OutputError. It waits for the disk, so call it in a thread."""
     write_all(files_of(folder, result))
 
 
 def files_of(folder: Path, result: Result) -> dict[Path, bytes]:
-    """What is written for one result; raises BadName for names that are none."""
+    """Return the files of one result; raises BadName if its camera or a task has no valid name."""
     camera = folder / _folder_name(checked_name("camera", result.camera_id))
     files: dict[Path, bytes] = {}
     for task in result.tasks:
@@ -42,7 +42,7 @@ def files_of(folder: Path, result: Result) -> dict[Path, bytes]:
 
 
 def _folder_name(camera_id: str) -> str:
-    """The camera's id, unless it means another folder."""
+    """Return the camera's id, or a harmless name for the two ids that mean other folders."""
     return f"_{camera_id}" if camera_id in (".", "..") else camera_id
 
 

@@ -1,9 +1,9 @@
-"""When a live command ends: after its time, or at a signal.
+"""The end of a live command: after its time, or at a signal.
 
     SIGINT, SIGTERM, the end of its time --> Stop          a second signal ends the command at once
     async for item in until(items, stop): ...
 
-Law: what was begun is finished and summed up before the command ends, unless it is told twice.
+Law: a command finishes and sums up what it began, unless it is told twice to end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 
 class Stop:
-    """The wish that a command ends; made on its loop."""
+    """The request that a command ends. It is made on the command's loop."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -27,20 +27,20 @@ class Stop:
 
     @property
     def wanted(self) -> bool:
-        """Whether to end."""
+        """True once the command is to end."""
         return self._event.is_set()
 
     def set(self) -> None:
-        """End now."""
+        """Ask for the end now."""
         self._event.set()
 
     def after(self, seconds: float | None) -> None:
-        """End after so long, counted from the first call; None sets no end."""
+        """Ask for the end after these seconds, counted from the first call; None asks for none."""
         if seconds is not None and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(seconds, self.set)
 
     def on_signals(self) -> None:
-        """SIGINT and SIGTERM end the command; a second one cancels it."""
+        """Let SIGINT and SIGTERM ask for the end; a second one cancels the command."""
         main = asyncio.current_task()
 
         def on_signal() -> None:
@@ -52,7 +52,7 @@ class Stop:
             asyncio.get_running_loop().add_signal_handler(number, on_signal)
 
     async def wait(self, seconds: float | None = None) -> bool:
-        """Waits for the wish, at most so long; whether it is there."""
+        """Wait for the request, at most these seconds, and return True if it came."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -62,7 +62,7 @@ class Stop:
 
 
 async def until(items: AsyncIterator[Item], stop: Stop) -> AsyncGenerator[Item, None]:
-    """The items until the command is to end, also while it waits for the next one; closes them then."""
+    """Give the items until the command is to end, even while the next one is awaited; close them then."""
     stopping = asyncio.create_task(stop.wait())
     try:
         while not stop.wanted:
@@ -87,7 +87,7 @@ async def until(items: AsyncIterator[Item], stop: Stop) -> AsyncGenerator[Item, 
 
 
 async def finish(work: Coroutine[None, None, None], stop: Stop, grace_seconds: float | Callable[[], float]) -> None:
-    """Does the work; once the command is to end, the work has `grace_seconds`, as they are then, to come to its own end."""
+    """Do the work. Once the command is to end, the work has `grace_seconds`, as they are then, to end by itself."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -103,7 +103,7 @@ async def finish(work: Coroutine[None, None, None], stop: Stop, grace_seconds: f
 
 
 def run_live(command: Coroutine[None, None, int]) -> int:
-    """Runs a live command; the exit status, INTERRUPTED for one that was told twice to end."""
+    """Run a live command and return its exit status; INTERRUPTED if it was told twice to end."""
     try:
         return asyncio.run(command)
     except asyncio.CancelledError:

@@ -1,8 +1,8 @@
-"""What a watcher shows of each camera, from the results as they come.
+"""The state of each watched camera, from the results as they come.
 
-    Result --add, with the moment it came--> View of each camera: counts, rates and delays of the last WINDOW_SECONDS, the last words
+    Result, at the moment it came --> View of each camera: counts, the last classes, rates and delays of the last WINDOW_SECONDS
 
-Law: rates and delays are of the window alone; a camera that falls silent shows so.
+Law: rates and delays are of the window alone, and a camera that falls silent is shown to be silent.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ SCENE, OBJECT = CLASS_TASKS
 
 @dataclass(frozen=True)
 class View:
-    """One camera, now. delay: from capture to the result at this client, median, in seconds; None where nothing came lately.
+    """One camera, now.
 
-    silent_seconds: since the last result. scene, object: the likeliest class and its probability.
+    delay_seconds: the median time from capture to the result at this client; None if nothing came lately.
+    scene, object: the likeliest class and its probability. silent_seconds: the time since the last result.
     """
 
     camera_id: str
@@ -40,7 +41,7 @@ class View:
 
     @property
     def state(self) -> str:
-        """In a word or two, for people."""
+        """The camera's state in a word or two, for people."""
         if self.error:
             return "not decoded"
         return "live" if self.silent_seconds < SILENT_SECONDS else f"silent for {self.silent_seconds:.0f} s"
@@ -59,7 +60,7 @@ class _Camera:
 
 
 class Watching:
-    """All cameras of a subscription. clock: seconds, monotonic; wall: microseconds since 1970."""
+    """All cameras of a subscription. clock: monotonic seconds. wall: microseconds since 1970."""
 
     def __init__(
         self,
@@ -72,11 +73,11 @@ class Watching:
 
     @property
     def frames(self) -> int:
-        """Of all cameras."""
+        """Results of all cameras."""
         return sum(camera.frames for camera in self._cameras.values())
 
     def add(self, result: Result) -> float:
-        """One more result; its delay in seconds."""
+        """Add one more result, and return its delay in seconds."""
         now = self._clock()
         camera = self._cameras.setdefault(result.camera_id, _Camera(now))
         delay = max(0.0, (self._wall() - result.capture_time_us) / 1e6)
@@ -90,14 +91,14 @@ class Watching:
         return delay
 
     def views(self) -> tuple[View, ...]:
-        """By name."""
+        """Return the cameras, sorted by name."""
         return tuple(self._view(name, camera) for name, camera in sorted(self._cameras.items()))
 
     def _view(self, name: str, camera: _Camera) -> View:
         now = self._clock()
         while camera.recent and camera.recent[0][0] < now - WINDOW_SECONDS:
             camera.recent.popleft()
-        # The window is not full in the first seconds.
+        # In its first seconds a camera has not filled the window.
         seconds = max(1.0, min(WINDOW_SECONDS, now - camera.begin))
         return View(
             camera_id=name,
@@ -113,7 +114,7 @@ class Watching:
 
 
 def top_class(result: Result, task: str) -> str:
-    """The likeliest class in words, "kitchen 83 %"; empty where there is none."""
+    """Return the likeliest class in words, such as "kitchen 83%", or nothing if there is none."""
     found = result.task(task)
     if not isinstance(found, ClassesResult) or not found.classes:
         return ""
