@@ -1,5 +1,6 @@
-"""What the edge and the cloud must agree on: errors, tasks, geometry, the bundle, the bitstream, the entropy model.
+"""What edge, cloud, clients and training must agree on. It is internal: programs import `taxon`.
 
-It needs numpy and google-crc32c only, so that both services and the training code can import it:
-`training -> shared`, `edge_encoder -> shared`, `cloud_analytics -> shared`, never the other way.
+    errors, wire, telemetry < codec, contract, transport < sources, model < server        left is imported by right
+
+Law: nothing here imports a service, the command or training (tests/unit/test_house.py).
 """

@@ -1,4 +1,4 @@
-"""The one tree of errors that this project raises on purpose, drawn whole.
+"""The tree of errors that this project raises on purpose, drawn whole.
 
     TaxonError
     |- BundleError(path, reason)      a model bundle that cannot be trusted or used
@@ -21,31 +21,31 @@
     |- JournalFailed                  the cloud's journal cannot be written; the edge sends its frames again
     |- LogUnavailable                 the cloud's frame log cannot be written or read now; it may pass
     |- WishesNotKept                  wishes that hold, but would not outlive the process
-    |- BusUnusable(reason)            what the replicas of a service share cannot be used
-    |- SettingsRefused                a service's setting that is unknown or cannot be
+    |- BusUnusable(reason)            a bus (NATS) that the replicas of a service cannot use
+    |- SettingsRefused                a service's setting that is unknown or has an impossible value
     |- AddressInUse                   a service cannot listen where it was told to
     |- ProviderMissing                an execution provider that was asked for by name does not load
-    |- Refused(reason, message, code) what a client asked a service for, and was not given
+    |- Refused(reason, message, code) a request of a client that a service refused
     |- Unreachable(target, ...)       a service that a client gave up calling
-    |- RequestError                   what a service refuses of what it is asked
-    |  |- Unauthenticated             no token, or none that this service knows
+    |- RequestError                   a request that a service refuses
+    |  |- Unauthenticated             a request without a token that this service knows
     |  |- NotAllowed(name, what)      a token without the scope that this takes
-    |  |- BadName(kind, name)         no name of a camera, edge or subscription
-    |  |- BadRequest                  a value that cannot be, or messages that contradict one another
+    |  |- BadName(kind, name)         a text that is no name of a camera, edge or subscription
+    |  |- BadRequest                  an impossible value, or messages that contradict one another
     |  |- UnknownCamera(name, known)  a camera that this service does not know
-    |  |- TooLarge                    more bytes than are taken
-    |  |- Busy                        a bounded queue or number is full; later may do
-    |  |  |- DiskFull                 what would have to be kept cannot be
+    |  |- TooLarge                    a message with more bytes than the service takes
+    |  |- Busy                        a bounded queue or number is full; a later attempt may succeed
+    |  |  |- DiskFull                 the disk has no room for what must be kept
     |  |- BundleMismatch              edge and cloud have different bundles
     |  |- ProtocolMismatch            edge and cloud speak different versions
     |  |- CameraTaken                 a camera that another connected edge sends
     |  |- Superseded(name)            another connection under the same id took this one's place
     |  |- Draining                    the service is stopping
     |  |- NotReady                    the service is starting
-    |  |- BusAway                     what the replicas of a service share cannot be reached
+    |  |- BusAway                     the bus that the replicas of a service share cannot be reached
     |  |- DeadlinePassed              the answer took too long
-    |- CommandError*                  what the command refuses by itself
-    |  |- UsageError*                 the command line asks for what cannot be; exit status 2
+    |- CommandError*                  a refusal of the command itself
+    |  |- UsageError*                 a command line that asks for something impossible; exit status 2
     |  |  |- MissingExtra*            the command needs packages that are not installed
     |  |  |- NeedsCheckout*           the command's code is not in the wheel
     |  |- InputError*                 a file that cannot be read
@@ -55,9 +55,8 @@
     |- ExportError*                   a bundle that cannot be written
     |- DecodingError*                 bytes that did not decode to what was coded
 
-An error with a star belongs to one program alone, and is defined beside the code that raises it. All others are defined here.
-`shared.transport.status_codes` gives each its gRPC and HTTP status.
-
+An error with a star belongs to one program alone and is defined beside the code that raises it. All others are defined
+here, and `shared.transport.status_codes` gives each its gRPC and HTTP status.
 Law: every message says what was wrong and what to do about it.
 """
 
@@ -68,7 +67,7 @@ from collections.abc import Iterable
 
 
 class TaxonError(Exception):
-    """Anything that this project refuses on purpose."""
+    """The root of everything that this project refuses on purpose."""
 
 
 class BundleError(TaxonError):
@@ -146,7 +145,7 @@ class FolderError(TaxonError):
 
 
 class ReleaseMismatch(FolderError):
-    """Another release wrote the file in the data folder, so that this one can neither read it nor put it aside."""
+    """A file in the data folder that another release wrote, so that this one can neither read it nor put it aside."""
 
     def __init__(self, path: str, content: str, found: int, supported: int) -> None:
         super().__init__(
@@ -160,7 +159,7 @@ class ReleaseMismatch(FolderError):
 
 
 class JournalFailed(TaxonError):
-    """A message could not be written to the journal; the edge keeps its frames and sends them again."""
+    """A message that could not be written to the journal; the edge keeps its frames and sends them again."""
 
 
 class LogUnavailable(TaxonError):
@@ -172,14 +171,14 @@ class WishesNotKept(TaxonError):
 
 
 class BusUnusable(TaxonError):
-    """What the replicas of a service share cannot be used."""
+    """A bus that the replicas of a service cannot use."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the bus cannot be used: {reason}")
 
 
 class SettingsRefused(TaxonError):
-    """A service's setting that is unknown or cannot be."""
+    """A setting of a service that is unknown or has an impossible value."""
 
 
 class AddressInUse(TaxonError):
@@ -231,7 +230,10 @@ class WrongBundle(BitstreamError):
 
 
 class Refused(TaxonError):
-    """A service refused what a client asked. reason: as in `shared.transport.status_codes`; code: the gRPC status's name."""
+    """A request of a client that a service refused.
+
+    reason: the word of `shared.transport.status_codes`. code: the name of the gRPC status.
+    """
 
     def __init__(self, reason: str, message: str, code: str) -> None:
         super().__init__(message or reason)
@@ -250,15 +252,15 @@ class Unreachable(TaxonError):
 
 
 class RequestError(TaxonError):
-    """What a service refuses of what it is asked."""
+    """A request that a service refuses."""
 
 
 class Unauthenticated(RequestError):
-    """No token, or none that this service knows."""
+    """A request without a token that this service knows."""
 
 
 class NotAllowed(RequestError):
-    """A token without the scope that this takes. name: the token's."""
+    """A token without the scope that the request takes. name: the token's."""
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(f"the token {name} has no scope {what}")
@@ -266,7 +268,7 @@ class NotAllowed(RequestError):
 
 
 class BadName(RequestError):
-    """No name of a camera, edge or subscription."""
+    """A text that is no name of a camera, edge or subscription."""
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"{name[:80]!r} is no {kind} id: take 1 to 64 of the characters A-Z a-z 0-9 . _ -")
@@ -274,7 +276,7 @@ class BadName(RequestError):
 
 
 class BadRequest(RequestError):
-    """A value that cannot be, or messages that contradict one another."""
+    """An impossible value, or messages that contradict one another."""
 
 
 class UnknownCamera(RequestError):
@@ -288,7 +290,7 @@ class UnknownCamera(RequestError):
 
 
 class TooLarge(RequestError):
-    """More bytes than are taken."""
+    """A message with more bytes than the service takes."""
 
     def __init__(self, what: str, found: int | None, limit: int) -> None:
         size = "more" if found is None else f"{found} bytes"
@@ -297,11 +299,11 @@ class TooLarge(RequestError):
 
 
 class Busy(RequestError):
-    """A bounded queue or number is full; later may do."""
+    """A bounded queue or number is full; a later attempt may succeed."""
 
 
 class DiskFull(Busy):
-    """What would have to be kept cannot be."""
+    """The disk has no room for what must be kept."""
 
 
 class BundleMismatch(RequestError):
@@ -342,7 +344,7 @@ class NotReady(RequestError):
 
 
 class BusAway(RequestError):
-    """What the replicas of a service share cannot be reached."""
+    """The bus that the replicas of a service share cannot be reached."""
 
     def __init__(self) -> None:
         super().__init__(

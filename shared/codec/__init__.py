@@ -1,5 +1,7 @@
-"""Latent integers to bytes and back: `hyper_synthesis` (v to mean and scale), `cdf_tables` (integer CDFs), `range_coder`
-(range coding) and `entropy_codec`, which ties the three together for one task group.
+"""Turns latent integers into bytes and back.
 
-Everything between decoded v and the choice of a CDF is integer arithmetic, so two machines always agree.
+    v --hyper_synthesis--> mean, scale --cdf_tables--> integer CDFs --range_coder--> bytes
+
+`entropy_codec` ties the three together for one task group. Law: everything between the decoded v and the choice of a
+CDF is integer arithmetic, so that two machines always agree.
 """

@@ -1,9 +1,9 @@
 """The bitstream of one frame (docs/format.md, version 1): a header and one substream for each task group.
 
-    bytes --parse--> Bitstream --serialise--> bytes        cut: keeps some groups' substreams, re-coding nothing
+    bytes --parse--> Bitstream --serialise--> bytes        cut: keeps the substreams of some groups and codes nothing anew
 
+This module knows the framing alone; `shared.codec.entropy_codec` says what a payload means.
 Law: serialise(parse(b)) == b for every b that parse accepts, and parse accepts nothing else.
-This module knows the framing only; `shared.codec.entropy_codec` says what a payload means.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ _LARGEST_VARINT_BYTES = 3
 
 @dataclass(frozen=True)
 class Substream:
-    """One group's part of a frame.
+    """The part of a frame that belongs to one task group.
 
-    group_id, rate: 0..15. crc: CRC-32C of the decoded symbols (see the codec). payload: the range coder's bytes.
+    group_id, rate: 0..15. crc: the CRC-32C of the decoded symbols (see the codec). payload: the bytes of the range
+    coder.
     """
 
     group_id: int
@@ -45,15 +46,15 @@ class Substream:
 
     @property
     def size_bytes(self) -> int:
-        """In the bitstream: header, check sum and payload."""
+        """The size in the bitstream, with the header, the check sum and the payload."""
         return 1 + len(_varint(len(self.payload))) + _CRC_BYTES + len(self.payload)
 
 
 @dataclass(frozen=True)
 class Bitstream:
-    """One frame's bitstream.
+    """The bitstream of one frame.
 
-    digest_prefix: the first 4 bytes of the bundle's digest. substreams: at least one, group ids rising.
+    digest_prefix: the first 4 bytes of the bundle's digest. substreams: at least one, with rising group ids.
     input_size: (height, width) of the network's input in units of 32 pixels, 1..255 each; None for the bundle's own.
     """
 
@@ -67,19 +68,19 @@ class Bitstream:
         return 2 + _PREFIX_BYTES + len(self.input_size or ())
 
     def require_bundle(self, digest: bytes) -> None:
-        """Raises WrongBundle unless this was written with the bundle of that digest (32 bytes)."""
+        """Raise WrongBundle unless this was written with the bundle of that digest (32 bytes)."""
         if digest[:_PREFIX_BYTES] != self.digest_prefix:
             raise WrongBundle(self.digest_prefix, digest[:_PREFIX_BYTES])
 
 
 def build(digest: bytes, substreams: Collection[Substream], input_size: tuple[int, int] | None = None) -> Bitstream:
-    """A bitstream of the given substreams, in the order that the format asks for. digest: the bundle's 32 bytes."""
+    """Return a bitstream of the substreams, in the order that the format asks for. digest: the bundle's 32 bytes."""
     ordered = tuple(sorted(substreams, key=lambda substream: substream.group_id))
     return Bitstream(digest[:_PREFIX_BYTES], ordered, input_size)
 
 
 def serialise(bitstream: Bitstream) -> bytes:
-    """The bytes of a bitstream; raises ValueError for one that the format cannot hold."""
+    """Return the bytes of a bitstream; raises ValueError for one that the format cannot hold."""
     groups = [substream.group_id for substream in bitstream.substreams]
     if not groups or groups != sorted(set(groups)) or len(bitstream.digest_prefix) != _PREFIX_BYTES:
         raise ValueError(f"a bitstream needs a 4-byte digest prefix and rising group ids, not {groups}")
@@ -98,7 +99,7 @@ def serialise(bitstream: Bitstream) -> bytes:
 
 
 def parse(data: bytes) -> Bitstream:
-    """The bitstream in `data`, which it has to fill exactly; raises a BitstreamError saying what is wrong."""
+    """Read the bitstream that fills `data` exactly; raises a BitstreamError that says what is wrong."""
     reader = _Reader(data)
     if reader.take(1, "the magic byte")[0] != MAGIC:
         raise NotABitstream(f"the first byte is {data[0]:#04x}, not {MAGIC:#04x}: this is no Taxon bitstream")
@@ -123,7 +124,7 @@ def parse(data: bytes) -> Bitstream:
 
 
 def cut(bitstream: Bitstream, groups: Collection[int]) -> Bitstream:
-    """The same frame with the substreams of these group ids alone; raises UnknownName if one of them is not there."""
+    """Return the same frame with the substreams of these group ids alone; raises UnknownName for one that is missing."""
     present = [substream.group_id for substream in bitstream.substreams]
     for group in groups:
         if group not in present:
@@ -135,7 +136,7 @@ def cut(bitstream: Bitstream, groups: Collection[int]) -> Bitstream:
 
 
 class _Reader:
-    """A position in the bytes, and an error that says what was expected there."""
+    """A position in the bytes, with an error that says what was expected there."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -161,7 +162,7 @@ def _substream(reader: _Reader) -> Substream:
 
 
 def _varint(number: int) -> bytes:
-    """LEB128, shortest form."""
+    """Write a number in LEB128, in its shortest form."""
     encoded = bytearray()
     while number >= 128:
         encoded.append(number & 127 | 128)

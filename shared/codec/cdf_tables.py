@@ -1,6 +1,6 @@
-"""The integer CDF tables of a bundle: read, checked, and looked up for many symbols at once.
+"""The integer CDF tables of a bundle: they are read, checked, and looked up for many symbols at once.
 
-A table belongs to a scale index s (1..S-1) and a fraction f (0..15) and holds 2*radius + 1 values, then the escape:
+A table belongs to a scale index s (1..S-1) and a fraction f (0..15). It holds 2*radius + 1 values, then the escape:
 
     value:      -radius ... radius  escape
     cdf:     0 = c_0 < c_1 < ...  < c_{2*radius+2} = 2^16
@@ -45,13 +45,13 @@ class CdfTables:
 
     @classmethod
     def load(cls, path: Path) -> CdfTables:
-        """Reads and checks `cdf_tables.npz`; raises BundleError."""
+        """Read and check `cdf_tables.npz`; raises BundleError."""
         arrays = read_integer_arrays(path, ("radius", "offset", "cdf"))
         return cls.checked(arrays["radius"], arrays["offset"], arrays["cdf"], str(path))
 
     @classmethod
     def checked(cls, radius: IntArray, offset: IntArray, cdf: IntArray, origin: str = "CDF tables") -> CdfTables:
-        """The tables, if every one rises strictly from 0 to 2^16; raises BundleError naming `origin` otherwise."""
+        """Return the tables if every one rises strictly from 0 to 2^16; raises BundleError that names `origin`."""
         count = radius.size
         if radius.ndim != 1 or count < 2 or offset.shape != (count, FRACTIONS) or cdf.ndim != 1:
             raise BundleError(
@@ -72,14 +72,14 @@ class CdfTables:
 
     @property
     def scales(self) -> int:
-        """S, the number of scale indices, the certain one included."""
+        """S, the number of scale indices, with the certain one."""
         return int(self.radius.size)
 
     def lookup(self, values: IntArray, scale: IntArray, fraction: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-        """Where each value lies in its table: (start, frequency, excess), int64 [n] each.
+        """Find each value in its table: (start, frequency, excess), int64 [n] each.
 
-        values: coded symbols, int64 [n]. scale: indices 1..S-1, int64 [n]. fraction: 0..15, int64 [n].
-        excess is |value| - radius: where it is positive, start and frequency are the escape's.
+        values: the coded symbols, int64 [n]. scale: indices 1..S-1, int64 [n]. fraction: 0..15, int64 [n]. The excess
+        is |value| - radius. Where it is positive, start and frequency are the escape's.
         """
         radius = self.radius[scale]
         excess = np.abs(values) - radius
@@ -88,7 +88,7 @@ class CdfTables:
         return start, self.cdf[index + 1] - start, excess
 
     def cross_entropy_bits(self, values: IntArray, scale: IntArray, fraction: IntArray) -> NDArray[np.float64]:
-        """What each value is worth in bits under the tables (paper eq. 6), escapes included: float64 [n].
+        """Return the bits that each value is worth under the tables (paper eq. 6), with its escape: float64 [n].
 
         Scale index 0 is allowed here and is worth nothing.
         """

@@ -1,12 +1,12 @@
-"""One task group's latent to a substream and back.
+"""The entropy codec of one task group: a latent becomes a substream, and the substream the same latent.
 
     Latent (v, z, rate) -> certain symbols set -> v with N(0, sigma_j), z with the hyperprior's (mean, scale) -> Substream
 
-v is coded first, since the hyperprior needs it (paper 3.1: p(z) = p(v) p(z|v)). A symbol of scale index 0 is certain:
-it costs neither bits nor time.
+v, the side information, is coded first, since the hyperprior needs it (paper 3.1: p(z) = p(v) p(z|v)). A symbol of
+scale index 0 is certain: it costs neither bits nor time.
 
-Law: decode(encode(x).substream) == encode(x).latent for every x, whatever else is decoded and wherever; and what is not
-exactly an output of encode is refused, after work that is bounded by the latent's size.
+Laws: decode(encode(x).substream) == encode(x).latent for every x, on every machine. What is not exactly an output of
+encode is refused, after work that the latent's size bounds.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _ZERO_MEAN = FRACTIONS // 2
 
 _HALF = 1 << (coder.FREQUENCY_BITS - 1)
 _LARGEST_PREFIX = 16
-"""An int16 is at most 2^15 + 2^8 away from a rounded mean, so an escape's Exp-Golomb prefix has at most 16 zeros."""
+"""The most zeros of an escape's Exp-Golomb prefix: an int16 is at most 2^15 + 2^8 away from a rounded mean."""
 
 _LARGEST_GROWTH = 16
-"""A latent of another resolution may be this many times the bundle's: a bound on the work that few bytes can ask for."""
+"""A latent of another resolution may be this many times the bundle's: it bounds the work that few bytes can ask for."""
 
 
 @dataclass(frozen=True, eq=False)
 class CodedLatent:
-    """What `encode` made.
+    """The result of `encode`.
 
-    latent: what the decoder will see: the input, with the certain symbols set.
-    cross_entropy_bits: -log2 of the integer tables, added up (paper eq. 6); compare 8 * len(substream.payload).
-    side_information_bits: those of them that are v's (the hyperprior's vector, paper 3.1); the others are z's.
+    latent: what the decoder will see, which is the input with the certain symbols set. cross_entropy_bits: the sum of
+    -log2 of the integer tables (paper eq. 6), to be compared with 8 * len(substream.payload). side_information_bits:
+    the part of them that is the side information v's (paper 3.1); the rest is the latent z's.
     """
 
     substream: Substream
@@ -55,7 +55,7 @@ class CodedLatent:
 
 @dataclass(frozen=True, eq=False)
 class _Model:
-    """Where each symbol of a sequence is coded. base: what is added to the coded symbol; all int64 [n]."""
+    """The table of each symbol of a sequence. base: the number that is added to the coded symbol; all are int64 [n]."""
 
     base: IntArray
     fraction: IntArray
@@ -68,15 +68,15 @@ class _Model:
 
     @property
     def coded(self) -> IntArray:
-        """Indices of the symbols that are not certain."""
+        """The indices of the symbols that are not certain."""
         return np.flatnonzero(self.scale)
 
 
 class EntropyCodec:
-    """Codes the latents of one task group of one bundle."""
+    """The codec for the latents of one task group of one bundle."""
 
     def __init__(self, group_id: int, synthesis: HyperSynthesis, tables: CdfTables, digest: bytes) -> None:
-        """group_id: 0..15. digest: the bundle's, 32 bytes; it is part of every check sum."""
+        """group_id: 0..15. digest: the bundle's 32 bytes, which are part of every check sum."""
         if not 0 <= group_id < 16 or len(digest) != 32:
             raise ValueError(f"a group id is 0..15 and a digest 32 bytes, not {group_id} and {len(digest)}")
         if synthesis.side_scale_index.min() < 0 or synthesis.side_scale_index.max() >= tables.scales:
@@ -88,7 +88,7 @@ class EntropyCodec:
         self._digest = digest
 
     def encode(self, latent: Latent) -> CodedLatent:
-        """Codes one latent; raises LatentError if its shape is wrong or a value needs more than 16 bits."""
+        """Code one latent; raises LatentError where its shape is wrong or a value needs more than 16 bits."""
         shape = self._shape_of(latent)
         self._check(latent, shape)
         side = self._side_model(latent.rate)
@@ -107,7 +107,7 @@ class EntropyCodec:
         return CodedLatent(substream, made, float(bits.sum()), float(bits[coded < len(v)].sum()))
 
     def decode(self, substream: Substream, height: int | None = None, width: int | None = None) -> Latent:
-        """The latent that was coded; height and width as in `Latent`. Raises CorruptBitstream."""
+        """Return the latent that was coded; raises CorruptBitstream. height, width: as in `Latent`."""
         if substream.group_id != self.group_id or substream.rate >= self._synthesis.rates:
             raise CorruptBitstream(
                 f"substream of group {substream.group_id} at rate {substream.rate} is not one of group {self.group_id} "
@@ -127,7 +127,7 @@ class EntropyCodec:
         return Latent(z, v, rate, height, width)
 
     def _side_model(self, rate: int) -> _Model:
-        """v_j ~ N(0, sigma_j), one sigma for each operating point."""
+        """Return the model of the side information, v_j ~ N(0, sigma_j), with one sigma for each operating point."""
         scale = self._synthesis.side_scale_index[rate]
         return _Model.of(np.zeros_like(scale), scale)
 
@@ -138,7 +138,7 @@ class EntropyCodec:
     def _payload(self, values: IntArray, scale: IntArray, fraction: IntArray) -> bytes:
         start, frequency, excess = self._tables.lookup(values, scale, fraction)
         starts, frequencies = start.tolist(), frequency.tolist()
-        # From the back, so that what is put in does not move the places that are still to come.
+        # Work goes from the back, so that an insertion does not move the places that are still to come.
         for place in np.flatnonzero(excess > 0)[::-1].tolist():
             bits = _escape_bits(int(values[place]) < 0, int(excess[place]))
             starts[place + 1 : place + 1] = [bit * _HALF for bit in bits]
@@ -169,7 +169,7 @@ class EntropyCodec:
         return symbols
 
     def _crc(self, v: IntArray, z: IntArray, rate: int, shape: LatentShape) -> int:
-        """CRC-32C of what the payload stands for, so that a wrong model is noticed as well as a wrong bit."""
+        """Return the CRC-32C of what the payload stands for, so that a wrong model is noticed like a wrong bit."""
         head = bytes([VERSION]) + self._digest + bytes([shape.height, shape.width, self.group_id << 4 | rate])
         return int(google_crc32c.value(head + v.astype("<i2").tobytes() + z.astype("<i2").tobytes()))
 
@@ -199,7 +199,7 @@ def _fields(model: _Model) -> tuple[IntArray, IntArray, IntArray]:
 
 
 def _escape_bits(negative: bool, excess: int) -> list[int]:
-    """The sign, then Exp-Golomb order 0 of excess - 1 (excess >= 1): as many zeros as bits follow the leading one."""
+    """Return the sign, then Exp-Golomb order 0 of excess - 1 (excess >= 1): a zero for each bit behind the leading one."""
     digits = f"{excess:b}"
     return [int(negative), *(0 for _ in digits[1:]), *(int(digit) for digit in digits)]
 

@@ -1,12 +1,13 @@
 """The codebook hyperprior in integers (paper 3.1, eq. 7): from v to the mean and scale index of every z_k.
 
     v -> trunk --> coefficients A --> Z = A C (eq. 7) --> hidden -> output: mean and scale of each position
-               `-> vector hidden -> vector output: mean and scale of the latent without spatial dimensions
+          `-> vector hidden -> vector output: mean and scale of the latent without spatial dimensions
 
-Activations carry 8 fractional bits, weights and the codebook 12, biases 20. Each layer is
-y = clip((W x + b + 2^11) >> 12, -2^20, 2^20), in float64 where every product and sum is an integer below 2^53.
+Activations carry 8 fractional bits, weights and the codebook 12, biases 20. Each layer is y = clip((W x + b + 2^11) >>
+12, -2^20, 2^20), in float64 where every product and sum is an integer below 2^53.
 
-Law: the result is exact, so it depends on neither the machine, its rounding mode, the summation order, nor what else is in the batch.
+Law: the result is exact. It depends neither on the machine, its rounding mode and the order of summation nor on the
+other frames of a batch.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ FloatArray = NDArray[np.float64]
 ACTIVATION_BITS = 8
 WEIGHT_BITS = 12
 LIMIT = 1 << 20
-"""Bound of every activation, in units of 2^-8."""
+"""The bound of every activation, in units of 2^-8."""
 
 MEAN_LIMIT = 1 << 12
-"""Bound of a mean, in sixteenths."""
+"""The bound of a mean, in sixteenths."""
 
 _REQUIRED = (
     "side_scale_index",
@@ -46,12 +47,12 @@ _REQUIRED = (
 _VECTOR = ("vector_hidden_weight", "vector_hidden_bias", "vector_output_weight", "vector_output_bias")
 _RESAMPLINGS_KEPT = 8
 _EXACT = 1 << 53
-"""Up to which float64 holds each integer."""
+"""The bound below which float64 holds every integer."""
 
 
 @dataclass(frozen=True)
 class LatentShape:
-    """A group's latent: `channels` planes of `height` x `width`, then `vector` values; `size` values in all."""
+    """The shape of a group's latent: `channels` planes of `height` x `width`, then `vector` values; `size` in all."""
 
     channels: int
     height: int
@@ -64,34 +65,38 @@ class LatentShape:
         return self.channels * self.height * self.width + self.vector
 
     def resized(self, height: int, width: int) -> LatentShape:
-        """The latent of a frame of another resolution."""
+        """Return the shape of a latent of another resolution."""
         return LatentShape(self.channels, height, width, self.vector)
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One integer layer. weight: float64 [out, in] in 2^-12; bias: float64 [R, out] in 2^-20, a row an operating point."""
+    """One integer layer.
+
+    weight: float64 [out, in] in 2^-12. bias: float64 [R, out] in 2^-20, with a row for each operating point.
+    """
 
     weight: FloatArray
     bias: FloatArray
 
     def __call__(self, x: FloatArray, rate: IntArray) -> FloatArray:
-        """From x [N, in, positions] in 2^-8 and rate [N] to [N, out, positions] in 2^-8."""
+        """Map x [N, in, positions] in 2^-8 at the operating points rate [N] to [N, out, positions] in 2^-8."""
         return shift_and_clip(self.weight @ x + self.bias[rate][:, :, None])
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the hyperprior says of z. mean: int64 [N, K] in sixteenths; scale: int64 [N, K], indices 0..S-1."""
+    """The prediction of z. mean: int64 [N, K] in sixteenths. scale: int64 [N, K], indices 0..S-1."""
 
     mean: IntArray
     scale: IntArray
 
 
 def shift_and_clip(accumulator: FloatArray) -> FloatArray:
-    """clip((a + 2^11) >> 12, -2^20, 2^20) of whole numbers in float64.
+    """Compute clip((a + 2^11) >> 12, -2^20, 2^20) of whole numbers in float64.
 
-    In integers: numpy's floor of a whole number is one less where a library has set the processor to round upward.
+    The shift is done in integers: numpy's floor of a whole number is one less where a library has set the processor to
+    round upward.
     """
     shifted = accumulator.astype(np.int64)
     shifted += 1 << (WEIGHT_BITS - 1)
@@ -100,9 +105,9 @@ def shift_and_clip(accumulator: FloatArray) -> FloatArray:
 
 
 def resample_codebook(codebook: IntArray, height: int, width: int) -> IntArray:
-    """The codebook [tau, h, w] at another size, int64 [tau, height, width].
+    """Return the codebook [tau, h, w] at another size, int64 [tau, height, width].
 
-    Bilinear with half-pixel centres and clamped edges, in exact integers, rounded half up. The same size changes
+    It is bilinear with half-pixel centres and clamped edges, in exact integers, rounded half up. The same size changes
     nothing.
     """
     rows = _bilinear_weights(codebook.shape[1], height)
@@ -113,7 +118,7 @@ def resample_codebook(codebook: IntArray, height: int, width: int) -> IntArray:
 
 
 def _bilinear_weights(source: int, target: int) -> IntArray:
-    """int64 [target, source]; each row adds up to 2 * target."""
+    """Return the weights, int64 [target, source]; each row adds up to 2 * target."""
     weights = np.zeros((target, source), np.int64)
     for i in range(target):
         # Centre i + 1/2 of the target lies at (2i + 1) * source / (2 * target) - 1/2 of the source.
@@ -129,9 +134,9 @@ class HyperSynthesis:
     def __init__(
         self, arrays: dict[str, IntArray], shape: LatentShape, side: int, origin: str = "hyper-synthesis"
     ) -> None:
-        """Checks shapes and bounds; raises BundleError naming `origin` and the array.
+        """Check shapes and bounds; raises BundleError that names `origin` and the array.
 
-        arrays: as docs/format.md lists them, int64. side: V, the length of v.
+        arrays: those that docs/format.md lists, int64. side: V, the length of v.
         """
         _check_shapes(arrays, shape, side, origin)
         _check_bounds(arrays, origin)
@@ -147,7 +152,7 @@ class HyperSynthesis:
 
     @classmethod
     def load(cls, path: Path, shape: LatentShape, side: int) -> HyperSynthesis:
-        """Reads and checks `entropy.npz`; raises BundleError."""
+        """Read and check `entropy.npz`; raises BundleError."""
         wanted = _REQUIRED + _VECTOR if shape.vector else _REQUIRED
         return cls(read_integer_arrays(path, wanted), shape, side, str(path))
 
@@ -162,10 +167,10 @@ class HyperSynthesis:
         return int(self.side_scale_index.shape[1])
 
     def predict(self, v: IntArray, rate: IntArray, scales: int, shape: LatentShape | None = None) -> Prediction:
-        """Mean and scale index of each z_k.
+        """Predict the mean and the scale index of each z_k.
 
-        v: int64 [N, V]. rate: int64 [N], 0..R-1. scales: S of the CDF tables. shape: the latent's, if it is not the
-        bundle's own (its height and width may differ).
+        v: int64 [N, V]. rate: int64 [N], 0..R-1. scales: S of the CDF tables. shape: that of the latent, where its
+        height and width are not the bundle's own.
         """
         shape = shape or self.shape
         side = np.clip(v.astype(np.float64) * (1 << ACTIVATION_BITS), -LIMIT, LIMIT)[:, :, None]
@@ -182,14 +187,17 @@ class HyperSynthesis:
         )
 
     def _spatial(self, trunk: FloatArray, rate: IntArray, shape: LatentShape) -> FloatArray:
-        """[N, H, 1] -> [N, 2C, h*w]: coefficients, the codebook (eq. 7), and the prediction at each position."""
+        """Map [N, H, 1] to [N, 2C, h*w]: the coefficients, the codebook (eq. 7), and the prediction at each position."""
         codebook = self._codebook_at(shape.height, shape.width)
         coefficients = self._coefficients(trunk, rate).reshape(len(trunk), -1, codebook.shape[0])
         hyperprior = shift_and_clip(coefficients @ codebook)
         return self._output(np.maximum(self._hidden(hyperprior, rate), 0), rate)
 
     def _codebook_at(self, height: int, width: int) -> FloatArray:
-        """float64 [tau, height * width]; kept, for a camera keeps its resolution."""
+        """Return the codebook at a size, float64 [tau, height * width].
+
+        It is kept, since a camera keeps its resolution.
+        """
         kept = self._resampled.get((height, width))
         if kept is None:
             resampled = resample_codebook(self._codebook, height, width)
@@ -205,7 +213,7 @@ def _layer(arrays: dict[str, IntArray], name: str) -> Layer:
 
 
 def _check_shapes(arrays: dict[str, IntArray], shape: LatentShape, side: int, origin: str) -> None:
-    """The sizes R, H, n, tau, P and Q are read off the arrays; everything else has to agree with them."""
+    """Read the sizes R, H, n, tau, P and Q off the arrays; everything else has to agree with them."""
     dimensions = {"side_scale_index": 2, "codebook": 3}
     for name, array in arrays.items():
         if array.ndim != dimensions.get(name, 2) or array.size == 0:
@@ -238,7 +246,7 @@ def _check_shapes(arrays: dict[str, IntArray], shape: LatentShape, side: int, or
 
 
 def _check_bounds(arrays: dict[str, IntArray], origin: str) -> None:
-    """Every accumulator stays below 2^53, where float64 holds each integer."""
+    """Check that every accumulator stays below 2^53, where float64 holds each integer."""
     for name, weight in arrays.items():
         # First each number alone, since the sums below would wrap around. All but a bias are multiplied by activations.
         most = _EXACT if name.endswith("_bias") else _EXACT // LIMIT

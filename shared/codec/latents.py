@@ -1,6 +1,6 @@
 """The integers that travel from edge to cloud: one frame's for one task group (`Latent`), or a batch's (`LatentBatch`).
 
-Law: z and v are whole numbers of 16 bits; everything that decides their code is computed from them alone.
+Law: z and v are whole numbers of 16 bits. Everything that decides their code is computed from them alone.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """What is coded of one frame for one group (paper 3.1: z and v), at one operating point.
+    """The latent of one frame for one group (paper 3.1: z and v), at one operating point.
 
-    z: int64 [K], channels x height x width in C order, then the vector. v: int64 [V]. rate: the operating point, 0..15.
-    height, width: the spatial size where it is not the bundle's own.
+    z: int64 [K], channels x height x width in C order, then the vector. v: int64 [V], the side information. rate: the
+    operating point, 0..15. height, width: the spatial size where it is not the bundle's own.
     """
 
     z: IntArray
@@ -41,12 +41,12 @@ class LatentBatch:
         return len(self.z)
 
     def frame(self, index: int) -> Latent:
-        """One frame's latent."""
+        """Return one frame's latent."""
         return Latent(self.z[index], self.v[index], int(self.rate[index]))
 
     @classmethod
     def of(cls, latents: Sequence[Latent]) -> LatentBatch:
-        """Several frames' latents, all of one group and size, at least one."""
+        """Stack the latents of frames, at least one, all of one group and size."""
         return cls(
             np.stack([latent.z for latent in latents]),
             np.stack([latent.v for latent in latents]),

@@ -1,6 +1,6 @@
 """Integer arrays out of a bundle's .npz files, with errors that name the file and the array.
 
-Law: only integers come out, as int64; nothing is unpickled, and no file makes more of itself in memory than `LARGEST_BYTES`.
+Laws: only integers come out, as int64, and nothing is unpickled. No file takes more than LARGEST_BYTES in memory.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ from numpy.typing import NDArray
 from shared.errors import BundleError
 
 LARGEST_BYTES = 1 << 28
-"""Of all arrays of a file together; the released bundles have less than a mebibyte. A zip can claim a thousandfold of what it has."""
+"""The bound of all arrays of a file together; the released bundles have less than a mebibyte.
+
+A zip file can claim a thousand times the bytes that it has.
+"""
 
 
 def read_integer_arrays(
     path: Path, required: Collection[str], optional: Collection[str] = ()
 ) -> dict[str, NDArray[np.int64]]:
-    """The named arrays as int64; optional ones only where the file has them. Raises BundleError."""
+    """Return the named arrays as int64, the optional ones where the file has them; raises BundleError."""
     try:
         arrays = _arrays(path, required, optional)
     except BundleError:
         raise
     except Exception as error:
-        # zipfile, zlib and numpy raise nearly any exception for a damaged file: all of them mean the same here.
+        # zipfile, zlib and numpy raise nearly any exception for a damaged file, and all of them mean the same here.
         raise BundleError(str(path), f"cannot be read as arrays ({error}); export the bundle again") from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):

@@ -1,13 +1,14 @@
-"""The range coder: symbols with 16-bit frequencies to the fewest bytes, and back.
+"""The range coder: symbols with 16-bit frequencies become the fewest bytes, and the bytes the same symbols.
 
     [start, freq) of each symbol --encode--> payload --Decoder.symbols--> the symbols
 
-The interval [low, low + span) begins as [0, 2^56). A symbol narrows it: r = span >> 16, low += r*start, span = r*freq;
-while span < 2^48 both are multiplied by 2^8. `low` is one integer of unbounded size, so there is no carry to get wrong;
-to keep the loop's numbers small its settled bytes go to a list whose entries may exceed 255, added up once at the end.
+The interval [low, low + span) begins as [0, 2^56). A symbol narrows it: r = span >> 16, low += r*start, span = r*freq.
+While span < 2^48, both are multiplied by 2^8. `low` is one integer of unbounded size, so that no carry can be got
+wrong. To keep the loop's numbers small, its settled bytes go to a list. Its entries may exceed 255 and are added up at
+the end.
 
-Law: decode(encode(x)) == x, and a payload is accepted only if encode writes it: the smallest of the shortest byte
-strings whose zero-extended value lies in the final interval.
+Laws: decode(encode(x)) == x. A payload is accepted only if encode writes it: the smallest of the shortest byte strings
+whose zero-extended value lies in the final interval.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ FREQUENCY_BITS = 16
 """Every table's frequencies add up to 2^16."""
 
 _SPAN_BITS = 56
-"""Width of the interval at the start. r = span >> 16 keeps 32 bits or more, so that rounding costs
-less than 2^-32 of a bit-and-a-half a symbol, and every product stays in two of CPython's 30-bit digits."""
+"""The width of the interval at the start.
+
+r = span >> 16 keeps 32 bits or more, so that rounding costs less than 2^-32 of a bit and a half a symbol. Every product
+stays in two of CPython's 30-bit digits.
+"""
 
 _SPAN_BYTES = _SPAN_BITS // 8
 _TOTAL = 1 << FREQUENCY_BITS
@@ -32,10 +36,10 @@ _LOW_MASK = _FLOOR - 1
 
 
 def encode(starts: Sequence[int], frequencies: Sequence[int]) -> bytes:
-    """The payload of a sequence of symbols.
+    """Return the payload of a sequence of symbols.
 
-    starts, frequencies: plain Python integers (lists, not arrays: they are twice as fast here), one pair a symbol, with
-    0 <= start, 1 <= frequency and start + frequency <= 2^16.
+    starts, frequencies: plain Python integers, one pair a symbol, with 0 <= start, 1 <= frequency and start + frequency
+    <= 2^16. (Lists are twice as fast here as arrays.)
     """
     low, span = 0, 1 << _SPAN_BITS
     settled: list[int] = []
@@ -52,14 +56,14 @@ def encode(starts: Sequence[int], frequencies: Sequence[int]) -> bytes:
 
 
 def _joined(settled: Sequence[int], low: int) -> int:
-    """The unbounded `low`: settled entries (0..511, a carry in bit 8) as bytes, then the bits still in motion."""
+    """Join the unbounded `low`: the settled entries (0..511, a carry in bit 8) as bytes, then the bits still in motion."""
     carries = int.from_bytes(bytes(entry >> 8 for entry in settled), "big")
     digits = int.from_bytes(bytes(entry & 255 for entry in settled), "big")
     return (((carries << 8) + digits) << _SPAN_BITS) + low
 
 
 def _shortest_ending(low: int, span: int, length: int) -> bytes:
-    """The smallest of the shortest strings whose value, zero-extended to `length` bytes, lies in [low, low + span)."""
+    """Return the smallest of the shortest strings whose value, zero-extended to `length` bytes, is in [low, low + span)."""
     shortest, dropped = low, 0
     for drop in range(1, length + 1):
         rounded_up = -(-low >> (8 * drop))
@@ -70,7 +74,7 @@ def _shortest_ending(low: int, span: int, length: int) -> bytes:
 
 
 class Decoder:
-    """Reads symbols from one payload; `finish` then checks that the payload was what `encode` writes.
+    """Reads symbols from one payload; `finish` then checks that the payload is what `encode` writes.
 
     Work is bounded by the number of symbols asked for: past its end a payload reads as zeros.
     """
@@ -82,10 +86,10 @@ class Decoder:
         self._position = _SPAN_BYTES
 
     def until_escape(self, tables: Iterator[Sequence[int]]) -> list[int]:
-        """One symbol index for each table, stopping early just after the first symbol that is its table's last.
+        """Return one symbol index for each table, and stop early behind the first symbol that is its table's last.
 
-        tables: rising lists of plain integers from 0 to 2^16; the iterator is left at the first table not used.
-        Raises CorruptBitstream where no encoder can have been.
+        tables: rising lists of plain integers from 0 to 2^16; the iterator is left at the first table not used. Raises
+        CorruptBitstream where no encoder can have been.
         """
         payload, size = self._payload, len(self._payload)
         code, span, position = self._code, self._span, self._position
@@ -113,11 +117,11 @@ class Decoder:
         return found
 
     def bit(self) -> int:
-        """One bit of probability 1/2."""
+        """Read one bit of probability 1/2."""
         return self.until_escape(iter((_BIT_TABLE,)))[0]
 
     def finish(self) -> None:
-        """Raises CorruptBitstream unless the payload is, byte for byte, what `encode` writes for the symbols read."""
+        """Raise CorruptBitstream unless the payload is, byte for byte, what `encode` writes for the symbols read."""
         value = int.from_bytes(self._payload[: self._position].ljust(self._position, b"\0"), "big")
         canonical = _shortest_ending(value - self._code, self._span, self._position)
         if canonical != self._payload:

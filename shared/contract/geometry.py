@@ -2,7 +2,7 @@
 
     picture (any size, upright) --stretch--> Frame.pixels (the bundle's input) --> result --Geometry--> picture
 
-Stretching keeps the whole view; `Geometry` takes a result's pixel back to where it was in the picture.
+Stretching keeps the whole view. `Geometry` takes a result's pixel back to its place in the picture.
 Law: the corners of the input are the corners of the picture, and to_input undoes to_picture.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class InputSize:
-    """The network's input, in pixels."""
+    """The size of the network's input, in pixels."""
 
     height: int
     width: int
@@ -24,7 +24,7 @@ class InputSize:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sizes in pixels: the upright picture's, and the network input's that it was stretched to."""
+    """The size of the upright picture, and that of the network's input that it was stretched to, in pixels."""
 
     picture_width: int
     picture_height: int
@@ -36,14 +36,14 @@ class Geometry:
             raise ValueError(f"sizes are at least one pixel: {self}")
 
     def to_picture(self, column: float, row: float) -> tuple[float, float]:
-        """Where the centre of an input (or result) pixel lies in the picture: (x, y) with pixel centres at whole numbers."""
+        """Return the place of an input (or result) pixel's centre in the picture: (x, y), with centres at whole numbers."""
         return (
             _rescale(column, self.input_width, self.picture_width),
             _rescale(row, self.input_height, self.picture_height),
         )
 
     def to_input(self, x: float, y: float) -> tuple[float, float]:
-        """The inverse of `to_picture`: (column, row)."""
+        """Undo `to_picture`: return (column, row)."""
         return (
             _rescale(x, self.picture_width, self.input_width),
             _rescale(y, self.picture_height, self.input_height),
@@ -52,7 +52,10 @@ class Geometry:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A picture ready for the network. pixels: uint8 [height, width, 3], upright RGB, of the geometry's input size."""
+    """A picture ready for the network.
+
+    pixels: uint8 [height, width, 3], upright RGB, of the geometry's input size.
+    """
 
     pixels: NDArray[np.uint8]
     geometry: Geometry
@@ -64,5 +67,5 @@ class Frame:
 
 
 def _rescale(position: float, source: int, target: int) -> float:
-    """Half-pixel centres: edges map to edges."""
+    """Rescale with half-pixel centres, so that edges map to edges."""
     return (position + 0.5) * target / source - 0.5

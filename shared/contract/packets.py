@@ -1,7 +1,7 @@
-"""A coded frame on its way: what the edge spools, the uplink carries, and the cloud decodes.
+"""A coded frame on its way: the edge spools it, the uplink carries it, and the cloud decodes it.
 
-Law: (camera_id, sequence) names a frame for good. A camera's sequences rise in the order of its frames, and none is used
-twice, even when the edge's disk is replaced.
+Laws: (camera_id, sequence) names a frame for good. A camera's sequences rise in the order of its frames, and none is
+used twice, even when the edge's disk is replaced.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shared.errors import BadName
 
 MICROSECONDS = 1_000_000
 LATEST_CAPTURE_TIME_US = 253_402_300_800 * MICROSECONDS
-"""The end of the year 9999: the last that the wire's timestamps can say."""
+"""The end of the year 9999, the last that the wire's timestamps can say."""
 TRACE_CONTEXT_BYTES = 26
 TRACE_HEADER = "traceparent"
 """The name of W3C's trace context in HTTP headers and in gRPC metadata."""
@@ -24,10 +24,11 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True)
 class Packet:
-    """One frame's bitstream and what it takes to give its results their place.
+    """One frame's bitstream, and all that gives its results their place.
 
-    capture_time_us: microseconds since 1970 (UTC), when the picture was taken. geometry: of the upright picture and the
-    network's input. trace_context: W3C's, version, trace id, parent id, flags (26 bytes), or empty.
+    capture_time_us: the moment when the picture was taken, in microseconds since 1970 (UTC). geometry: the sizes of the
+    upright picture and of the network's input. trace_context: W3C's version, trace id, parent id and flags (26 bytes),
+    or none.
     """
 
     camera_id: str
@@ -39,7 +40,7 @@ class Packet:
 
 
 def checked_name(kind: str, name: str) -> str:
-    """The name of a camera, edge or subscription if it is one (1 to 64 of A-Z a-z 0-9 . _ -); raises BadName."""
+    """Return the name of a camera, edge or subscription (1 to 64 of A-Z a-z 0-9 . _ -); raises BadName for any other."""
     if not _NAME.fullmatch(name):
         raise BadName(kind, name)
     return name

@@ -1,4 +1,4 @@
-"""A task's result as a subscriber gets it: what the cloud sends and the client gives out.
+"""A task's result as the cloud sends it and the client gives it out.
 
 ClassesResult | TensorResult | PictureResult        one for each task that was asked for
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 class Encoding(StrEnum):
-    """How dense results travel: the numbers themselves, or the picture that `taxon decode` draws."""
+    """The form of dense results: the numbers themselves, or the picture that `taxon decode` draws."""
 
     TENSOR = "tensor"
     PNG = "png"
@@ -21,7 +21,10 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True)
 class GroupBytes:
-    """What one task group of a frame cost. rate: its operating point. bytes: of its substream, header and check sum included."""
+    """The cost of one task group of a frame.
+
+    rate: its operating point. bytes: the size of its substream, with header and check sum.
+    """
 
     group: str
     rate: int
@@ -39,7 +42,7 @@ class ClassProbability:
 
 @dataclass(frozen=True)
 class ClassesResult:
-    """A class task's most probable classes, most probable first."""
+    """The most probable classes of a class task, the most probable one first."""
 
     task: str
     classes: tuple[ClassProbability, ...]
@@ -47,7 +50,7 @@ class ClassesResult:
 
 @dataclass(frozen=True, eq=False)
 class TensorResult:
-    """A dense task's numbers: float32 [C, H, W], or uint8 [H, W] of class ids."""
+    """The numbers of a dense task: float32 [C, H, W], or uint8 [H, W] of class ids."""
 
     task: str
     values: NDArray[Any] = field(repr=False)
@@ -55,7 +58,7 @@ class TensorResult:
 
 @dataclass(frozen=True)
 class PictureResult:
-    """A dense task's picture, as `taxon decode` draws it. Sizes in pixels."""
+    """A dense task's picture, as `taxon decode` draws it. Sizes are in pixels."""
 
     task: str
     png: bytes = field(repr=False)

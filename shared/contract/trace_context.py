@@ -1,8 +1,8 @@
-"""W3C trace context, carried from a camera's request to the result: read, packed into 26 bytes, written again.
+"""W3C trace context on its way from a camera's request to the result: read, packed into 26 bytes, written again.
 
-    "00-<trace id>-<parent id>-01" --packed--> version, trace id, parent id, flags (1 + 16 + 8 + 1 bytes) --traceparent--> text
+    "00-<trace id>-<parent id>-01" --packed--> version, trace id, parent id, flags (1 + 16 + 8 + 1 bytes) --traceparent-->
 
-Law: traceparent(packed(text)) == text for every valid text; whatever is not valid counts as absent (W3C, 3.2.2.3).
+Law: traceparent(packed(text)) == text for every valid text. Whatever is not valid counts as absent (W3C, 3.2.2.3).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _LONGEST_HEADER = 512
 
 
 def packed(header: str | None) -> bytes:
-    """A traceparent header's 26 bytes, or none where there is no valid one."""
-    # OpenTelemetry refuses a longer one too, with a line in the log for each that anybody outside cares to send.
+    """Return a traceparent header's 26 bytes, or none where it is not valid."""
+    # OpenTelemetry refuses a longer one too, but with a log line for each that anybody outside sends.
     if not header or len(header) > _LONGEST_HEADER:
         return b""
     context = get_current_span(TraceContextTextMapPropagator().extract({TRACE_HEADER: header})).get_span_context()
@@ -29,7 +29,7 @@ def packed(header: str | None) -> bytes:
 
 
 def traceparent(context: bytes) -> str:
-    """The header again; empty where the bytes are none."""
+    """Return the header again, or an empty one where there are no bytes."""
     if len(context) != TRACE_CONTEXT_BYTES:
         return ""
     trace, span = int.from_bytes(context[1:17], "big"), int.from_bytes(context[17:25], "big")

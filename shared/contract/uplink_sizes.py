@@ -1,8 +1,8 @@
-"""What each camera's frames take of an uplink message, for the metrics of both sides.
+"""The share of each camera in the bytes of an uplink message, for the metrics of both sides.
 
     ConnectRequest, its packets --bytes_by_camera--> {camera: bytes}
 
-Law: the shares add up to the message with gRPC's prefix, to the byte. HTTP/2's own frames and TCP's headers are below what
+Law: the shares add up to the message with gRPC's prefix, to the byte. HTTP/2's frames and TCP's headers are below what
 either side can see (`python -m benchmarks.wire` measures them).
 """
 
@@ -16,15 +16,15 @@ from shared.contract.packets import Packet
 from shared.wire import uplink_pb2
 
 GRPC_PREFIX_BYTES = 5
-"""gRPC's length and compression flag before each message."""
+"""The length and compression flag that gRPC puts before each message."""
 
 _TAG_BYTES = 1
 
 
 def bytes_by_camera(request: uplink_pb2.ConnectRequest, packets: Sequence[Packet]) -> Mapping[str, float]:
-    """Of one message, at least one packet. A camera's own are its frames and its declaration; what is left is shared out by frames.
+    """Return the bytes of one message by camera. packets: the request's, at least one, in its order.
 
-    packets: the request's, in its order.
+    A camera's own bytes are those of its frames and its declaration. What is left is shared out by frames.
     """
     shares: dict[str, float] = {}
     for packet, frame in zip(packets, request.frames, strict=True):
@@ -38,6 +38,6 @@ def bytes_by_camera(request: uplink_pb2.ConnectRequest, packets: Sequence[Packet
 
 
 def _field_bytes(entry: Message) -> int:
-    """With its tag (all field numbers here are below 16) and its length."""
+    """Return the size of a field with its tag (all field numbers here are below 16) and its length."""
     size = entry.ByteSize()
     return _TAG_BYTES + max(1, -(-size.bit_length() // 7)) + size

@@ -1,10 +1,11 @@
-"""Packets to uplink messages and back; the state of one stream, on either side.
+"""Packets as uplink messages and back: the state of one stream, on either side.
 
     Packets --PacketWriter.request--> ConnectRequest --PacketReader.packets--> the same Packets
     (camera, sequence) --PacketReader.ack--> Ack --PacketWriter.acked--> (camera, sequence)
 
-A bitstream has about a hundred bytes, so a frame's own message adds six to ten: cameras travel once a stream, sequences and times
-as differences. Law: packets(request(p)) == p for packets whose sequences rise by camera; anything else is a BadRequest.
+A bitstream has one to three hundred bytes, so a frame's own message adds only six to ten. Cameras travel once a stream,
+sequences and times as differences. Law: packets(request(p)) == p for packets whose sequences rise by camera. Anything
+else is a BadRequest.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from shared.wire import frame_pb2, uplink_pb2
 
 PROTOCOL_VERSION = 1
 MOST_CAMERAS = 10_000
-"""Of one stream; bounds what a peer can make the other side remember."""
+"""The most cameras of one stream, which bounds what a peer can make the other side remember."""
 
 
 @dataclass
 class _Camera:
-    """What a stream knows of a camera: its last packet's numbers."""
+    """The state of a camera within a stream: the numbers of its last packet."""
 
     index: int
     name: str
@@ -42,10 +43,10 @@ class PacketWriter:
         self._names: list[str] = []
 
     def request(self, packets: Sequence[Packet]) -> uplink_pb2.ConnectRequest:
-        """One message with these packets, declaring the cameras that are new in it or whose geometry changed.
+        """Return one message with these packets; it declares the cameras that are new in it or whose geometry changed.
 
-        Raises ValueError where a camera's sequences do not rise. A change of geometry begins a new message at the caller:
-        see `fits`.
+        Raises ValueError where a camera's sequences do not rise. The caller begins a new message where a geometry
+        changes (`fits`).
         """
         request = uplink_pb2.ConnectRequest()
         for packet in packets:
@@ -69,7 +70,7 @@ class PacketWriter:
         return request
 
     def fits(self, packets: Sequence[Packet]) -> int:
-        """How many of these, from the first on, can travel in one message: up to where a camera's geometry changes within it."""
+        """Count the packets, from the first on, that fit one message: it ends where a camera's geometry changes."""
         geometries: dict[str, Geometry] = {}
         for count, packet in enumerate(packets):
             if geometries.setdefault(packet.camera_id, packet.geometry) != packet.geometry:
@@ -77,7 +78,7 @@ class PacketWriter:
         return len(packets)
 
     def acked(self, ack: uplink_pb2.Ack) -> tuple[str, int]:
-        """(camera, sequence) of an ack; raises BadRequest for a camera or frame that this stream never sent."""
+        """Return (camera, sequence) of an ack; raises BadRequest for a camera or frame that this stream never sent."""
         if ack.camera_index >= len(self._names):
             raise BadRequest(f"an ack names camera {ack.camera_index}, {len(self._names)} were declared")
         camera = self._cameras[self._names[ack.camera_index]]
@@ -116,13 +117,13 @@ class PacketReader:
         return tuple(self._by_name)
 
     def packets(self, request: uplink_pb2.ConnectRequest) -> list[Packet]:
-        """The packets of one message; raises BadRequest, or BadName for a declared camera."""
+        """Return the packets of one message; raises BadRequest, or BadName for a declared camera."""
         for declaration in request.cameras:
             self._declare(declaration)
         return [self._packet(frame) for frame in request.frames]
 
     def ack(self, camera_id: str, sequence: int) -> uplink_pb2.Ack:
-        """The ack of a camera's frames up to `sequence`."""
+        """Return the ack of a camera's frames up to `sequence`."""
         camera = self._by_name[camera_id]
         return uplink_pb2.Ack(camera_index=camera.index, sequence_offset=sequence - camera.base_sequence)
 
@@ -168,7 +169,7 @@ def _declaration(camera: _Camera) -> uplink_pb2.CameraDeclaration:
 
 
 def geometry_message(geometry: Geometry) -> frame_pb2.FrameGeometry:
-    """A geometry as it travels."""
+    """Return a geometry as it travels."""
     return frame_pb2.FrameGeometry(
         picture_width=geometry.picture_width,
         picture_height=geometry.picture_height,
@@ -178,7 +179,7 @@ def geometry_message(geometry: Geometry) -> frame_pb2.FrameGeometry:
 
 
 def geometry_of(message: frame_pb2.FrameGeometry) -> Geometry:
-    """A geometry as it came; raises BadRequest."""
+    """Return a geometry as it came; raises BadRequest."""
     try:
         return Geometry(message.picture_width, message.picture_height, message.input_width, message.input_height)
     except ValueError as error:

@@ -1,9 +1,9 @@
-"""A model bundle on disk: checked once, then trusted and typed.
+"""A model bundle on disk: it is checked once, then trusted and typed.
 
     models/<name>/<version>/ --Bundle.load--> Bundle --codec(group)--> EntropyCodec
 
-Law: nothing of a bundle is used before every file's presence, size and SHA-256 have been checked against the manifest,
-and the manifest's own SHA-256 is the digest that edge and cloud compare.
+Law: nothing of a bundle is used before the presence, size and SHA-256 of every file are checked against the manifest.
+The manifest's own SHA-256 is the digest that edge and cloud compare.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from shared.model.manifest import MANIFEST, FileEntry, Manifest, OperatingPoint,
 class Bundle:
     """A bundle whose files have all been checked.
 
-    directory: where it lies. digest: 32 bytes, the SHA-256 of manifest.json.
+    directory: its folder. digest: 32 bytes, the SHA-256 of manifest.json.
     """
 
     directory: Path
@@ -32,7 +32,7 @@ class Bundle:
 
     @classmethod
     def load(cls, directory: Path | str) -> Bundle:
-        """Reads and verifies; raises BundleError naming the file and the reason."""
+        """Read and verify a bundle; raises BundleError that names the file and the reason."""
         root = Path(directory)
         path = root / MANIFEST
         try:
@@ -46,39 +46,39 @@ class Bundle:
 
     @property
     def id(self) -> str:
-        """Name, version and the first four bytes of the digest, for people and logs."""
+        """The name, version and first four bytes of the digest, for people and logs."""
         return f"{self.manifest.name}/{self.manifest.version} ({self.digest[:4].hex()})"
 
     def path(self, relative: str) -> Path:
-        """A listed file's place on disk; raises BundleError for a file that the manifest does not list."""
+        """Return a listed file's place on disk; raises BundleError for a file that the manifest does not list."""
         if relative not in self.manifest.files:
             raise BundleError(relative, f"is not listed in the manifest of {self.id}")
         return self.directory / relative
 
     def group(self, name: str) -> TaskGroup:
-        """The group of that name; raises UnknownName."""
+        """Return the group of that name; raises UnknownName."""
         return self.manifest.group(name)
 
     def group_with_id(self, group_id: int) -> TaskGroup:
-        """The group that a substream's id means; raises UnknownName."""
+        """Return the group that a substream's id means; raises UnknownName."""
         for group in self.manifest.groups:
             if group.id == group_id:
                 return group
         raise UnknownName("group id", group_id, (group.id for group in self.manifest.groups))
 
     def operating_point(self, rate: int) -> OperatingPoint:
-        """The operating point of that number; raises UnknownName."""
+        """Return the operating point of that number; raises UnknownName."""
         for point in self.manifest.operating_points:
             if point.rate == rate:
                 return point
         raise UnknownName("operating point", rate, (point.rate for point in self.manifest.operating_points))
 
     def tables(self) -> CdfTables:
-        """Reads the CDF tables, which the groups share; raises BundleError."""
+        """Read the CDF tables, which the groups share; raises BundleError."""
         return CdfTables.load(self.path(self.manifest.cdf_tables))
 
     def codec(self, group: TaskGroup, tables: CdfTables) -> EntropyCodec:
-        """Reads a group's integer hyper-synthesis and makes its codec; raises BundleError."""
+        """Read a group's integer hyper-synthesis and make its codec; raises BundleError."""
         synthesis = HyperSynthesis.load(self.path(group.entropy), group.latent, group.side_information)
         if synthesis.rates != len(self.manifest.operating_points):
             raise BundleError(
@@ -88,7 +88,7 @@ class Bundle:
         return EntropyCodec(group.id, synthesis, tables, self.digest)
 
     def codecs(self) -> dict[str, EntropyCodec]:
-        """The codecs of all groups, by name; raises BundleError."""
+        """Return the codecs of all groups, by name; raises BundleError."""
         tables = self.tables()
         return {group.name: self.codec(group, tables) for group in self.manifest.groups}
 

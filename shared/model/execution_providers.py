@@ -1,9 +1,10 @@
-"""Where the networks run: ONNX Runtime's execution providers, chosen by what really loads.
+"""The choice of ONNX Runtime's execution providers, on which the networks run, by what really loads.
 
     "auto" | "cpu" | "cuda" | "tensorrt" --choose_providers--> providers for `Graphs`, best first, the CPU last
 
-A GPU build of ONNX Runtime lists CUDA and TensorRT also where their libraries or the GPU are missing, and then falls back with an error in
-the log; so each is tried on one of the bundle's graphs first. Law: what was asked for by name is what runs, or the start fails.
+A GPU build of ONNX Runtime lists CUDA and TensorRT even where their libraries or the GPU are missing. It then falls
+back with an error in the log, so that each is tried first on one of the bundle's graphs.
+Law: the provider that was asked for by name is what runs, or the start fails.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ _SILENT, _WARNINGS = 4, 2
 
 
 def choose_providers(wanted: str, engine_cache: Path, bundle: Bundle) -> tuple[Provider, ...]:
-    """The providers for a bundle's graphs. wanted: auto, cpu, cuda or tensorrt. engine_cache: where TensorRT keeps what it
-    built, in a folder for each bundle, runtime, TensorRT and GPU, since none of them can use another's. Raises ProviderMissing.
+    """Return the providers for a bundle's graphs; raises ProviderMissing.
+
+    wanted: auto, cpu, cuda or tensorrt. engine_cache: the folder where TensorRT keeps what it built. It has a folder
+    for each bundle, runtime, TensorRT and GPU, since none of them can use another's.
     """
     if wanted == "cpu":
         return CPU
@@ -45,12 +48,12 @@ def choose_providers(wanted: str, engine_cache: Path, bundle: Bundle) -> tuple[P
 
 
 def provider_names(providers: Iterable[Provider]) -> tuple[str, ...]:
-    """The providers' names without their options."""
+    """Return the providers' names without their options."""
     return tuple(one if isinstance(one, str) else one[0] for one in providers)
 
 
 def gpu_names() -> tuple[str, ...]:
-    """The models of the NVIDIA GPUs that the driver shows, none where there is none."""
+    """Return the models of the NVIDIA GPUs that the driver shows, or none."""
     found: list[str] = []
     for path in sorted(_GPUS.glob("*/information")):
         lines = path.read_text(errors="replace").splitlines()
@@ -59,7 +62,7 @@ def gpu_names() -> tuple[str, ...]:
 
 
 def engine_folder(engine_cache: Path, bundle: Bundle) -> Path:
-    """Where TensorRT keeps this bundle's engines on this machine."""
+    """Return the folder where TensorRT keeps this bundle's engines on this machine."""
     parts = (bundle.digest.hex(), onnxruntime.__version__, _tensorrt_version(), *gpu_names())
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return engine_cache.expanduser() / f"{bundle.manifest.name}-{bundle.manifest.version}-{key}"
@@ -80,7 +83,7 @@ def _with_fallbacks(name: str, engine_cache: Path, bundle: Bundle) -> tuple[Prov
 
 
 def _loads(providers: tuple[Provider, ...], bundle: Bundle) -> bool:
-    """Whether the first of them is what a session really gets."""
+    """Return True where a session really gets the first of them."""
     first = provider_names(providers)[0]
     if first not in onnxruntime.get_available_providers():
         return False

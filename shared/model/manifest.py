@@ -2,7 +2,7 @@
 
     bytes --read_manifest--> Manifest        pieces --write_manifest--> manifest.json with every file's size and SHA-256
 
-Law: equal contents give equal bytes, so a bundle's digest (the SHA-256 of those bytes) names its contents.
+Law: equal contents give equal bytes, so that a bundle's digest (the SHA-256 of those bytes) names its contents.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from shared.model.tasks import TASKS
 FORMAT = 1
 MANIFEST = "manifest.json"
 _LARGEST_COUNT = (1 << 53) - 1
-"""What JSON numbers are exact up to everywhere; a file's bytes may need it."""
+"""The number up to which JSON is exact everywhere; the size of a file may need it."""
 _LARGEST_SIDE = 255 * 32
-"""Of the input, in pixels: what the bitstream's header can say."""
+"""The largest side of the input in pixels that the bitstream's header can say."""
 
 
 @dataclass(frozen=True)
 class TaskGroup:
-    """Tasks that share a substream, and the files that make it. id: 0..15. side_information: V, the length of v."""
+    """A group of tasks that share a substream, and the files that make it.
+
+    id: 0..15. side_information: V, the length of v.
+    """
 
     name: str
     id: int
@@ -44,7 +47,10 @@ class TaskGroup:
 
 @dataclass(frozen=True)
 class TaskEntry:
-    """A task as this bundle has it. labels: class names, where it has classes. minimum_radius_metres: of curvature."""
+    """A task as this bundle has it.
+
+    labels: the names of its classes, where it has classes. minimum_radius_metres: the unit of curvature.
+    """
 
     name: str
     head: str
@@ -54,7 +60,7 @@ class TaskEntry:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A trade of bits for quality; rate counts from 0, the fewest bits."""
+    """A trade of bits for quality. rate counts from 0, the fewest bits."""
 
     rate: int
     name: str
@@ -70,7 +76,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What `manifest.json` says. Paths are relative to the bundle, with forward slashes."""
+    """The contents of `manifest.json`. Paths are relative to the bundle, with forward slashes."""
 
     name: str
     version: str
@@ -85,14 +91,14 @@ class Manifest:
     measured: Mapping[str, Any]
 
     def group(self, name: str) -> TaskGroup:
-        """The group of that name; raises UnknownName."""
+        """Return the group of that name; raises UnknownName."""
         for group in self.groups:
             if group.name == name:
                 return group
         raise UnknownName("task group", name, (group.name for group in self.groups))
 
     def group_of(self, task: str) -> TaskGroup:
-        """The group that carries a task; raises UnknownName."""
+        """Return the group that carries a task; raises UnknownName."""
         for group in self.groups:
             if task in group.tasks:
                 return group
@@ -106,12 +112,12 @@ class Manifest:
 
 
 def read_manifest(data: bytes, origin: str) -> Manifest:
-    """The manifest in `data`; raises BundleError naming `origin` and what is missing, unknown or inconsistent."""
+    """Read a manifest; raises BundleError that names `origin` and what is missing, unknown or inconsistent."""
     try:
         document = json.loads(data)
         found = document["format"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        # The last: brackets nested deeper than the interpreter goes.
+        # RecursionError comes from brackets that are nested deeper than the interpreter goes.
         raise BundleError(origin, f"is no bundle manifest ({error!r})") from error
     if found != FORMAT:
         raise BundleError(
@@ -140,9 +146,9 @@ def write_manifest(
     backbone: str = "backbone.onnx",
     cdf_tables: str = "cdf_tables.npz",
 ) -> bytes:
-    """Lists every file that lies in `directory`, writes `manifest.json` there, and returns the bundle's digest.
+    """List every file that lies in `directory`, write `manifest.json` there, and return the bundle's digest.
 
-    Write everything else first, the model card included. Raises BundleError if a file that is named is not there.
+    Everything else is written first, the model card included. Raises BundleError for a file that is named but missing.
     """
     files = {
         path.relative_to(directory).as_posix(): path
@@ -247,7 +253,7 @@ def _count(value: object, least: int = 1) -> int:
 
 
 def _check(manifest: Manifest, origin: str) -> None:
-    """What the bitstream's fields can hold, and that the manifest's parts agree with one another."""
+    """Check that the bitstream's fields can hold the numbers, and that the manifest's parts agree with one another."""
     ids = [group.id for group in manifest.groups]
     carried = [task for group in manifest.groups for task in group.tasks]
     known = {task.name for task in TASKS}

@@ -1,7 +1,7 @@
-"""ONNX Runtime sessions over a bundle's graphs, opened when first wanted and kept.
+"""ONNX Runtime sessions over a bundle's graphs, opened when they are first wanted and kept.
 
-Law: one session a graph and `Graphs`; `run` may be called from several threads.
-The only module of `shared/` that needs an inference runtime; whoever only inspects bitstreams never imports it.
+Law: a graph has one session in each `Graphs`, and `run` may be called from several threads. Only this module and
+`execution_providers` need an inference runtime: a program that inspects bitstreams imports neither.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shared.codec.entropy_codec import EntropyCodec
 from shared.model.bundle import Bundle
 
-# Pictures do not leave the edge, and neither does word of what runs there: since 1.29 the official Linux builds of ONNX
+# Pictures do not leave the edge, and neither does word of what runs there. Since 1.29 the official Linux builds of ONNX
 # Runtime report models and sessions to their maker unless this is set before the library is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
@@ -31,10 +31,10 @@ CPU: tuple[Provider, ...] = ("CPUExecutionProvider",)
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:
-    """How every graph is run. threads: for one operator; 0 leaves it to the runtime.
+    """Return the options of every session. threads: the number for one operator; 0 leaves it to the runtime.
 
-    Threads that wait sleep: by default they spin, which at a few frames a second costs four times the processor time of the work
-    itself, and where services share cores takes it from the one that has work (docs/decisions.md).
+    Threads that wait sleep. By default they spin, which at a few frames a second costs four times the processor time of
+    the work itself. Where services share cores, spinning takes them from whoever has work (docs/decisions.md).
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -44,7 +44,10 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
 
 @dataclass(frozen=True, eq=False)
 class Graphs:
-    """providers: ONNX Runtime's, in order of preference. threads: for one operator; 0 leaves it to the runtime."""
+    """The sessions of a bundle's graphs.
+
+    providers: ONNX Runtime's, in order of preference. threads: the number for one operator; 0 leaves it to the runtime.
+    """
 
     bundle: Bundle
     providers: Sequence[Provider] = CPU
@@ -53,7 +56,7 @@ class Graphs:
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def session(self, path: str) -> onnxruntime.InferenceSession:
-        """The session of a graph that the manifest lists; raises BundleError for any other."""
+        """Return the session of a graph that the manifest lists; raises BundleError for any other."""
         with self._lock:
             if path not in self._sessions:
                 self._sessions[path] = onnxruntime.InferenceSession(
@@ -62,13 +65,13 @@ class Graphs:
             return self._sessions[path]
 
     def inputs(self, path: str) -> tuple[str, ...]:
-        """The names of the inputs that a graph declares."""
+        """Return the names of the inputs that a graph declares."""
         return tuple(node.name for node in self.session(path).get_inputs())
 
     def run(
         self, path: str, available: Mapping[str, AnyArray], outputs: Sequence[str] | None = None
     ) -> dict[str, AnyArray]:
-        """Feeds a graph those of the available tensors that it declares; returns the named outputs, or all."""
+        """Feed a graph the available tensors that it declares; return the named outputs, or all."""
         session = self.session(path)
         names = [node.name for node in session.get_outputs()] if outputs is None else list(outputs)
         feeds = {name: np.ascontiguousarray(available[name]) for name in self.inputs(path)}
@@ -77,7 +80,10 @@ class Graphs:
 
 @dataclass(frozen=True, eq=False)
 class OpenBundle:
-    """A bundle ready to work: its graphs' sessions and its groups' entropy codecs. providers, threads: see `Graphs`."""
+    """A bundle ready to work: the sessions of its graphs and the entropy codecs of its groups.
+
+    providers, threads: as in `Graphs`.
+    """
 
     bundle: Bundle
     providers: Sequence[Provider] = CPU

@@ -1,7 +1,7 @@
-"""The measures of the six tasks, as accumulators over a whole set (numpy alone).
+"""The figures that measure the six tasks, as accumulators over a whole set (numpy alone).
 
-Each takes one frame at a time with `add` and answers at the end, so that every figure is a mean over the set's
-pixels (or frames), never a mean of frames' means, and so that a set need not fit into memory.
+Each takes one frame at a time with `add` and answers at the end. Every figure is a mean over the set's pixels (or
+frames) and never a mean of frames' means, and the set need not fit into memory.
 
     SegmentationMetric   class_id maps             -> miou, pixel_accuracy, non_background_accuracy
     TopOneMetric         probabilities, class      -> top1
@@ -9,7 +9,7 @@ pixels (or frames), never a mean of frames' means, and so that a set need not fi
     AbsoluteErrorMetric  dense values              -> l1
     MedianConstant, MeanDirection                  the best constant predictions that these are compared with
 
-A metric that has seen nothing has no value: its `values()` is empty, and zero is never reported for "unknown".
+Law: a metric that has seen nothing has no value. Its `values()` is empty, and zero is never reported for "unknown".
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Metric(Protocol):
-    """What every measure here can do at the end."""
+    """A measure, as every one here answers at the end."""
 
     def values(self) -> dict[str, float]: ...
 
 
 class SegmentationMetric:
-    """A confusion matrix: rows are the reference's classes, columns the prediction's; 255 in the reference is left out."""
+    """A confusion matrix: rows are the reference's classes, columns the prediction's.
+
+    An id of 255 in the reference is left out.
+    """
 
     def __init__(self, classes: int, background: Sequence[int] = ()) -> None:
         self.confusion = np.zeros((classes, classes), np.int64)
@@ -53,7 +56,7 @@ class SegmentationMetric:
         self.confusion += counts.reshape(classes, classes)
 
     def values(self) -> dict[str, float]:
-        """miou is the mean over the classes that occur in the reference of the whole set."""
+        """Return the figures; miou is the mean over the classes that occur in the reference of the whole set."""
         total = int(self.confusion.sum())
         if total == 0:
             return {}
@@ -69,7 +72,7 @@ class SegmentationMetric:
         return figures
 
     def constant(self) -> dict[str, float]:
-        """The figures of the best constant map: the commonest class everywhere."""
+        """Return the figures of the best constant map, which has the commonest class everywhere."""
         best = SegmentationMetric(len(self.confusion), self.background)
         reference = self.confusion.sum(axis=1)
         best.confusion[:, int(reference.argmax())] = reference
@@ -96,13 +99,13 @@ class TopOneMetric:
         return {"top1": self.hits / total} if total else {}
 
     def constant(self) -> dict[str, float]:
-        """The figure of the best constant answer: the commonest class."""
+        """Return the figure of the best constant answer, the commonest class."""
         total = int(self.seen.sum())
         return {"top1": int(self.seen.max()) / total} if total else {}
 
 
 class NormalMetric:
-    """Angles between unit vectors [3, H, W] over valid pixels; the median comes from a histogram of 0.01 degree."""
+    """The angles between unit vectors [3, H, W] over valid pixels; the median comes from a histogram of 0.01 degree."""
 
     STEP_DEGREES = 0.01
 
@@ -112,7 +115,7 @@ class NormalMetric:
 
     def add(self, prediction: Floats, reference: Floats, valid: Mask | None = None) -> None:
         first, second = (normalised(vectors) for vectors in select(prediction, reference, valid))
-        # Between unit vectors; it keeps its accuracy at small angles, where acos of the product has none.
+        # Both are unit vectors. This keeps its accuracy at small angles, where acos of the product has none.
         half = np.arctan2(length(first - second), length(first + second))
         degrees = np.degrees(2 * half)
         self.total_degrees += float(degrees.sum(dtype=np.float64))
@@ -131,7 +134,7 @@ class NormalMetric:
 
 
 class AbsoluteErrorMetric:
-    """Mean absolute error over valid pixels and channels of [C, H, W] values."""
+    """The mean absolute error over valid pixels and channels of [C, H, W] values."""
 
     def __init__(self) -> None:
         self.total = 0.0
@@ -147,9 +150,10 @@ class AbsoluteErrorMetric:
 
 
 class MedianConstant:
-    """The constant per channel that has the least l1 over the set: the median, from a histogram over [low, high].
+    """The constant of each channel that has the least l1 over the set.
 
-    Its own l1 is exact up to the histogram's step (here 1/4096 of the range).
+    It is the median, from a histogram over [low, high]. Its own l1 is exact up to the histogram's step (1/4096 of the
+    range).
     """
 
     BINS = 4096
@@ -165,7 +169,7 @@ class MedianConstant:
             self.histogram[channel] += np.bincount(values, minlength=self.BINS + 1)
 
     def prediction(self) -> list[float]:
-        """The median of each channel, or nothing before any pixel was seen."""
+        """Return the median of each channel, or nothing before any pixel was seen."""
         if not self.histogram.sum():
             return []
         halves = (self.histogram.sum(axis=1) + 1) // 2
@@ -184,9 +188,9 @@ class MedianConstant:
 
 
 class MeanDirection:
-    """The constant normal that is compared with: the set's mean direction.
+    """The constant normal that others are compared with: the set's mean direction.
 
-    Its own error needs the set twice, so every fourth pixel of every fourth row is kept until the end.
+    Its own error needs the set twice, so that every fourth pixel of every fourth row is kept until the end.
     """
 
     STRIDE = 4
@@ -203,7 +207,7 @@ class MeanDirection:
         self.kept.append(reference[:, *thinned][:, valid[thinned]].astype(np.float32))
 
     def prediction(self) -> list[float]:
-        """The unit vector, or nothing before any pixel was seen."""
+        """Return the unit vector, or nothing before any pixel was seen."""
         length = float(np.linalg.norm(self.sum))
         return [float(part) / length for part in self.sum] if length > 0 else []
 
@@ -220,7 +224,7 @@ class MeanDirection:
 
 
 def select(prediction: Floats, reference: Floats, valid: Mask | None) -> tuple[Floats, Floats]:
-    """The valid pixels of both as [C, pixels]."""
+    """Return the valid pixels of both as [C, pixels]."""
     if prediction.shape != reference.shape:
         raise ValueError(f"prediction {prediction.shape} and reference {reference.shape} differ in shape")
     if valid is None or valid.all():
@@ -229,17 +233,17 @@ def select(prediction: Floats, reference: Floats, valid: Mask | None) -> tuple[F
 
 
 def length(vectors: Floats) -> Floats:
-    """Of vectors [3, pixels]."""
+    """Return the lengths of vectors [3, pixels]."""
     squared: Floats = np.einsum("cp,cp->p", vectors, vectors)
     return np.sqrt(squared)
 
 
 def normalised(vectors: Floats) -> Floats:
-    """Vectors [3, pixels] of unit length; what has no direction stays zero."""
+    """Return the vectors [3, pixels] with unit length; one without a direction stays zero."""
     lengths = length(vectors)
     return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
 
 
 def rounded(figures: Mapping[str, float], digits: int = 6) -> dict[str, float]:
-    """For a report: JSON without digits that mean nothing."""
+    """Round the figures for a report, so that its JSON has no digits that mean nothing."""
     return {name: round(value, digits) for name, value in figures.items()}

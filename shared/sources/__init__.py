@@ -1,7 +1,7 @@
 """Sources that are pulled instead of posted: folders of pictures, videos, network cameras, webcams.
 
     with open_source("samples/kitchen", fps=2, loop=True) as source:
-        async for frame in play(source):      # SourceFrame(picture, capture_time_us)
+        async for frame in play(source):
             ...
 
 `taxon camera` and the edge's own sources are these.

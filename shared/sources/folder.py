@@ -21,12 +21,12 @@ LARGEST_PICTURE_BYTES = 256 << 20
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the name is a picture's."""
+    """Return True where the name is that of a picture."""
     return path.suffix.lower() in PICTURE_SUFFIXES
 
 
 def pictures_of(path: Path) -> list[Path]:
-    """The picture files of a folder by name, or the one file; raises SourceError where there are none."""
+    """Return the picture files of a folder by name, or the one file; raises SourceError where there are none."""
     if not path.is_dir():
         return [path]
     try:
@@ -39,7 +39,7 @@ def pictures_of(path: Path) -> list[Path]:
 
 
 class FolderSource(Source):
-    """Picture files, one after the other, `fps` a second; with `loop` again and again."""
+    """A source of picture files, one after the other, `fps` a second; with `loop` again and again."""
 
     def __init__(self, name: str, files: Sequence[Path], fps: float, loop: bool) -> None:
         super().__init__(name)
@@ -48,7 +48,7 @@ class FolderSource(Source):
         self._loop = loop
 
     def read(self) -> Iterator[Reading]:
-        """The files' bytes; raises SourceError for one that cannot be read."""
+        """Give the files' bytes; raises SourceError for one that cannot be read."""
         files = itertools.cycle(self._files) if self._loop else iter(self._files)
         for index, file in enumerate(files):
             yield Reading(_content(file), index / self._fps, time.time_ns() // 1000)

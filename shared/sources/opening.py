@@ -1,6 +1,6 @@
-"""What a source is called, and which one that means.
+"""The names of sources, and the source that each means.
 
-FOLDER or PICTURE              -> FolderSource
+FOLDER or PICTURE                         -> FolderSource
 VIDEO, rtsp://, http(s)://, webcam:DEVICE -> VideoSource (the extra `video`)
 """
 
@@ -16,11 +16,11 @@ from shared.sources.video import NETWORK, WEBCAM, VideoSource
 
 
 def open_source(spec: str, *, fps: float | None = None, loop: bool = False) -> Source:
-    """The source that `spec` names; raises SourceError for what cannot be one.
+    """Return the source that `spec` names; raises SourceError for what cannot be one.
 
-    fps: of a folder the rate at which it is played (default 10); of a video or live camera the most frames a second that are
-    taken of it (default: all), while it keeps its own time. loop: begin again at the end; open a live source again when it breaks. A
-    stream or device is connected to when it is played, not here.
+    fps: the rate at which a folder is played (default 10). Of a video or live camera, which keeps its own time, at most
+    so many frames a second are taken (default: all). loop: the source begins again at its end, and a live source is
+    opened again when it breaks. A stream or device is connected to when it is played, not here.
     """
     if fps is not None and not (math.isfinite(fps) and fps > 0):
         raise SourceError(spec, f"{fps} frames a second cannot be")

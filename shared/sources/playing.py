@@ -1,9 +1,9 @@
-"""A source's frames at their time.
+"""The frames of a source, each at its time.
 
-    Source.read (thread) --HandOver--> due? --> SourceFrame with the wall clock of that moment
+    Source.read (thread) --ThreadQueue--> due? --> SourceFrame with the wall clock of that moment
 
-Law: capture times rise. A recording whose taker is slow waits for it and then goes on at its own rate; a live source does not
-wait: its newest frame replaces older ones, which are counted (`Source.superseded`).
+Laws: capture times rise. A recording whose taker is slow waits for it, then goes on at its own rate. A live source does
+not wait: its newest frame replaces older ones, which are counted (`Source.superseded`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 
 from shared.contract.pictures import SourceFrame
-from shared.sources.thread_queue import HandOver
+from shared.sources.thread_queue import ThreadQueue
 from shared.sources.types import Source
 
 READ_AHEAD_FRAMES = 3
@@ -24,14 +24,14 @@ STOP_SECONDS = 1.0
 
 
 class Pace:
-    """When frames are due. clock: seconds, monotonic."""
+    """The plan of when frames are due. clock: seconds, monotonic."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._begin: float | None = None
 
     def seconds_until(self, due_seconds: float) -> float:
-        """How long to wait for the frame that is due so long after the first one; 0 for one that is late.
+        """Return how long to wait for the frame that is due so long after the first one; 0 for a late one.
 
         After a delay of more than CATCH_UP_SECONDS the whole plan moves, so that a pause is not followed by a rush.
         """
@@ -45,11 +45,11 @@ class Pace:
 
 
 async def play(source: Source) -> AsyncGenerator[SourceFrame, None]:
-    """The frames, each when it is due; raises SourceError. Plays a source once.
+    """Give the frames of a source, once, each when it is due; raises SourceError.
 
     It ends where the source does, when the source's context is left, or when the iteration is given up (`aclose`).
     """
-    hand_over = HandOver(READ_AHEAD_FRAMES)
+    hand_over = ThreadQueue(READ_AHEAD_FRAMES)
     thread = threading.Thread(target=_read, args=(source, hand_over), name=f"source {source.name}", daemon=True)
     thread.start()
     pace, last_us = Pace(), 0
@@ -66,19 +66,19 @@ async def play(source: Source) -> AsyncGenerator[SourceFrame, None]:
     finally:
         source.stopping.set()
         hand_over.close()
-        # A device that neither gives nor fails holds its thread until its own timeout; nobody else need wait for that.
+        # A device that neither gives nor fails holds its thread until its own timeout. Nobody else need wait for that.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await hand_over.ended()
 
 
-def _read(source: Source, hand_over: HandOver) -> None:
+def _read(source: Source, hand_over: ThreadQueue) -> None:
     error: BaseException | None = None
     try:
         for reading in source.read():
             if source.stopping.is_set() or not hand_over.put(reading):
                 break
     except BaseException as caught:
-        # Whatever it is, it belongs to whoever takes the frames.
+        # Whatever the error is, it belongs to whoever takes the frames.
         error = caught
     hand_over.end(error)

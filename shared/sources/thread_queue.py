@@ -1,8 +1,9 @@
-"""From a reading thread to the loop, a few frames at a time.
+"""The way from a reading thread to the loop, a few frames at a time.
 
     thread: put(reading) --at most `depth`--> loop: await get()
 
-A recording's frames wait for room; a live source's newest frame replaces those that wait. Law: nothing is lost uncounted.
+A recording's frames wait for room; a live source's newest frame replaces those that wait. Law: nothing is lost
+uncounted.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from collections import deque
 from shared.sources.types import Reading
 
 
-class HandOver:
-    """Made on the loop that takes; given to one thread that puts."""
+class ThreadQueue:
+    """A bounded queue, made on the loop that takes and given to one thread that puts."""
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
@@ -29,7 +30,7 @@ class HandOver:
         self.superseded = 0
 
     def put(self, reading: Reading) -> bool:
-        """In the thread: False when nobody takes any more."""
+        """Put a reading (in the thread); return False when nobody takes any more."""
         with self._changed:
             if reading.due_seconds is None:
                 self.superseded += len(self._waiting)
@@ -42,13 +43,13 @@ class HandOver:
         return True
 
     def end(self, error: BaseException | None) -> None:
-        """In the thread: there is no more, because of the error where there is one."""
+        """Say (in the thread) that there is no more, because of the error where there is one."""
         with self._changed:
             self._ended, self._error = True, error
         self._wake()
 
     async def get(self) -> Reading | None:
-        """On the loop: the next one, None at the end; raises what ended the thread."""
+        """Return the next reading (on the loop), None at the end; raises what ended the thread."""
         while True:
             self._there.clear()
             with self._changed:
@@ -62,14 +63,14 @@ class HandOver:
             await self._there.wait()
 
     def close(self) -> None:
-        """On the loop: takes no more; a waiting thread goes on at once."""
+        """Take no more (on the loop); a waiting thread goes on at once."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
             self._changed.notify()
 
     async def ended(self) -> None:
-        """On the loop: waits until the thread has said that there is no more."""
+        """Wait (on the loop) until the thread has said that there is no more."""
         while not self._ended:
             self._there.clear()
             if not self._ended:

@@ -1,6 +1,6 @@
-"""What a source gives.
+"""The kinds of sources, and what they give.
 
-Source.read (in a thread) --Reading--> hand-over --> play (on the loop) --SourceFrame--> whoever sends it on
+Source.read (in a thread) --Reading--> ThreadQueue --> play (on the loop) --SourceFrame--> whoever sends it on
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from shared.contract.pictures import Picture
 class Reading:
     """One frame as it was read.
 
-    due_seconds: when to show it, since the first one; None for a live source, whose frame is due now. read_time_us: when it
-    was read, in microseconds since 1970.
+    due_seconds: the moment to show it, counted from the first one; None for a live source, whose frame is due now.
+    read_time_us: the moment when it was read, in microseconds since 1970.
     """
 
     picture: Picture = field(repr=False)
@@ -28,10 +28,10 @@ class Reading:
 
 
 class Source(ABC):
-    """Where frames come from; a context manager whose end stops the reading.
+    """A source of frames, which is a context manager; the end of the context stops the reading.
 
-    name: for logs. superseded: frames of a live source that a newer one replaced before they were taken. damaged: packets
-    of a video that gave no picture.
+    name: its name in logs. superseded: frames of a live source that a newer one replaced before they were taken.
+    damaged: packets of a video that gave no picture.
     """
 
     def __init__(self, name: str) -> None:
@@ -42,7 +42,7 @@ class Source(ABC):
 
     @abstractmethod
     def read(self) -> Iterator[Reading]:
-        """Blocks between frames, so it runs in a thread; raises SourceError."""
+        """Give readings and block between them, so that it runs in a thread; raises SourceError."""
 
     def __enter__(self) -> Source:
         return self

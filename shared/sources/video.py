@@ -2,8 +2,9 @@
 
     file, rtsp://, http(s)://, webcam:DEVICE --demux--> packets --decode--> upright RGB --> Reading
 
-A recording keeps its own time; a live source's frames are due when they come. Law: what is damaged is counted and skipped; a
-live source that breaks is, with `loop`, opened again for as long as the source is wanted.
+A recording keeps its own time; a live source's frames are due when they come.
+Laws: what is damaged is counted and skipped. With `loop`, a live source that breaks is opened again for as long as it
+is wanted.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 WEBCAM = "webcam:"
 NETWORK = ("rtsp://", "rtsps://", "http://", "https://")
 FALLBACK_FPS = 25.0
-"""Of a video that does not say its rate; only the pause between two rounds of it depends on this."""
+"""The rate of a video that does not say its own; only the pause between two rounds of it depends on this."""
 
 
 class VideoSource(Source):
@@ -46,7 +47,7 @@ class VideoSource(Source):
         self._next_taken = float("-inf")
 
     def read(self) -> Iterator[Reading]:
-        """Frames until the end, or with `loop` until the source is stopped; raises SourceError."""
+        """Give frames until the end, or with `loop` until the source is stopped; raises SourceError."""
         offset, pause = 0.0, FIRST_PAUSE_SECONDS
         while not self.stopping.is_set():
             live = False
@@ -69,7 +70,10 @@ class VideoSource(Source):
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _round(self, offset: float) -> Iterator[tuple[Reading, float]]:
-        """Once through: each reading, and where the next round would begin. offset: where this one does, in seconds."""
+        """Play once through: give each reading, and the moment where the next round would begin.
+
+        offset: the moment where this round begins, in seconds.
+        """
         with _opened(self.name) as container:
             stream = container.streams.video[0]
             # Several cores for one camera's decoder would be taken from the networks.
@@ -89,7 +93,10 @@ class VideoSource(Source):
                 raise SourceError(self.name, "there is no picture in it that can be decoded")
 
     def _is_taken(self, moment: float, step: float) -> bool:
-        """Thins to `fps` without drifting. moment: seconds of the video's or, of a live one, the machine's clock."""
+        """Thin to `fps` without drifting.
+
+        moment: seconds of the video's clock or, for a live source, of the machine's.
+        """
         # Half a frame early is on time: the grid of the video and the wanted one need not meet.
         if moment < self._next_taken - step / 2:
             return False
@@ -133,7 +140,7 @@ def _opened(spec: str) -> Iterator[InputContainer]:
 
 
 def _av(spec: str) -> Any:
-    """PyAV; raises NoVideoPackage. Imported on demand, because folders need none of it."""
+    """Import PyAV on demand, since folders need none of it; raises NoVideoPackage."""
     try:
         import av
     except ModuleNotFoundError as error:
@@ -142,6 +149,6 @@ def _av(spec: str) -> Any:
 
 
 def _upright(frame: VideoFrame) -> NDArray[np.uint8]:
-    """RGB, turned as the recording's rotation says (degrees counter-clockwise)."""
+    """Return RGB, turned as the recording's rotation says (degrees counter-clockwise)."""
     pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))

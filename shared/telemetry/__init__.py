@@ -1,1 +1,1 @@
-"""Logs and trace context, the same in both services."""
+"""Logs and metrics, the same in both services."""

@@ -1,9 +1,10 @@
-"""Which cameras have metrics of their own: a bounded number, and none for ever.
+"""The cameras that have metrics of their own: a bounded number, and none for ever.
 
     saw(camera) -> its series begin at 0, or live on          forget_quiet() -> those of cameras that left are removed
 
-Law: no more than `most` cameras have series, whatever names come; one that was quiet for `quiet_seconds` has none. A camera
-that comes back begins at 0, which Prometheus reads as any other restart of a counter. Not thread-safe: it belongs to the loop.
+Law: no more than `most` cameras have series, whatever names come. One that was quiet for `quiet_seconds` has none. A
+camera that comes back begins at 0, which Prometheus reads like any restart of a counter. It belongs to the loop and is
+not thread-safe.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ LABEL = "camera"
 
 
 class CameraSeries:
-    """metrics: those that have the label `camera`. begin: makes a new camera's series, at 0. clock: seconds, monotonic."""
+    """The series of the cameras that are measured.
+
+    metrics: those with the label `camera`. begin: makes the series of a new camera, at 0. clock: seconds, monotonic.
+    """
 
     def __init__(
         self,
@@ -34,13 +38,13 @@ class CameraSeries:
         self._begin = begin
         self._clock = clock
         self._seen_at: OrderedDict[str, float] = OrderedDict()
-        """The quietest first."""
+        """The moment when each camera was last seen, the quietest first."""
 
     def __len__(self) -> int:
         return len(self._seen_at)
 
     def saw(self, camera_id: str) -> None:
-        """Something came of this camera. To be called before any of its series is touched."""
+        """Note that something came of this camera. It is called before any of its series is touched."""
         is_new = camera_id not in self._seen_at
         if is_new and len(self._seen_at) >= self._most:
             self._forget(next(iter(self._seen_at)))
@@ -50,7 +54,7 @@ class CameraSeries:
             self._begin(camera_id)
 
     def forget_quiet(self) -> None:
-        """Removes the series of cameras that have been quiet for too long."""
+        """Remove the series of cameras that have been quiet for too long."""
         until = self._clock() - self._quiet_seconds
         for camera_id, seen_at in tuple(self._seen_at.items()):
             if seen_at > until:

@@ -1,8 +1,8 @@
-"""Structured logs: one line an event, for machines JSON, at a terminal in colours.
+"""Structured logs: one line an event, for machines in JSON, at a terminal in colours.
 
     log = logger("edge.uplink");  log.info("connected", cloud=target, credit=64)
 
-Law: an event's name is fixed and its values are fields; ids of cameras and frames are always `camera` and `sequence`.
+Law: an event's name is fixed and its values are fields. Ids of cameras and frames are always `camera` and `sequence`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import structlog
 LogFormat = Literal["auto", "json", "text"]
 
 _TALKATIVE = ("uvicorn.error", "grpc", "asyncio")
-"""Libraries that tell of their own start, stop and of every strange byte from outside; ours tell of what matters."""
+"""The libraries that log their own start, stop and every strange byte from outside; our own lines say what matters."""
 
 
 def configure_logs(service: str, level: str = "info", form: LogFormat = "auto", stream: TextIO | None = None) -> None:
-    """Once, when a service starts. Lines go to stderr; the standard library's records (asyncio, uvicorn) join them."""
+    """Set up the logs, once, when a service starts. Lines go to stderr, those of the standard library's loggers too."""
     out = sys.stderr if stream is None else stream
     as_text = out.isatty() if form == "auto" else form == "text"
     shared: list[Any] = [
@@ -59,7 +59,7 @@ def configure_logs(service: str, level: str = "info", form: LogFormat = "auto", 
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of a module, `service.module`."""
+    """Return the logger of a module, `service.module`."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return bound
 

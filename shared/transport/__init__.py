@@ -1,1 +1,1 @@
-"""Reaches the other side: addresses, channels, credentials and the table of statuses."""
+"""The way to the other side: addresses, channels, credentials and the table of status codes."""

@@ -1,8 +1,8 @@
-"""Addresses that all lead to the same service: its replicas.
+"""The addresses that all lead to the same service: its replicas.
 
     "a:1,b:2" --Targets--> current --broken--> next --> current ...
 
-Law: who has one address goes on with that one.
+Law: with a single address, `next` stays at it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ from zlib import crc32
 
 
 class Targets:
-    """text: one address, or several with commas. name: whose; clients of different names begin at different addresses, evenly."""
+    """The addresses of one client.
+
+    text: one address, or several with commas. name: the client's; clients of different names begin at different
+    addresses, evenly.
+    """
 
     def __init__(self, text: str, name: str = "") -> None:
         self._all = tuple(part.strip() for part in text.split(",") if part.strip()) or (text,)
@@ -22,9 +26,9 @@ class Targets:
 
     @property
     def current(self) -> str:
-        """The one to use now."""
+        """The address to use now."""
         return self._all[self._at]
 
     def next(self) -> None:
-        """The current one did not do."""
+        """Go on to the next address, since the current one failed."""
         self._at = (self._at + 1) % len(self._all)

@@ -1,9 +1,8 @@
-"""What a client shows of itself, and whom it trusts.
+"""The credentials of a client: what it shows of itself, and which services it trusts.
 
     files --Credentials--> a channel to the target, and the metadata of a call
 
-The files are read anew for each connection, so that renewed ones are used.
-
+The files are read again for each connection, so that renewed ones are used.
 Law: a token never travels in plain text to another machine, unless `insecure` says so.
 """
 
@@ -24,14 +23,16 @@ from shared.transport.secret_files import exposed
 Metadata = tuple[tuple[str, str], ...]
 LARGEST_FILE_BYTES = 1 << 20
 _TOKEN = re.compile(r"[!-~]{1,256}", re.ASCII)
-"""What gRPC takes in metadata without blanks: of anything else it complains with the value, the token, in its words."""
+"""The tokens that gRPC takes in metadata. Of any other it would complain with the value, which is a secret."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """Files of a client. ca: PEM of the authorities whose services it trusts; None is plain text.
+    """The files of a client.
 
-    certificate, key: PEM, where the service asks for a client's certificate. token: a file with the token alone.
+    ca: PEM of the authorities whose services it trusts; None is plain text. certificate, key: PEM, where the service
+    asks for a client's certificate. token: a file that holds the token alone. insecure: True lets a token travel in
+    plain text.
     """
 
     ca: Path | None = None
@@ -46,16 +47,16 @@ class Credentials:
         return tuple(path for path in (self.ca, self.certificate, self.key, self.token) if path is not None)
 
     def exposed(self) -> tuple[str, ...]:
-        """A line for each secret file that everybody on this machine can read."""
+        """Return a line for each secret file that everybody on this machine can read."""
         return exposed([path for path in (self.key, self.token) if path is not None])
 
     @property
     def renewable(self) -> bool:
-        """Whether a new connection should read the files again."""
+        """True where a new connection should read the files again."""
         return self.ca is not None
 
     def channel(self, target: str, options: Sequence[tuple[str, Any]]) -> grpc.aio.Channel:
-        """A channel to HOST:PORT; raises SettingsRefused."""
+        """Open a channel to HOST:PORT; raises SettingsRefused."""
         if self.ca is None:
             if self.certificate is not None or self.key is not None:
                 raise SettingsRefused("a client's certificate needs the authority of the service too: a CA file")
@@ -70,7 +71,7 @@ class Credentials:
         return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(_read(self.ca), *pair), options=options)
 
     def metadata(self) -> Metadata:
-        """What goes with each call; raises SettingsRefused."""
+        """Return the metadata of each call; raises SettingsRefused."""
         if self.token is None:
             return ()
         try:

@@ -1,4 +1,4 @@
-"""Whether an address is of this machine alone: the border at which TLS and tokens begin to be asked for."""
+"""The border at which TLS and tokens begin to be asked for: addresses of this machine alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from ipaddress import ip_address
 
 
 def is_loopback(address: str) -> bool:
-    """Of HOST:PORT. A name is taken for another machine's, `localhost` apart, and no host for all of this machine's addresses."""
+    """Return True where HOST:PORT is an address of this machine alone.
+
+    A name counts as another machine's, `localhost` apart, and no host at all as every address of this machine.
+    """
     host = address.rpartition(":")[0].strip("[]")
     if host == "localhost":
         return True

@@ -1,7 +1,6 @@
-"""Whether files have changed since they were read.
+"""The state of files that hold secrets: whether they have changed since they were read, and who can read them.
 
 Law: a replaced file, a rewritten one and one behind a moved link (as Kubernetes renews secrets) all count as changed.
-(Also told here: which files others on this machine can read or change who should not.)
 """
 
 from __future__ import annotations
@@ -11,17 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 Stamp = tuple[tuple[int, int, int], ...]
-"""Of each file its inode, its size in bytes and its time of change in nanoseconds."""
+"""The inode, the size in bytes and the time of change in nanoseconds of each file."""
 
 
 def stamp_of(paths: Sequence[Path]) -> Stamp:
-    """As the files are now; raises OSError."""
+    """Return the stamp of the files as they are now; raises OSError."""
     found = [path.stat() for path in paths]
     return tuple((one.st_ino, one.st_size, one.st_mtime_ns) for one in found)
 
 
 def exposed(paths: Sequence[Path]) -> tuple[str, ...]:
-    """A line for each of these files that everybody on this machine can read or change; those that there are not have none."""
+    """Return a line for each of these files that everybody on this machine can read or change."""
     found: list[str] = []
     for path in paths:
         try:

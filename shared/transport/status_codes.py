@@ -1,6 +1,7 @@
-"""The one table of what a refusal is on the wire: a gRPC status, an HTTP status, and a reason for machines.
+"""The one table of refusals on the wire: each is a gRPC status, an HTTP status, and a reason for machines.
 
-    TaxonError --status_of--> Status --rpc_status--> google.rpc.Status with ErrorInfo     (or an HTTP body, see `problem`)
+    TaxonError --status_of--> Status --rpc_message--> google.rpc.Status with ErrorInfo
+                                     --problem------> the body of an HTTP answer
 
 Law: every error of `shared.errors` has a status; the nearest class in its tree decides.
 """
@@ -23,7 +24,7 @@ DOMAIN = "taxon"
 
 @dataclass(frozen=True)
 class Status:
-    """How an error is answered. reason: for machines, upper case; also the label of counters."""
+    """The answer to an error. reason: a word for machines, in upper case; it is also the label of counters."""
 
     code: grpc.StatusCode
     http: int
@@ -63,7 +64,7 @@ STATUSES: Mapping[type[Exception], Status] = {
 
 
 def status_of(error: BaseException) -> Status:
-    """The status of an error, by the nearest of its classes; INTERNAL for what nobody meant to raise."""
+    """Return the status of an error, by the nearest of its classes; INTERNAL for what nobody meant to raise."""
     for kind in type(error).__mro__:
         if kind in STATUSES:
             return STATUSES[kind]
@@ -71,7 +72,7 @@ def status_of(error: BaseException) -> Status:
 
 
 def rpc_message(error: errors.TaxonError) -> status_pb2.Status:
-    """The refusal as google.rpc.Status with an ErrorInfo of this table's reason."""
+    """Return the refusal as google.rpc.Status with an ErrorInfo of this table's reason."""
     status = status_of(error)
     detail = any_pb2.Any()
     detail.Pack(error_details_pb2.ErrorInfo(reason=status.reason, domain=DOMAIN))
@@ -79,13 +80,13 @@ def rpc_message(error: errors.TaxonError) -> status_pb2.Status:
 
 
 async def abort(context: grpc.aio.ServicerContext, error: errors.TaxonError) -> NoReturn:  # type: ignore[type-arg]
-    """Ends a call with the error's status and details."""
+    """End a call with the error's status and details."""
     await context.abort_with_status(rpc_status.to_status(rpc_message(error)))
     raise AssertionError("abort_with_status raises")
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
-    """The reason that a service gave for refusing, or the status code's name where it gave none."""
+    """Return the reason that a service gave for refusing, or the status code's name where it gave none."""
     try:
         status = rpc_status.from_call(cast(grpc.Call, error))
     except ValueError:  # a status that contradicts the call
@@ -98,6 +99,6 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
 
 
 def problem(error: errors.TaxonError) -> dict[str, str | int]:
-    """The body of an HTTP refusal (RFC 9457, application/problem+json)."""
+    """Return the body of an HTTP refusal (RFC 9457, application/problem+json)."""
     status = status_of(error)
     return {"title": status.reason, "status": status.http, "detail": str(error)}
