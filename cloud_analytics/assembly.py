@@ -212,4 +212,4 @@ def _web_server(parts: Parts) -> WebServer:
     add_wall(app, parts.subscriptions, metrics=WallMetrics(metrics.meters), access=access)
     dropped = metrics.connections_dropped
     connection_limit = HttpConnectionLimit(settings.http_connections, lambda reason: dropped.labels(reason).inc())
-    return WebServer(app, settings.http, tls=parts.security.tls, doorkeeper=connection_limit)
+    return WebServer(app, settings.http, tls=parts.security.tls, limit=connection_limit)

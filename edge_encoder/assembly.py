@@ -199,7 +199,7 @@ def _web_server(
     app = edge_app(admission, metrics.registry, security.access)
     dropped = metrics.connections_dropped
     limit = HttpConnectionLimit(settings.http_connections, lambda reason: dropped.labels(reason).inc())
-    return WebServer(app, settings.http, tls=security.tls, doorkeeper=limit)
+    return WebServer(app, settings.http, tls=security.tls, limit=limit)
 
 
 def _rpc_server(settings: EdgeSettings, security: ServerSecurity, admission: Admission) -> RpcServer:

@@ -1,1 +1,1 @@
-"""What a service is besides its work: settings, statuses, its gRPC and HTTP servers, start and stop."""
+"""The parts of a service besides its work: settings, security, its gRPC and HTTP servers, start and stop."""

@@ -1,7 +1,8 @@
-"""How a service ends what it has started.
+"""The end of tasks that a service has started.
 
-Law: when `ended` returns, no task runs any more. One `cancel` is not enough: what a task awaits may come in the very moment in which it is
-cancelled, and Python before 3.12 then lets `asyncio.wait_for` (as libraries use it) return that, and the cancellation is forgotten.
+Law: when `ended` returns, no task runs any more. One `cancel` is not enough. What a task awaits may come at the very
+moment of its cancellation. Before 3.12, Python then lets `asyncio.wait_for` (as libraries use it) return that, and the
+cancellation is forgotten.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ AGAIN_SECONDS = 0.1
 
 
 async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancels the tasks until all are done; what they raised is passed over."""
+    """Cancel the tasks until all are done, and pass over what they raised."""
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:

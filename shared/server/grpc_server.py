@@ -22,19 +22,19 @@ from shared.server.tls.certificates import ServerTls
 from shared.transport.grpc_channels import KEEPALIVE_SECONDS, connection_options
 
 HANDSHAKE_SECONDS = 10.0
-"""Until a connection has said that it speaks HTTP/2."""
+"""The time until a connection must have said that it speaks HTTP/2."""
 IDLE_CONNECTION_SECONDS = 300.0
-"""Without a call; a client that comes back connects anew, by itself."""
+"""The time after which a connection without a call is closed; its client connects anew by itself."""
 MOST_CONNECTIONS = 4000
 MOST_WATCHERS = 64
-"""Of the health, which is open to everybody: so many strangers at most take a call's place."""
+"""The most watchers of the health, which is open to everybody: so many strangers at most take the place of calls."""
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class RpcServer:
-    """One port's gRPC services, with grpc.health.v1 and reflection. tls: None for plain text."""
+    """The gRPC services of one port, with grpc.health.v1 and reflection. tls: None for plain text."""
 
     def __init__(
         self,
@@ -47,12 +47,13 @@ class RpcServer:
     ) -> None:
         options = [
             *connection_options(largest_message_bytes),
-            # The name is the string's, not the C constant's (..._MIN_RECV_PING_...): an unknown option is ignored in silence, and then
-            # gRPC's own five minutes hold, by which every idle client is cut off for pinging.
+            # The name is the string's, not the C constant's (..._MIN_RECV_PING_...). gRPC ignores an unknown option in
+            # silence. Its own five minutes would then hold, and every idle client would be cut off for pinging.
             ("grpc.http2.min_ping_interval_without_data_ms", round(KEEPALIVE_SECONDS * 500)),
             ("grpc.http2.max_ping_strikes", 3),
             ("grpc.so_reuseport", 0),
-            # Somebody who connects and says nothing would be waited for two minutes otherwise, and there would be no bound on their number.
+            # Without this, gRPC would wait two minutes for somebody who connects and says nothing, and bound their
+            # number nowhere.
             ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),
             ("grpc.max_allowed_incoming_connections", most_connections),
             ("grpc.max_connection_idle_ms", round(IDLE_CONNECTION_SECONDS * 1000)),
@@ -69,12 +70,12 @@ class RpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     def add(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: object, name: str) -> None:
-        """One service; `name` is its full name, for health and reflection."""
+        """Add one service. name: its full name, for health and reflection."""
         add_to_server(servicer, self._server)
         self._names.append(name)
 
     async def start(self) -> None:
-        """Listens; alive, but not ready until `set_ready`. Raises AddressInUse."""
+        """Listen: the port is alive, but not ready until `set_ready`. Raises AddressInUse."""
         names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, self._server)
         await self._health.set("", SERVING)
@@ -83,7 +84,7 @@ class RpcServer:
         try:
             self.port = self._listening()
         except RuntimeError as error:
-            # gRPC complains, at the interpreter's end, of a server that was neither started nor stopped.
+            # At the interpreter's end gRPC complains of a server that was neither started nor stopped.
             await self._server.start()
             await self._server.stop(None)
             raise AddressInUse(
@@ -98,12 +99,12 @@ class RpcServer:
         return self._server.add_secure_port(self._address, self._tls.rpc_credentials())
 
     async def set_ready(self, ready: bool) -> None:
-        """What grpc.health.v1 says of the services."""
+        """Set what grpc.health.v1 says of the services."""
         for name in self._names:
             await self._health.set(name, SERVING if ready else NOT_SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Takes no new call and ends the running ones, after `grace_seconds` by force."""
+        """Take no new call and end the running ones, after `grace_seconds` by force."""
         if not self._has_started:
             # As above: it has no port yet, so nobody can call it.
             self._has_started = True
@@ -113,7 +114,7 @@ class RpcServer:
 
 
 class _BoundedHealth(health_aio.HealthServicer):
-    """Answers everybody, and is watched by MOST_WATCHERS."""
+    """The health service, which answers everybody and is watched by at most MOST_WATCHERS."""
 
     def __init__(self) -> None:
         super().__init__()

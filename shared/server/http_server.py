@@ -2,7 +2,7 @@
 
     web_app --the service adds its own routes--> FastAPI app --WebServer--> listening until it is stopped
 
-Law: it asks nobody outside: the pages' scripts come from this installation.
+Law: no page asks another machine; its scripts come from this installation.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from shared.server.connections.websocket import LimitedWebSocket
 from shared.server.tls.certificates import ServerTls
 from shared.transport.status_codes import problem, status_of
 
-# A second series for each counter, with the time of its beginning, which nobody draws.
+# prometheus_client would add to each counter a second series with the time of its beginning, which nobody draws.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _PROBLEM: dict[str, object] = {PROBLEM_JSON: {"schema": {"type": "object", "required": ["title", "status", "detail"]}}}
 OPEN_PATHS = ("/healthz", "/readyz")
-"""Probes show no token, and learn nothing but whether the service works."""
+"""The open paths: probes show no token, and learn nothing but whether the service works."""
 IDLE_CONNECTION_SECONDS = 30
 MOST_CONNECTIONS = 800
-"""Less than the 1024 files that a process may open where nobody said otherwise."""
+"""The most connections, fewer than the 1024 files that a process may open where nobody said otherwise."""
 
 
 def web_app(
@@ -57,9 +57,10 @@ def web_app(
     access: Access | None = None,
     open_paths: tuple[str, ...] = (),
 ) -> FastAPI:
-    """An app with the common routes. ready: None when the service is ready, else what it waits for.
+    """Make an app with the common routes.
 
-    access: None lets everybody in. open_paths: as in `TokenMiddleware`, beside the probes'.
+    ready: gives None when the service is ready, else what it waits for. access: None lets everybody in. open_paths: as
+    in `TokenMiddleware`, beside the probes'.
     """
     app = FastAPI(
         title=title,
@@ -111,9 +112,9 @@ def web_app(
 
 
 class WebServer:
-    """uvicorn without its own signal handlers. address: host:port; port 0 takes a free one. tls: None for plain text.
+    """uvicorn without its own signal handlers.
 
-    doorkeeper: of its connections.
+    address: host:port; port 0 takes a free one. tls: None for plain text. limit: the bounds of its connections.
     """
 
     def __init__(
@@ -122,9 +123,9 @@ class WebServer:
         address: str,
         largest_socket_message_bytes: int = 1 << 20,
         tls: ServerTls | None = None,
-        doorkeeper: HttpConnectionLimit | None = None,
+        limit: HttpConnectionLimit | None = None,
     ) -> None:
-        door = doorkeeper or HttpConnectionLimit(MOST_CONNECTIONS)
+        limit = limit or HttpConnectionLimit(MOST_CONNECTIONS)
         host, _, port = address.rpartition(":")
         self._host, self._wanted = host.strip("[]") or "127.0.0.1", int(port)
         self.port = 0
@@ -134,8 +135,8 @@ class WebServer:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
-                http=cast(type[asyncio.Protocol], _protocol(door, tls)),
-                ws=cast(type[asyncio.Protocol], lambda **given: LimitedWebSocket(door, **given)),
+                http=cast(type[asyncio.Protocol], _protocol(limit, tls)),
+                ws=cast(type[asyncio.Protocol], lambda **given: LimitedWebSocket(limit, **given)),
                 ws_max_size=largest_socket_message_bytes,
                 # What travels there is mostly PNG, which is compressed already.
                 ws_per_message_deflate=False,
@@ -148,12 +149,12 @@ class WebServer:
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds it."""
+        """The address under which a browser on this machine finds it."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
         return f"{self._scheme}://[{host}]:{self.port}/" if ":" in host else f"{self._scheme}://{host}:{self.port}/"
 
     async def start(self) -> None:
-        """Returns when it listens; raises AddressInUse."""
+        """Listen, and return when it does; raises AddressInUse."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         # asyncio turns Nagle's algorithm off only where the socket names TCP. With it an answer, which is written in parts,
         # waits about 40 ms for the other side's acknowledgement of its first part.
@@ -172,7 +173,7 @@ class WebServer:
             await asyncio.sleep(0.01)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Takes no new connection, finishes the requests, after `grace_seconds` ends them by force."""
+        """Take no new connection, finish the requests, and end them by force after `grace_seconds`."""
         if self._serving is None:
             return
         self._server.config.timeout_graceful_shutdown = max(1, round(grace_seconds))
@@ -184,19 +185,22 @@ class WebServer:
             await self._serving
 
 
-def _protocol(door: HttpConnectionLimit, tls: ServerTls | None) -> Callable[..., asyncio.Protocol]:
-    """What uvicorn makes for each connection that it accepts. It is told of no certificate: TLS is spoken behind the door."""
+def _protocol(limit: HttpConnectionLimit, tls: ServerTls | None) -> Callable[..., asyncio.Protocol]:
+    """Return the maker of protocols for accepted connections.
+
+    uvicorn is given no certificate: `Handshake` speaks TLS itself, so that it is counted among the connections.
+    """
     if tls is None:
-        return door.protocol
+        return limit.protocol
 
     def secured(**given: Any) -> asyncio.Protocol:
-        return Handshake(door, door.protocol(**given), tls.web_context())
+        return Handshake(limit, limit.protocol(**given), tls.web_context())
 
     return secured
 
 
 class _Quiet(uvicorn.Server):
-    """uvicorn would take the process's signals; they belong to the service."""
+    """A uvicorn server that leaves the process's signals to the service."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,7 +1,8 @@
-"""`python -m shared.server.probe PORT`: whether the service of this very machine is ready; the images' HEALTHCHECK.
+"""`python -m shared.server.probe PORT` asks whether this machine's service is ready: the images' HEALTHCHECK.
 
-Exit status 0 for ready. It asks in plain text, then over TLS without a look at the certificate: it talks to its own container alone, and
-shows nothing. (Where the HTTP port asks for clients' certificates, --tls-clients all, no probe gets in.)
+The exit status is 0 for ready. It asks in plain text, then over TLS without a look at the certificate: it talks to its
+own container alone, and shows nothing. (Where the HTTP port asks for clients' certificates, --tls-clients all, no probe
+gets in.)
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ SECONDS = 4.0
 
 
 def is_ready(port: int) -> bool:
-    """Whether /readyz says 200 on this port of 127.0.0.1."""
+    """Return True where /readyz answers 200 on this port of 127.0.0.1."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     for connection in (

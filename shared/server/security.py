@@ -1,6 +1,6 @@
 """A service's security as one thing: made of its settings, given to its servers, kept up to date while it runs.
 
-    ServiceSettings --guard_of--> Guard(tls, access) --run--> certificates and tokens read again within RELOAD_SECONDS
+    ServiceSettings --server_security--> ServerSecurity(tls, access) --run--> certificates and tokens read again when changed
 
 Law: a service that other machines can reach has TLS and tokens, or was told --insecure and says so with every start.
 """
@@ -32,9 +32,10 @@ TOLD_SECONDS = 60.0
 
 
 class ServerSecurity:
-    """tls: None for plain text. tokens: those that `access` asks; None where it asks for none.
+    """The security of one service.
 
-    shown: what the service itself shows to others.
+    tls: None for plain text. tokens: those that `access` asks for; None where it asks for none. shown: the credentials
+    that the service itself shows to others.
     """
 
     def __init__(
@@ -59,19 +60,19 @@ class ServerSecurity:
         self._told: frozenset[str] = frozenset()
         self._measured = SecurityMeters(meters or Meters("taxon", CollectorRegistry()), self._watched)
         if shown.paths:
-            # So that the first look finds nothing new; where they cannot be used yet, it says why.
+            # The first look then finds nothing new. Where the files cannot be used yet, it says why.
             with suppress(OSError, ValueError):
                 files.reload()
         self._warn()
 
     async def run(self) -> None:
-        """Looks after the files until it is cancelled."""
+        """Look after the files until this is cancelled."""
         while True:
             await asyncio.sleep(RELOAD_SECONDS)
             await asyncio.to_thread(self.look)
 
     def look(self) -> None:
-        """Reads again what has changed; what cannot be used is told, and changes nothing."""
+        """Read again what has changed; an unusable file is logged and changes nothing."""
         for one in self._watched:
             try:
                 if one.reload():
@@ -87,7 +88,7 @@ class ServerSecurity:
                     )
 
     def _warn(self) -> None:
-        """A line for each file that others can read, once."""
+        """Log each file that others can read, once."""
         found = frozenset(line for one in self._watched for line in one.exposed())
         for line in sorted(found - self._told):
             log.warning("a secret is open to others", file=line)
@@ -100,9 +101,9 @@ def server_security(
     meters: Meters | None = None,
     shown: Credentials = NO_CREDENTIALS,
 ) -> ServerSecurity:
-    """addresses: where it listens, by setting. shown: see `ServerSecurity`.
+    """Make the security of a service. addresses: where it listens, by setting. shown: as in `ServerSecurity`.
 
-    Raises SettingsRefused for files that cannot be used, and for doors that are left open.
+    Raises SettingsRefused for unusable files, and for ports that other machines can reach without TLS and tokens.
     """
     tls = None
     if settings.tls_certificate is not None or settings.tls_key is not None:

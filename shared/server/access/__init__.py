@@ -1,7 +1,6 @@
-"""Who may do what: TLS on every port, tokens with scopes, and what a client shows of itself.
+"""Access: which caller may do what, by tokens with scopes.
 
-    files --ServerTls--> every port's certificate, read again when it changes
-    file  --Tokens--> Access --caller--> Caller.require(action, camera) --> Unauthenticated, NotAllowed
+    file --Tokens--> Access --caller--> Caller.require(action, camera) --> Unauthenticated, NotAllowed
 
-Law: what is not granted is refused; a refusal is counted and logged, and never holds a token.
+Law: what is not granted is refused. A refusal is counted and logged, and never holds a token.
 """

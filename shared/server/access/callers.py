@@ -1,10 +1,10 @@
-"""Who calls, and whether they may: the one place where both doors of a service ask.
+"""The callers of a service and their rights: the one place where its gRPC and HTTP servers ask.
 
     "Bearer txn_..." --Access.caller--> Caller --require(SUBSCRIBE, "hall")--> nothing, or NotAllowed
 
-Laws: a caller is asked again with every frame, and whenever the tokens change, so that a token that is taken out of the file ends
-its streams too, also those on which nothing comes; what is refused is counted by its reason and told of now and then, with the
-token's name at most.
+Laws: a caller is asked again with every frame, and whenever the tokens change. A token that is taken out of the file
+ends its streams too, also those on which nothing comes. A refusal is counted by its reason and logged now and then,
+with the token's name at most.
 """
 
 from __future__ import annotations
@@ -27,33 +27,39 @@ log = logger("access")
 HEADER = "authorization"
 TOLD_SECONDS = 10.0
 ASKED_AGAIN_SECONDS = 1.0
-DOORS = ("rpc", "http")
+SERVERS = ("rpc", "http")
 
 
 @dataclass(frozen=True)
 class Call:
-    """What is asked for, for the log. door: `rpc` or `http`. what: a method or path. peer: where from."""
+    """A call as the log names it.
 
-    door: str
+    server: `rpc` or `http`. what: its method or path. peer: the address that it comes from.
+    """
+
+    server: str
     what: str
     peer: str
 
 
 class Access:
-    """tokens: None lets everybody do everything. meters: those of the service; None counts for nobody."""
+    """The rights of all callers.
+
+    tokens: None lets everybody do everything. meters: those of the service; None counts nothing.
+    """
 
     def __init__(self, tokens: Tokens | None = None, meters: Meters | None = None) -> None:
         self._tokens = tokens
         self._throttles: dict[tuple[str, str], Throttle] = {}
         counted = meters or Meters("taxon", CollectorRegistry())
         self._refused = counted.counter("access_refused", "Calls refused for who called", "door", "reason")
-        for door in DOORS:
+        for server in SERVERS:
             for reason in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-                self._refused.labels(door, reason)
+                self._refused.labels(server, reason)
 
     @property
     def asks(self) -> bool:
-        """Whether there are tokens at all."""
+        """True where callers need a token."""
         return self._tokens is not None
 
     @property
@@ -62,7 +68,7 @@ class Access:
         return () if self._tokens is None else self._tokens.entries
 
     def caller(self, authorization: str | None, call: Call) -> Caller:
-        """Who shows this header; raises Unauthenticated, counted."""
+        """Return the caller that shows this header; raises Unauthenticated, which is counted."""
         if self._tokens is None:
             return Caller(self, call, None)
         scheme, _, token = (authorization or "").partition(" ")
@@ -74,21 +80,21 @@ class Access:
         return caller
 
     def grant_of(self, digest: bytes | None) -> Grant | None:
-        """What a token's digest allows now."""
+        """Return what a token's digest allows now."""
         if self._tokens is None or digest is None:
             return ANYBODY if self._tokens is None else None
         entry = self._tokens.find(digest)
         return None if entry is None else entry.grant
 
     def refused(self, call: Call, error: RequestError, name: str = "") -> RequestError:
-        """Counts and tells; gives the error back, to be raised."""
+        """Count a refusal, log it now and then, and return the error to be raised."""
         reason = status_of(error).reason
-        self._refused.labels(call.door, reason).inc()
-        throttle = self._throttles.setdefault((call.door, reason), Throttle(TOLD_SECONDS))
+        self._refused.labels(call.server, reason).inc()
+        throttle = self._throttles.setdefault((call.server, reason), Throttle(TOLD_SECONDS))
         if throttle.due():
             log.warning(
                 "call refused",
-                door=call.door,
+                door=call.server,
                 call=call.what[:128],
                 peer=call.peer[:128],
                 reason=reason,
@@ -100,7 +106,7 @@ class Access:
 
 
 class Caller:
-    """One call's caller, for as long as the call lasts. digest: of its token; None where the service asks for none."""
+    """The caller of one call, as long as the call lasts. digest: of its token; None where the service asks for none."""
 
     def __init__(self, access: Access, call: Call, digest: bytes | None) -> None:
         self._access = access
@@ -115,7 +121,7 @@ class Caller:
         return self._grant.name
 
     def check(self) -> Grant:
-        """What the token allows now; raises Unauthenticated where it does not hold (any more)."""
+        """Return what the token allows now; raises Unauthenticated where it does not hold or no longer holds."""
         if not self._access.asks:
             return ANYBODY
         if (entries := self._access.entries) is not self._seen:
@@ -128,28 +134,28 @@ class Caller:
         return self._grant
 
     def require(self, action: Action, camera_id: str | None = None) -> None:
-        """Raises Unauthenticated or NotAllowed, counted. camera_id: None where any camera will do."""
+        """Raise Unauthenticated or NotAllowed, counted, without this right. camera_id: None where any camera will do."""
         grant = self.check()
         if not grant.allows(action, camera_id):
             what = str(action) if camera_id is None else f"{action}:{camera_id[:64]}"
             raise self._access.refused(self._call, NotAllowed(grant.name, what), grant.name)
 
     def require_every(self, action: Action) -> None:
-        """Raises Unauthenticated, or NotAllowed where it may not for all cameras."""
+        """Raise Unauthenticated, or NotAllowed where the right is not for all cameras."""
         grant = self.check()
         if not grant.allows_every(action):
             raise self._access.refused(self._call, NotAllowed(grant.name, f"{action}:*"), grant.name)
 
     def may(self, action: Action, camera_id: str) -> bool:
-        """Whether it may, without a refusal; raises Unauthenticated."""
+        """Return True with this right, and refuse nothing without it; raises Unauthenticated."""
         return self.check().allows(action, camera_id)
 
     def permitted(self, action: Action, camera_ids: Iterable[str]) -> tuple[str, ...]:
-        """Those of the cameras that it may know of; raises Unauthenticated."""
+        """Return those of the cameras that the caller may know of; raises Unauthenticated."""
         return tuple(camera_id for camera_id in camera_ids if self.may(action, camera_id))
 
     async def asked_again(self, still: Callable[[], None]) -> NoReturn:
-        """Calls this after every change of the tokens, until it raises. For streams on which nothing may come for hours."""
+        """Call `still` after every change of the tokens, until it raises; for streams on which nothing may come for hours."""
         seen = self._access.entries
         while True:
             await asyncio.sleep(ASKED_AGAIN_SECONDS)
@@ -158,7 +164,7 @@ class Caller:
                 still()
 
     def refused(self, what: str) -> RequestError:
-        """NotAllowed for something that no scope is of, counted; to be raised."""
+        """Return a counted NotAllowed, to be raised, for something that no scope names."""
         return self._access.refused(self._call, NotAllowed(self.name, what), self.name)
 
     @property

@@ -1,8 +1,8 @@
-"""Ids that callers choose for themselves, each its token's for as long as it is in use.
+"""Ids that callers choose for themselves; each belongs to one token as long as it is in use.
 
-    edge id, subscription id --Places.held(id, caller)--> with: it is this caller's          another token's: NotAllowed
+    edge id, subscription id --IdOwners.held(id, caller)--> this caller's           another token's: NotAllowed
 
-Law: nobody takes the place of somebody else who is connected; who comes again with the same token takes its own.
+Law: nobody takes the id of somebody else who is connected. The same token may take its own id again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from shared.server.access.callers import Caller
 
 
 class IdOwners:
-    """what: the kind of the ids, for refusals. Of one service's process; where nobody asks for tokens, everybody is the same caller."""
+    """The owners of the ids of one kind, within one process of a service.
+
+    what: the kind of the ids, for refusals. Where nobody asks for tokens, everybody is the same caller.
+    """
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -22,7 +25,7 @@ class IdOwners:
 
     @contextmanager
     def held(self, name: str, caller: Caller) -> Iterator[None]:
-        """Around the use of an id; raises NotAllowed, counted."""
+        """Hold an id while it is used; raises NotAllowed, counted."""
         owner, users = self._held.get(name, (caller.name, 0))
         if owner != caller.name:
             raise caller.refused(f"the {self._what} {name}, which is another token's now")

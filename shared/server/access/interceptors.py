@@ -1,9 +1,10 @@
-"""Both doors of a service: each call is asked who calls before anything of it is read.
+"""The question of access at a service's gRPC and HTTP servers, before anything of a call is read.
 
     gRPC   --TokenInterceptor--> handler --caller_of_call--> Caller        health alone is open to everybody
     HTTP   --TokenMiddleware---> route   --caller_of_request--> Caller     so are the paths that the service names
 
-Law: what is not named as open is closed, whatever is added later. (A WebSocket's route asks by itself: browsers can set no header.)
+Law: what is not named as open is closed, whatever is added later. (A WebSocket's route asks by itself, since browsers
+can set no header.)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
 
 from shared.errors import RequestError
 from shared.server.access.callers import HEADER, Access, Call, Caller
@@ -32,7 +34,10 @@ ASKS = (
         )
     ),
 )
-"""For the `dependencies` of a route that is not open. They only tell OpenAPI: TokenMiddleware asks, before the route is looked for."""
+"""The `dependencies` of a route that is not open.
+
+They only tell OpenAPI: TokenMiddleware asks, before the route is looked for.
+"""
 ACCESS_REFUSALS: Mapping[int | str, str] = {
     401: "No token, or one that is unknown here",
     403: "The token has no scope for this",
@@ -42,29 +47,29 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
 
 def caller_of_call(access: Access, context: grpc.aio.ServicerContext[Any, Any], what: str) -> Caller:
-    """Who calls a gRPC method; raises Unauthenticated."""
+    """Return the caller of a gRPC method; raises Unauthenticated."""
     return access.caller(_shown(context.invocation_metadata()), Call("rpc", what, context.peer()))
 
 
 def caller_of_request(request: Request) -> Caller:
-    """Who asks for a path that is not open."""
+    """Return the caller of a path that is not open."""
     caller = request.state.caller
     assert isinstance(caller, Caller)
     return caller
 
 
 class TokenInterceptor(grpc.aio.ServerInterceptor):
-    """Refuses every call without a token that is known, before its handler is looked for."""
+    """Refuses every call without a known token, before its handler is looked for."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
+    @override
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        """As gRPC says."""
         method = handler_call_details.method
         handler = await continuation(handler_call_details)
         if method.startswith(HEALTH) or not self._access.asks:
@@ -77,7 +82,10 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):
 
 
 class TokenMiddleware:
-    """open_paths: what everybody may ask for; one that ends with / stands for all below it."""
+    """Refuses every HTTP request without a known token.
+
+    open_paths: the paths that everybody may ask for; one that ends with / stands for all below it.
+    """
 
     def __init__(self, app: ASGIApp, access: Access, open_paths: tuple[str, ...]) -> None:
         self._app = app
@@ -85,7 +93,7 @@ class TokenMiddleware:
         self._open = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI says."""
+        """Refuse the request, or hand it on."""
         if scope["type"] == "http" and not self._is_open(scope["path"]):
             request = Request(scope)
             peer = "" if request.client is None else f"{request.client.host}:{request.client.port}"
@@ -93,7 +101,7 @@ class TokenMiddleware:
             try:
                 request.state.caller = self._access.caller(only(request.headers.getlist(HEADER)), call)
             except RequestError as error:
-                # The body is not read, so the connection cannot go on.
+                # The body is not read, so that the connection cannot go on.
                 headers = challenge(error) | {"Connection": "close"}
                 answer = JSONResponse(problem(error), status_of(error).http, headers, PROBLEM_JSON)
                 await answer(scope, receive, send)
@@ -105,12 +113,12 @@ class TokenMiddleware:
 
 
 def challenge(error: Exception) -> dict[str, str]:
-    """The headers that a refusal takes: 401 says what to show."""
+    """Return the headers of a refusal; 401 says what to show."""
     return {"WWW-Authenticate": "Bearer"} if status_of(error).http == 401 else {}
 
 
 def only(shown: Sequence[str]) -> str | None:
-    """What is shown, where it is one thing; of several nobody could say which one is meant."""
+    """Return the one header that is shown. Of several nobody could say which one is meant."""
     return shown[0] if len(shown) == 1 else None
 
 
@@ -119,7 +127,10 @@ def _shown(metadata: Any) -> str | None:
 
 
 def _refusing(handler: Handler, error: RequestError) -> Handler:
-    """A handler of the same kind that refuses; an unknown method is refused alike, so that nobody can ask which there are."""
+    """Return a handler of the same kind that refuses.
+
+    An unknown method is refused alike, so that nobody can ask which methods there are.
+    """
 
     async def refuse(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         await abort(context, error)

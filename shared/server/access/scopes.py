@@ -1,4 +1,4 @@
-"""What a token allows, as it stands in a token file.
+"""The rights of a token, as they stand in a token file.
 
     "post:shop7-*,metrics" --read_scopes--> (Scope(POST, "shop7-*"), Scope(METRICS)) --> Grant.allows(POST, "shop7-door")
 
@@ -14,14 +14,15 @@ from fnmatch import fnmatchcase
 
 EVERY_CAMERA = "*"
 _LIKE_A_TOKEN = "txn_"
-"""What stands in the place of a scope by mistake must not be told to a log."""
+"""The mark of a token that stands in the place of a scope by mistake; no log may show it."""
 _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,64}", re.ASCII)
 
 
 class Action(StrEnum):
-    """What can be granted.
+    """An action that can be granted.
 
-    POST: give frames as a camera. SUBSCRIBE: get a camera's results. UPLINK: be an edge that sends a camera's bitstreams.
+    POST: give frames as a camera. SUBSCRIBE: get a camera's results. UPLINK: be an edge that sends a camera's
+    bitstreams.
     """
 
     POST = "post"
@@ -36,7 +37,7 @@ OF_CAMERAS = (Action.POST, Action.SUBSCRIBE, Action.UPLINK)
 
 @dataclass(frozen=True)
 class Scope:
-    """One action, of the cameras that the pattern names (`*` any characters, `?` one). METRICS and ADMIN know no cameras."""
+    """One action of the cameras that the pattern names (`*` any characters, `?` one). METRICS and ADMIN know no cameras."""
 
     action: Action
     cameras: str = EVERY_CAMERA
@@ -47,13 +48,13 @@ class Scope:
 
 @dataclass(frozen=True)
 class Grant:
-    """What one token allows. name: of the token, for logs."""
+    """The rights of one token. name: the token's, for logs."""
 
     name: str
     scopes: tuple[Scope, ...]
 
     def allows(self, action: Action, camera_id: str | None = None) -> bool:
-        """Whether it does for this camera; without one, for any camera at all."""
+        """Return True for a right on this camera; without one, for a right on any camera at all."""
         return any(
             scope.action is Action.ADMIN
             or (scope.action is action and (camera_id is None or fnmatchcase(camera_id, scope.cameras)))
@@ -61,7 +62,7 @@ class Grant:
         )
 
     def allows_every(self, action: Action) -> bool:
-        """Whether it does for all cameras, those to come included."""
+        """Return True for a right on all cameras, those to come included."""
         return any(
             scope.action is Action.ADMIN or (scope.action is action and scope.cameras == EVERY_CAMERA)
             for scope in self.scopes
@@ -69,11 +70,11 @@ class Grant:
 
 
 ANYBODY = Grant("anybody", (Scope(Action.ADMIN),))
-"""Of callers of a service that asks for no tokens."""
+"""The rights of every caller of a service that asks for no tokens."""
 
 
 def read_scopes(text: str) -> tuple[Scope, ...]:
-    """Scopes with commas between them; raises ValueError."""
+    """Read scopes with commas between them; raises ValueError."""
     return tuple(_scope(part.strip()) for part in text.split(","))
 
 

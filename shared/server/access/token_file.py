@@ -1,11 +1,11 @@
-"""The token file: one line for each token, which holds its hash and never the token.
+"""The token file: it has one line for each token, which holds the token's hash and never the token.
 
-    new_token() --> "txn_..." (256 random bits), given to the client
-    token_line(name, token, scopes) --> "kitchen  9f86d08...  post:kitchen"     a line of the file
-    Tokens(path).find(token) --> Entry, in the same time whichever matches
+    new_token --> "txn_..." (256 random bits), given to the client
+    token_line --> "kitchen  9f86d08...  post:kitchen", a line of the file --Tokens.find--> Entry
 
-A hash without salt or stretching is enough for 256 random bits: nobody can try them all. Law: a file that changes is read
-again, and one that cannot be read changes nothing, so that a half-written file neither opens nor closes a door.
+A hash without salt or stretching is enough for 256 random bits: nobody can try them all.
+Laws: a file that changes is read again. One that cannot be read changes nothing, so that a half-written file neither
+grants nor takes away. A look-up takes the same time whichever entry matches.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shared.server.access.scopes import Grant, Scope, read_scopes
 from shared.transport.secret_files import Stamp, stamp_of
 
 PREFIX = "txn_"
-"""By which tools that look for secrets in code find one."""
+"""The prefix by which tools that look for secrets in code find a token."""
 TOKEN_BYTES = 32
 LONGEST_TOKEN = 256
 MOST_TOKENS = 10_000
@@ -33,29 +33,32 @@ _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the file. digest: SHA-256 of the token, 32 bytes."""
+    """A line of the file. digest: the SHA-256 of the token, 32 bytes."""
 
     digest: bytes
     grant: Grant
 
 
 def new_token() -> str:
-    """A token that nobody has had: 256 bits from the system's source of randomness."""
+    """Return a token that nobody has had: 256 bits from the system's source of randomness."""
     return PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def digest_of(token: str) -> bytes:
-    """What is kept of a token, 32 bytes."""
+    """Return the hash that is kept of a token, 32 bytes."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def token_line(name: str, token: str, scopes: tuple[Scope, ...]) -> str:
-    """The token's line in the file; raises ValueError for a name that cannot be."""
+    """Return the token's line in the file; raises ValueError for an impossible name."""
     return f"{_checked_name(name)} {digest_of(token).hex()} {','.join(str(scope) for scope in scopes)}"
 
 
 def read_tokens(text: str) -> tuple[Entry, ...]:
-    """The file's entries; empty lines and those that begin with # are passed over. Raises ValueError naming the line."""
+    """Read the file's entries; raises ValueError that names the line.
+
+    Empty lines and those that begin with # are skipped.
+    """
     entries: list[Entry] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -74,7 +77,7 @@ def read_tokens(text: str) -> tuple[Entry, ...]:
 
 
 class Tokens:
-    """A token file. Raises SettingsRefused where it cannot be read at first."""
+    """A token file; raises SettingsRefused where it cannot be read at first."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -87,18 +90,21 @@ class Tokens:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """Those that hold now; another tuple after each change."""
+        """The entries that hold now; another tuple after each change."""
         return self._entries
 
     def reload(self) -> bool:
-        """Reads the file where it has changed; whether it did. Raises OSError or ValueError, and nothing is changed."""
+        """Read the file where it has changed; return True where it has.
+
+        Raises OSError or ValueError, and then changes nothing.
+        """
         stamp = stamp_of([self._path])
         if stamp == self._stamp:
             return False
         if self._path.stat().st_size > LARGEST_FILE_BYTES:
             raise ValueError(f"has more than {LARGEST_FILE_BYTES} bytes")
         self._entries = read_tokens(self._path.read_text(encoding="utf-8"))
-        # Only now: a file that could not be read may be the same one when it can, its owner or mode put right.
+        # Only now: a file that could not be read may be the same one when it can, once its owner or mode is right.
         self._stamp = stamp
         return True
 
@@ -108,7 +114,7 @@ class Tokens:
         return self._path
 
     def find(self, digest: bytes) -> Entry | None:
-        """The entry of a token's digest. Each entry is compared, in constant time, so that the time tells nothing."""
+        """Return the entry of a token's digest. Each entry is compared in constant time, so that the time reveals nothing."""
         found: Entry | None = None
         for entry in self._entries:
             if hmac.compare_digest(entry.digest, digest):
@@ -127,7 +133,7 @@ def _entry(words: list[str]) -> Entry:
 
 def _checked_name(name: str) -> str:
     if PREFIX in name:
-        # It would stand in every log.
+        # Such a name would stand in every log.
         raise ValueError("a name must not hold a token")
     if _NAME.fullmatch(name) is None:
         raise ValueError(f"{name[:40]!r} is no name of a token: take 1 to 64 of the characters A-Z a-z 0-9 . _ -")

@@ -1,1 +1,1 @@
-"""Bounds what HTTP connections, WebSockets and TLS handshakes may take."""
+"""The bounds of what HTTP connections, WebSockets and TLS handshakes may take."""

@@ -1,8 +1,9 @@
-"""As many files as the service's connections can take, before the first of them is accepted.
+"""Room for as many files as the service's connections can take, before the first of them is accepted.
 
     make_room(http_connections + rpc_connections)     raises the process's own limit, as far as the system lets it
 
-Law: where there is not enough room, the operator is told at the start: a service without a file to open loses frames later.
+Law: the operator is told at the start where there is not enough room. A service without a file to open loses frames
+later.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from shared.telemetry.logs import logger
 
 log = logger("service")
 OTHER_FILES = 512
-"""The spool's or the journal's, libraries, and connections of the service's own."""
+"""The other files of a service: the spool's or the journal's, libraries', and its own connections."""
 
 
 def make_room(connections: int) -> int:
-    """The number of files that may be open then. connections: the most that there may be."""
+    """Make room for these connections; return the number of files that may be open then."""
     wanted = connections + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -1,11 +1,15 @@
-"""HTTP connections that harm nobody: how many there may be, how long a head or an answer may take, how a refused body ends.
+"""HTTP connections that harm nobody: their number, and the time of a head, an answer or a refused body, are bounded.
 
-    accepted --Doorkeeper--> GuardedHttp (uvicorn's h11 protocol) --> the app     dropped: too_many, slow_head, slow_reader, each counted
+    accepted --HttpConnectionLimit--> GuardedHttp (uvicorn's h11 protocol) --> the app
+                 `--> dropped: too_many, slow_head, slow_reader, each counted
 
-(With TLS a `Handshake` stands before it, a WebSocket is a `LimitedWebSocket` after it, and each has its place.) Laws: there are never more
-than `most` connections; where one too many comes, the one that has been idle longest makes room, so that somebody who only opens them,
-or asks and never reads, keeps nobody out; and who is refused in the middle of a body can read why (the connection is half-closed, which
-TLS cannot do, and what still comes is thrown away, since closing it at once would make the kernel throw away the answer).
+With TLS a `Handshake` stands before it, and a WebSocket is a `LimitedWebSocket` after it; each counts as one
+connection.
+
+Laws: there are never more than `most` connections. Where one too many comes, the one that has been idle longest is
+ended. Somebody who only opens connections, or asks and never reads, therefore keeps nobody out.
+Law: a client that is refused in the middle of a body can read why. The connection is half-closed, which TLS cannot do,
+and what still comes is thrown away: closing at once would make the kernel throw away the answer.
 """
 
 from __future__ import annotations
@@ -16,29 +20,34 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import h11
+from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 64 << 20
 READ_SECONDS = 30.0
-"""By when an answer has to be read on, once no more of it can be sent."""
+"""The time within which an answer must be read on, once no more of it can be sent."""
 TOO_MANY, SLOW_HEAD, SLOW_READER = "too_many", "slow_head", "slow_reader"
 
 
 class LimitedConnection(Protocol):
-    """A connection, as the door sees it. busy: whether a request is being worked on."""
+    """A connection as the limit sees it. busy: True while a request is worked on."""
 
     @property
     def busy(self) -> bool: ...
 
     def abort(self) -> None:
-        """Ends it at once."""
+        """End the connection at once."""
 
 
 @dataclass(eq=False)
 class HttpConnectionLimit:
-    """most: connections at once. dropped: told the reason of each that is ended from here."""
+    """The bounds of all HTTP connections of one port.
+
+    most: the number of connections at once. dropped: told the reason of each that is ended from here. head_seconds: the
+    time for a request's head. read_seconds: the time for an answer that is not read on.
+    """
 
     most: int
     dropped: Callable[[str], None] = lambda reason: None
@@ -47,33 +56,33 @@ class HttpConnectionLimit:
     _open: dict[LimitedConnection, None] = field(default_factory=dict, repr=False)
 
     def protocol(self, **given: Any) -> GuardedHttp:
-        """What uvicorn makes for each connection."""
+        """Make the protocol of one connection, for uvicorn."""
         return GuardedHttp(self, **given)
 
     def enter(self, connection: LimitedConnection) -> None:
-        """Lets it in; who has been idle longest goes where there is no room, or where nobody is idle this one."""
+        """Add a connection; without room for it, end the one that has been idle longest, or this one where none is idle."""
         self._open[connection] = None
         if len(self._open) > self.most:
             # The newcomer is idle itself, so that there always is one.
             self.drop(next(one for one in self._open if not one.busy), TOO_MANY)
 
     def idle(self, connection: LimitedConnection) -> None:
-        """It has had its answer: from now on it is the one that has been idle for the shortest time."""
+        """Note that a connection has had its answer: it is now the one that has been idle for the shortest time."""
         if self._open.pop(connection, self) is None:
             self._open[connection] = None
 
     def leave(self, connection: LimitedConnection) -> None:
-        """It has ended, or another takes its place."""
+        """Remove a connection that has ended, or whose place another takes."""
         self._open.pop(connection, None)
 
     def drop(self, connection: LimitedConnection, reason: str) -> None:
-        """Ends it at once."""
+        """End a connection at once."""
         self.leave(connection)
         self.dropped(reason)
         connection.abort()
 
     def stalled(self, connection: LimitedConnection, loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
-        """It does not read what is sent: it is dropped, unless the timer that is given back is cancelled before."""
+        """Drop a connection that does not read what is sent, unless the returned timer is cancelled before."""
         return loop.call_later(self.read_seconds, self.drop, connection, SLOW_READER)
 
 
@@ -98,11 +107,11 @@ class _Lingering:
 
 
 class GuardedHttp(H11Protocol):
-    """One connection. See `HttpConnectionLimit`."""
+    """One HTTP connection under an `HttpConnectionLimit`."""
 
-    def __init__(self, door: HttpConnectionLimit, **given: Any) -> None:
+    def __init__(self, limit: HttpConnectionLimit, **given: Any) -> None:
         super().__init__(**given)
-        self._door = door
+        self._limit = limit
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._upgraded = False
@@ -111,39 +120,39 @@ class GuardedHttp(H11Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being worked on."""
+        """True while a request is worked on."""
         return self.cycle is not None and not self.cycle.response_complete
 
     @property
     def has_more_to_come(self) -> bool:
-        """Whether the other side is within a body."""
+        """True where the other side is within a body."""
         return not self._upgraded and self.conn.their_state is h11.SEND_BODY
 
+    @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """See asyncio.Protocol."""
         super().connection_made(_Lingering(transport, self))  # type: ignore[arg-type]
-        self._door.enter(self)
+        self._limit.enter(self)
         self._await_head()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
         self._forget_deadline()
         self._reads_again()
-        self._door.leave(self)
+        self._limit.leave(self)
         super().connection_lost(exc)
 
+    @override
     def pause_writing(self) -> None:
-        """See asyncio.Protocol."""
         super().pause_writing()
-        self._stalled = self._door.stalled(self, self.loop)
+        self._stalled = self._limit.stalled(self, self.loop)
 
+    @override
     def resume_writing(self) -> None:
-        """See asyncio.Protocol."""
         self._reads_again()
         super().resume_writing()
 
+    @override
     def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
         if self.lingering:
             self._thrown_away += len(data)
             if self._thrown_away > LINGER_BYTES:
@@ -155,13 +164,15 @@ class GuardedHttp(H11Protocol):
         elif self.timeout_keep_alive_task is None:
             self._await_head()
 
+    @override
     def on_response_complete(self) -> None:
-        """See uvicorn: from here on it may keep the connection."""
-        self._door.idle(self)
+        """Note that uvicorn may keep the connection from here on."""
+        self._limit.idle(self)
         super().on_response_complete()
 
+    @override
     def send_400_response(self, msg: str) -> None:
-        """See uvicorn, which would let the request that is in work answer too, and fall over an answer that has begun."""
+        """Refuse; uvicorn would let the request in work answer too, and fail on an answer that has begun."""
         if self.busy:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -171,18 +182,20 @@ class GuardedHttp(H11Protocol):
             # There is an answer already, or it takes no body, as HEAD's.
             self.abort()
 
+    @override
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """See uvicorn: from here on it is a `LimitedWebSocket`."""
+        """Become a `LimitedWebSocket`."""
         self._upgraded = True
         self._forget_deadline()
         self._reads_again()
-        self._door.leave(self)
+        self._limit.leave(self)
         super().handle_websocket_upgrade(event)
 
     def linger(self, transport: asyncio.Transport) -> None:
-        """Sends what is left of the answer and its end, and then reads a while for nothing."""
+        """Send the rest of the answer and its end, then read a while and throw away what comes."""
         self.lingering = True
-        # TLS ends both ways at once: there the answer's length says where it ends, and the end comes after the while.
+        # TLS ends both ways at once. There the answer's length says where it ends, and the end of TLS comes after the
+        # while.
         half = transport.can_write_eof()
         if half:
             transport.write_eof()
@@ -191,7 +204,7 @@ class GuardedHttp(H11Protocol):
         self._deadline = self.loop.call_later(LINGER_SECONDS, self.abort if half else transport.close)
 
     def abort(self) -> None:
-        """Ends it at once."""
+        """End the connection at once."""
         self._forget_deadline()
         self._reads_again()
         if self.transport is not None:
@@ -199,7 +212,7 @@ class GuardedHttp(H11Protocol):
 
     def _await_head(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(self._door.head_seconds, lambda: self._door.drop(self, SLOW_HEAD))
+            self._deadline = self.loop.call_later(self._limit.head_seconds, lambda: self._limit.drop(self, SLOW_HEAD))
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:

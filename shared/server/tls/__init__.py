@@ -1,1 +1,1 @@
-"""Reads, renews and watches the certificates of a port."""
+"""The certificates of a port: read, renewed and watched."""

@@ -1,10 +1,11 @@
 """A server's certificate on all of its ports, read again when its files change.
 
-    TlsFiles --ServerTls--> rpc_credentials (gRPC asks before each handshake) and web_context (OpenSSL asks in each handshake)
+    TlsFiles --ServerTls--> rpc_credentials (gRPC asks before each handshake)
+                       `--> web_context (OpenSSL asks in each handshake)
 
-Laws: a new connection gets what was read last, an old one goes on; files that do not fit together (a key half renewed)
-change nothing, and are tried again until they do. TLS 1.2 at least; no session is resumed, since a resumed one would outlive
-the authority that let it in.
+Laws: a new connection gets what was read last, an old one goes on. Files that do not fit together (a key half renewed)
+change nothing, and are tried again until they do. TLS is 1.2 at least. No session is resumed, since a resumed one would
+outlive the authority that let it in.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from shared.transport.secret_files import Stamp, exposed, stamp_of
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """PEM files. certificate: with its chain. client_ca: whom a client's certificate must be signed by; None asks for none.
+    """The PEM files of a server.
 
-    ask_web: whether the HTTP port asks clients for one too; browsers, probes and Prometheus often have none.
+    certificate: with its chain. client_ca: the authority that must have signed a client's certificate; None asks for
+    none. ask_web: True where the HTTP port asks clients for one too; browsers, probes and Prometheus often have none.
     """
 
     certificate: Path
@@ -35,13 +37,13 @@ class TlsFiles:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """All of them."""
+        """All of the files."""
         return (self.certificate, self.key, *(() if self.client_ca is None else (self.client_ca,)))
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """What was read. number: rises by one with each reading."""
+    """The files as they were read. number: rises by one with each reading."""
 
     number: int
     rpc: grpc.ServerCertificateConfiguration
@@ -50,7 +52,7 @@ class _Loaded:
 
 
 class ServerTls:
-    """One service's. Raises SettingsRefused where the files cannot be used at first. Safe to use from any thread."""
+    """The certificate of one service, safe to use from any thread; raises SettingsRefused for files unusable at first."""
 
     def __init__(self, files: TlsFiles) -> None:
         self._files = files
@@ -64,27 +66,30 @@ class ServerTls:
         self._front.sni_callback = self._renewed
 
     def reload(self) -> bool:
-        """Reads the files where they have changed; whether it did. Raises OSError or ValueError, and changes nothing then."""
+        """Read the files where they have changed; return True where they have.
+
+        Raises OSError or ValueError, and then changes nothing.
+        """
         stamp = stamp_of(self._files.paths)
         if stamp == self._stamp:
             return False
         loaded = _load(self._files, self._loaded.number + 1)
-        # Only now: what could not be used is tried again. A write in between shows in the next stamp.
+        # Only now: files that could not be used are tried again. A write in between shows in the next stamp.
         with self._lock:
             self._stamp, self._loaded = stamp, loaded
         return True
 
     @property
     def not_after(self) -> float:
-        """When the certificate that is served ends, or the first of its chain: seconds since 1970."""
+        """The moment when the first certificate of the chain that is served ends, in seconds since 1970."""
         return self._loaded.not_after
 
     def exposed(self) -> tuple[str, ...]:
-        """Whether everybody on this machine can read the key, in a line."""
+        """Return a line where everybody on this machine can read the key."""
         return exposed([self._files.key])
 
     def rpc_credentials(self) -> grpc.ServerCredentials:
-        """For one gRPC port."""
+        """Return the credentials of one gRPC port."""
         first = self._loaded
         given = first.number
 
@@ -93,7 +98,7 @@ class ServerTls:
             with self._lock:
                 loaded, newer = self._loaded, self._loaded.number != given
                 given = loaded.number
-            # None: as before. A configuration is compiled anew each time that it is given.
+            # None means no change: a configuration is compiled anew each time that it is given.
             return loaded.rpc if newer else None
 
         return grpc.dynamic_ssl_server_credentials(
@@ -103,17 +108,20 @@ class ServerTls:
         )
 
     def web_context(self) -> ssl.SSLContext:
-        """For an asyncio server; each handshake is done with what was read last, the authority of clients included."""
+        """Return the context of an asyncio server.
+
+        Each handshake is done with what was read last, the authority of clients included.
+        """
         return self._front
 
     def _renewed(self, handshake: ssl.SSLObject | ssl.SSLSocket, name: str | None, front: ssl.SSLContext) -> None:
-        """OpenSSL calls this for every ClientHello, also for one without a server's name."""
+        """Switch to what was read last; OpenSSL calls this for every ClientHello, also for one without a server's name."""
         del name, front
         handshake.context = self._loaded.web
 
 
 def told(files: TlsFiles, error: OSError | ValueError) -> str:
-    """Why the files cannot be used, in one line."""
+    """Say in one line why the files cannot be used."""
     names = ", ".join(str(path) for path in files.paths)
     if isinstance(error, ssl.SSLError):
         return f"{names}: are no certificate and its key ({error.reason or error})"
@@ -123,7 +131,7 @@ def told(files: TlsFiles, error: OSError | ValueError) -> str:
 
 
 def _load(files: TlsFiles, number: int) -> _Loaded:
-    # The context first: gRPC would take a key that is another certificate's, and fail with every handshake.
+    # The context comes first: gRPC would take a key of another certificate, and fail with every handshake.
     web = _context(files)
     pair = (files.key.read_bytes(), files.certificate.read_bytes())
     roots = None if files.client_ca is None else files.client_ca.read_bytes()
@@ -138,7 +146,7 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(files.certificate, files.key)
     if files.client_ca is not None:
-        # Read also where the port does not ask: a file that holds no certificate is found at the start.
+        # It is read also where the port does not ask, so that a file without a certificate is found at the start.
         context.load_verify_locations(files.client_ca)
         if files.ask_web:
             context.verify_mode = ssl.CERT_REQUIRED

@@ -1,8 +1,8 @@
-"""When certificates end, and whether what a client shows can be used at all.
+"""The end of certificates, and the usability of what a client shows.
 
     PEM --ends_at--> seconds since 1970          Credentials --ShownFiles.reload--> not_after, or why they cannot be used
 
-Law: a chain is as good as the first of its certificates to end.
+Law: a chain ends with the first of its certificates to end.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from shared.transport.secret_files import Stamp, stamp_of
 
 
 def ends_at(pem: bytes) -> float:
-    """When the first of these certificates ends, in seconds since 1970; raises ValueError where there is none."""
+    """Return the moment when the first of these certificates ends, in seconds since 1970; raises ValueError for none."""
     return min(one.not_valid_after_utc.timestamp() for one in x509.load_pem_x509_certificates(pem))
 
 
 @dataclass
 class ShownFiles:
-    """What a client shows, looked after while it runs. not_after: of its certificate, seconds since 1970; NaN until one was read."""
+    """The credentials that a client shows, looked after while it runs.
+
+    not_after: the end of its certificate in seconds since 1970; NaN until one was read.
+    """
 
     credentials: Credentials
     not_after: float = field(default=float("nan"), init=False)
     _stamp: Stamp | None = field(default=None, init=False)
 
     def reload(self) -> bool:
-        """Whether there was something new; raises OSError or ValueError where a new connection could not be made with it."""
+        """Return True where something was new; raises OSError or ValueError where it is of no use for a new connection."""
         stamp = stamp_of(self.credentials.paths)
         if stamp == self._stamp:
             return False

@@ -1,8 +1,8 @@
-"""The files that a service uses and that may be renewed under it, and what is measured of them.
+"""The files of a service that may be renewed while it runs, and their metrics.
 
-    Watched(what, reload, ...) --Guard.look--> SecurityMeters: read again, usable, when their certificates end
+    WatchedFile --ServerSecurity.look--> SecurityMeters: read again, usable, when their certificates end
 
-Law: what cannot be used shows as long as it cannot, and not only in the second in which it was found.
+Law: an unusable file shows as long as it is unusable, and not only in the second in which it was found.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from shared.telemetry.metrics import Meters
 
 @dataclass(frozen=True)
 class WatchedFile:
-    """what: their name in metrics and logs: `certificates` (the ports'), `tokens`, `client` (what the service shows to others).
+    """A set of files that is read again when it changes.
 
-    reload: reads them where they have changed, and says whether it did; raises OSError or ValueError. exposed: see `files.exposed`.
-    certificate: its name in metrics, and not_after: when it ends, seconds since 1970; None where the files hold none.
+    what: its name in metrics and logs: `certificates` (the ports'), `tokens`, `client` (what the service shows to
+    others). reload: reads the files where they have changed and says whether they have; raises OSError or ValueError.
+    exposed: gives a line for each file that others can read. certificate: its name in metrics. not_after: gives its end
+    in seconds since 1970; None where the files hold no certificate.
     """
 
     what: str
@@ -29,7 +31,7 @@ class WatchedFile:
 
 
 class SecurityMeters:
-    """A service's. watched: all that it looks after."""
+    """The metrics of the files that a service looks after."""
 
     def __init__(self, meters: Meters, watched: Sequence[WatchedFile]) -> None:
         self._read = meters.counter(
@@ -52,11 +54,11 @@ class SecurityMeters:
                 ends.labels(one.certificate).set_function(one.not_after)
 
     def taken(self, what: str) -> None:
-        """Changed files were read."""
+        """Count that changed files were read."""
         self._read.labels(what, "taken").inc()
 
     def usable(self, what: str, is_so: bool) -> None:
-        """Whether the files can be used as they are; that they cannot counts as an attempt."""
+        """Show whether the files can be used as they are; a refusal counts as an attempt."""
         self._unusable.labels(what).set(not is_so)
         if not is_so:
             self._read.labels(what, "refused").inc()

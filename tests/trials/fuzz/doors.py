@@ -176,7 +176,7 @@ class DoorTarget(Target):
             Counter(_METRIC.decode().removesuffix("_total"), "Seen by who may", registry=registry)
             app = web_app("t", "", lambda: None, registry, access, WALL_OPEN_PATHS)
             add_wall(app, cloud.subscriptions, access=access)
-            self._config = WebServer(app, "127.0.0.1:0", doorkeeper=self._door)._server.config
+            self._config = WebServer(app, "127.0.0.1:0", limit=self._door)._server.config
             self._config.load()
             yield
 

@@ -64,7 +64,7 @@ async def serving(
     registry = CollectorRegistry()
     app = web_app("taxon cloud", "", lambda: None, registry)
     add_wall(app, feeder, limits, WallMetrics(Meters("taxon_cloud", registry)))
-    server = WebServer(app, "127.0.0.1:0", doorkeeper=door)
+    server = WebServer(app, "127.0.0.1:0", limit=door)
     await server.start()
     try:
         yield Wall(feeder, server.port, registry)

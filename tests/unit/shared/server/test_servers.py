@@ -180,7 +180,7 @@ class Watching(HttpConnectionLimit):
 @pytest.mark.asyncio
 async def test_the_parts_of_an_answer_wait_for_no_acknowledgement() -> None:
     watching = Watching()
-    web = WebServer(web_app("t", "", lambda: None, CollectorRegistry()), "127.0.0.1:0", doorkeeper=watching)
+    web = WebServer(web_app("t", "", lambda: None, CollectorRegistry()), "127.0.0.1:0", limit=watching)
     await web.start()
     async with httpx.AsyncClient(base_url=web.url, timeout=5) as client:
         assert (await client.get("/healthz")).status_code == 200

@@ -51,7 +51,7 @@ async def served(
     def drop(reason: str) -> None:
         dropped[reason] += 1
 
-    web = WebServer(app, "127.0.0.1:0", doorkeeper=HttpConnectionLimit(most, drop, head_seconds, read_seconds))
+    web = WebServer(app, "127.0.0.1:0", limit=HttpConnectionLimit(most, drop, head_seconds, read_seconds))
     await web.start()
     try:
         yield web, dropped

@@ -48,7 +48,7 @@ async def served(
         dropped[reason] += 1
 
     tls = ServerTls(ours.service("edge", asks_clients))
-    web = WebServer(app, "127.0.0.1:0", tls=tls, doorkeeper=HttpConnectionLimit(MOST, drop, head_seconds))
+    web = WebServer(app, "127.0.0.1:0", tls=tls, limit=HttpConnectionLimit(MOST, drop, head_seconds))
     await web.start()
     try:
         yield web, dropped
