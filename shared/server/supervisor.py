@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
-from shared.server.cancellation import ended
+AGAIN_SECONDS = 0.1
 
 
 class Supervisor:
@@ -89,3 +89,16 @@ class Deadline:
         except TimeoutError:
             return False
         return True
+
+
+async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel the tasks until all are done, and pass over what they raised.
+
+    One `cancel` is not enough. What a task awaits may come at the very moment of its cancellation. Before 3.12, Python then
+    lets `asyncio.wait_for` (as libraries use it) return that, and the cancellation is forgotten.
+    """
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=AGAIN_SECONDS)

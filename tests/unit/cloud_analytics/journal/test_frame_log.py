@@ -18,7 +18,7 @@ from cloud_analytics.settings import LOCAL_BUS
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
 from shared.errors import BadRequest
-from shared.server.cancellation import ended
+from shared.server.supervisor import ended
 from tests.support.cloud import metrics, settings
 
 SIZE = Geometry(640, 480, 32, 32)

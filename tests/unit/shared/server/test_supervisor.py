@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from shared.server.supervisor import Deadline, Supervisor
+from shared.server.supervisor import Deadline, Supervisor, ended
 
 pytestmark = pytest.mark.asyncio
 
@@ -162,3 +162,22 @@ async def test_a_deadline_tells_what_is_left() -> None:
     assert (deadline.left(), deadline.left(at_least=4.0)) == (3.0, 4.0)
     now = 110.0
     assert deadline.left() == 0.0
+
+
+async def test_a_task_that_swallows_its_cancellation_ends_too() -> None:
+    swallowed = 0
+
+    async def stubborn() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                if swallowed:
+                    raise
+                swallowed += 1
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(ended([task]), 5)
+    assert (task.done(), swallowed) == (True, 1)
