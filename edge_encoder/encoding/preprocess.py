@@ -91,13 +91,10 @@ def _stretched(image: Image.Image, size: InputSize) -> NDArray[np.uint8]:
 def _rgb(image: Image.Image) -> Image.Image:
     """Return 8-bit RGB of any mode that the three formats come in."""
     if image.mode.startswith("I"):
-        image = Image.fromarray(_eight_bits(np.asarray(image)))
+        # 16-bit grey, 65535 becomes 255, rounded; Pillow's own conversion would clip at 255.
+        grey = np.asarray(image).astype(np.int64).clip(0, 65535)
+        image = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
     if image.has_transparency_data:
         layers = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layers.size, "black"), layers)
     return image.convert("RGB")
-
-
-def _eight_bits(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Return 16-bit grey as 8-bit, rounded, 65535 as 255; Pillow's own conversion would clip at 255."""
-    return ((grey.astype(np.int64).clip(0, 65535) + 128) // 257).astype(np.uint8)

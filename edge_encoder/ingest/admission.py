@@ -96,35 +96,25 @@ class Admission:
 
     def check(self, camera_id: str) -> KnownCamera:
         """Return the camera, before its picture is read. Raises a RequestError, counted."""
-        with self._counting_refusals(camera_id):
+        with self.counting_refusals(camera_id):
             self._require_open()
             return self.cameras.check(camera_id)
 
-    def refuse_size(self, found_bytes: int | None) -> TooLarge:
-        """Count and return the refusal of too large a picture; found_bytes is None where its size is not known."""
-        error = TooLarge("the picture", found_bytes, self.limits.picture_bytes)
-        self.count_refusal(error)
-        return error
-
-    def count_refusal(self, error: TaxonError, camera_id: str = "") -> None:
-        """Count a refusal, and log it now and then. camera_id: empty where it is not known."""
-        reason = status_of(error).reason
-        self._metrics.refusals.labels(reason).inc()
-        if self.cameras.knows(camera_id):
-            self._metrics.cameras.refused(camera_id, reason)
-        if isinstance(error, Draining | NotReady):
-            # Every frame of a start or a stop is refused: the service's own log lines say so already.
-            return
-        throttle = self._throttles.setdefault(reason, Throttle(REFUSAL_LOG_SECONDS))
-        if throttle.due():
-            log.warning("frames refused", reason=reason, camera=camera_id[:64], error=str(error), frames=throttle.times)
+    @contextmanager
+    def counting_refusals(self, camera_id: str = "") -> Iterator[None]:
+        """Count an error that is raised within, and log it now and then. camera_id: empty where it is not known."""
+        try:
+            yield
+        except TaxonError as error:
+            self._count_refusal(error, camera_id)
+            raise
 
     def post(self, ref: FrameRef, picture: Picture) -> asyncio.Task[Receipt]:
         """Admit a frame at once, so that frames keep the order of these calls; the task is its answer.
 
         The task raises a RequestError, ImageError or CodingFailed. What can be refused at once is raised here.
         """
-        with self._counting_refusals(ref.camera_id):
+        with self.counting_refusals(ref.camera_id):
             admitted = self._admitted(ref, picture)
         self._unanswered += 1
         self._idle.clear()
@@ -159,7 +149,7 @@ class Admission:
         began = time.perf_counter()
         outcome = "refused"
         try:
-            with self._counting_refusals(ref.camera_id):
+            with self.counting_refusals(ref.camera_id):
                 receipt = admitted if isinstance(admitted, Receipt) else await self._outcome(ref, admitted)
             outcome = receipt.outcome
         finally:
@@ -195,10 +185,14 @@ class Admission:
         if self._unanswered == 0:
             self._idle.set()
 
-    @contextmanager
-    def _counting_refusals(self, camera_id: str) -> Iterator[None]:
-        try:
-            yield
-        except TaxonError as error:
-            self.count_refusal(error, camera_id)
-            raise
+    def _count_refusal(self, error: TaxonError, camera_id: str) -> None:
+        reason = status_of(error).reason
+        self._metrics.refusals.labels(reason).inc()
+        if self.cameras.knows(camera_id):
+            self._metrics.cameras.refused(camera_id, reason)
+        if isinstance(error, Draining | NotReady):
+            # Every frame of a start or a stop is refused: the service's own log lines say so already.
+            return
+        throttle = self._throttles.setdefault(reason, Throttle(REFUSAL_LOG_SECONDS))
+        if throttle.due():
+            log.warning("frames refused", reason=reason, camera=camera_id[:64], error=str(error), frames=throttle.times)

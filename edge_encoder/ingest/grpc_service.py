@@ -113,13 +113,10 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
 
     def _post(self, request: FrameRequest, traceparent: str) -> asyncio.Task[Receipt]:
         """Post a request's frame. Raises BadRequest, ImageError where there is no picture, or as `Admission.post`."""
-        try:
+        with self._admission.counting_refusals():
             if not request.picture:
                 raise ImageError("there is no picture: send a JPEG, PNG or WebP file")
             given_us = _time_us(request) if request.HasField("capture_time") else None
-        except TaxonError as error:
-            self._admission.count_refusal(error)
-            raise
         camera = self._admission.check(request.camera_id)
         ref = FrameRef.of(camera, request.picture, given_us, packed(traceparent))
         return self._admission.post(ref, request.picture)

@@ -49,7 +49,7 @@ def edge_app(admission: Admission, registry: CollectorRegistry, access: Access |
         access,
         OPEN_PATHS,
     )
-    _add_frames(app, admission, Bodies(admission))
+    _add_frames(app, admission, Bodies(admission.limits))
     _add_docs(app)
 
     @app.get(
@@ -97,8 +97,9 @@ def _add_frames(app: FastAPI, admission: Admission, bodies: Bodies) -> None:
         caller_of_request(request).require(Action.POST, camera_id)
         # What can be refused without the picture is refused before its body is read.
         camera = admission.check(camera_id)
-        given_us = None if x_capture_time is None else _capture_time_us(admission, x_capture_time)
-        picture = await bodies.read(request)
+        with admission.counting_refusals():
+            given_us = None if x_capture_time is None else capture_time_us(x_capture_time)
+            picture = await bodies.read(request)
         ref = FrameRef.of(camera, picture, given_us, packed(traceparent))
         receipt = await admission.post(ref, picture)
         answer = ReceiptAnswer.of(receipt).model_dump(mode="json")
@@ -123,11 +124,3 @@ def _add_docs(app: FastAPI) -> None:
             swagger_css_url="/docs/assets/swagger-ui.css",
             swagger_favicon_url="/docs/assets/favicon-32x32.png",
         )
-
-
-def _capture_time_us(admission: Admission, text: str) -> int:
-    try:
-        return capture_time_us(text)
-    except RequestError as error:
-        admission.count_refusal(error)
-        raise

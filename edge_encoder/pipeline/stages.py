@@ -113,13 +113,13 @@ def keep(
             # The operating point was chosen by an expected size; this frame came out larger than what is left.
             done[job] = Done(not_coded(job.ref, Outcome.OVER_BUDGET))
     try:
-        receipts = spool.append(digest, [_row(job, coded) for job, coded in within]) if within else []
+        rows = [
+            CodedFrame(job.ref, coded.geometry, coded.encoded.bitstream, job.point.rate, job.groups)
+            for job, coded in within
+        ]
+        receipts = spool.append(digest, rows) if rows else []
         for (job, coded), receipt in zip(within, receipts, strict=True):
             done[job] = Done(receipt, coded)
     except DiskFull as error:
         done |= {job: Done(error) for job, _ in within}
     return [(job, done[job]) for job, _ in batch]
-
-
-def _row(job: CodingJob, coded: FrameBitstream) -> CodedFrame:
-    return CodedFrame(job.ref, coded.geometry, coded.encoded.bitstream, job.point.rate, job.groups)
