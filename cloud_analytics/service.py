@@ -33,18 +33,19 @@ class CloudService(Service):
     def __init__(self, settings: CloudSettings) -> None:
         self._settings = settings
         self._supervisor = Supervisor()
-        self._running: tuple[Parts, Servers] | None = None
+        self._parts: Parts | None = None
+        self._servers: Servers | None = None
         self._was_ready = False
 
     @property
     def rpc_port(self) -> int:
         """The port on which it listens for gRPC, once it has started."""
-        return 0 if self._running is None else self._running[1].rpc.port
+        return 0 if self._servers is None else self._servers.rpc.port
 
     @property
     def http_port(self) -> int:
         """The port on which it listens for HTTP, once it has started."""
-        return 0 if self._running is None else self._running[1].web.port
+        return 0 if self._servers is None else self._servers.web.port
 
     @override
     async def start(self) -> None:
@@ -53,9 +54,8 @@ class CloudService(Service):
         Raises SettingsRefused, BundleError, FolderError, BusUnusable, AddressInUse or ProviderMissing.
         """
         began = time.monotonic()
-        parts = await build(self._settings)
-        servers = servers_of(parts)
-        self._running = parts, servers
+        parts = self._parts = await build(self._settings)
+        servers = self._servers = servers_of(parts)
         await servers.rpc.start()
         await servers.web.start()
         await asyncio.to_thread(parts.catalogue.scan)
@@ -89,10 +89,10 @@ class CloudService(Service):
 
     @override
     async def stop(self) -> None:
-        if self._running is None:
+        parts, servers = self._parts, self._servers
+        if parts is None or servers is None:
             return
         deadline = Deadline(self._settings.drain_seconds)
-        parts, servers = self._running
         parts.readiness.drain()
         await self._supervisor.stop()
         await servers.rpc.set_ready(False)
