@@ -86,11 +86,19 @@ def test_a_source_archive_makes_the_same_wheel(tree: Path, wheel: Path, tmp_path
 
 
 @pytest.mark.parametrize("version", PYTHONS)
-def test_without_extras_the_client_can_be_imported(install: Installer, version: str) -> None:
-    loaded = install(version, "").python(
-        "from taxon import CameraClient, Subscriber, Wish; print(CameraClient, Subscriber)"
-    )
+def test_without_extras_it_is_the_client_and_nothing_of_the_services(install: Installer, version: str) -> None:
+    client = install(version, "")
+    assert client.packages() == CLIENT
+    loaded = client.python("from taxon import CameraClient, Subscriber, Wish; print(CameraClient, Subscriber)")
     assert told(loaded) == (0, "")
+    assert told(client.taxon("--help")) == (0, "")
+    assert not any(client.folder.iterdir()), "a command that answers leaves no file behind"
+
+
+def test_without_extras_the_codec_names_the_one_that_it_lacks(install: Installer) -> None:
+    done = install(NEWEST, "").python("import taxon; taxon.Codec")
+    assert done.returncode == 1
+    assert re.search(r"taxon\.Codec needs the cpu extra: pip install '\.\[cpu\]'", done.stderr.splitlines()[-1])
 
 
 def test_a_command_names_the_extra_that_it_lacks(install: Installer) -> None:
@@ -115,6 +123,19 @@ def test_a_photo_is_coded_and_drawn_with_the_shipped_bundle(install: Installer, 
     assert told(done) == (0, "")
     assert re.match(r"photo\.jpg: \d{3} bytes ", done.stdout)
     assert {"photo.txn", "photo.sheet.png", "photo.json"} <= {path.name for path in (services.folder / "out").iterdir()}
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_the_offline_codec_makes_the_bytes_that_the_command_makes(install: Installer, version: str) -> None:
+    services = install(version, "cpu")
+    shutil.copyfile(PHOTO, services.folder / "photo.jpg")
+    assert told(services.taxon("encode", "photo.jpg", "-o", "coded")) == (0, "")
+    done = services.python(
+        "import taxon; codec = taxon.Codec.load(); data = codec.encode('photo.jpg'); print(data.hex());"
+        "print(codec.decode(data, tasks=('normal',))['normal'].shape)"
+    )
+    assert told(done) == (0, "")
+    assert done.stdout.splitlines() == [(services.folder / "coded" / "photo.txn").read_bytes().hex(), "(256, 256, 3)"]
 
 
 def test_the_demo_loses_no_frame(install: Installer) -> None:
