@@ -56,7 +56,7 @@ class FrameBitstream:
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """What became of a frame. spooled: None where nothing of it was spooled."""
+    """The end of a frame. spooled: its bitstream, None where nothing of it was spooled."""
 
     answer: Receipt | TaxonError
     spooled: FrameBitstream | None = None
