@@ -118,7 +118,7 @@ class EntropyCodec:
             shape = self._shape_of(Latent(np.empty(0, np.int64), np.empty(0, np.int64), rate, height, width))
         except LatentError as error:
             raise CorruptBitstream(f"{error}; the bitstream's header is damaged") from error
-        reader = coder.Decoder(substream.payload)
+        reader = coder.RangeDecoder(substream.payload)
         v = self._read(reader, self._side_model(rate))
         z = self._read(reader, self._main_model(v, rate, shape))
         reader.finish()
@@ -145,7 +145,7 @@ class EntropyCodec:
             frequencies[place + 1 : place + 1] = [_HALF] * len(bits)
         return coder.encode(starts, frequencies)
 
-    def _read(self, reader: coder.Decoder, model: _Model) -> IntArray:
+    def _read(self, reader: coder.RangeDecoder, model: _Model) -> IntArray:
         coded = model.coded
         scale = model.scale[coded]
         lists = self._tables.lists
@@ -204,7 +204,7 @@ def _escape_bits(negative: bool, excess: int) -> list[int]:
     return [int(negative), *(0 for _ in digits[1:]), *(int(digit) for digit in digits)]
 
 
-def _read_escape(reader: coder.Decoder, radius: int) -> int:
+def _read_escape(reader: coder.RangeDecoder, radius: int) -> int:
     negative = reader.bit()
     zeros = 0
     while not reader.bit():

@@ -1,6 +1,6 @@
 """The range coder: symbols with 16-bit frequencies become the fewest bytes, and the bytes the same symbols.
 
-    [start, freq) of each symbol --encode--> payload --Decoder.symbols--> the symbols
+    [start, freq) of each symbol --encode--> payload --RangeDecoder--> the symbols
 
 The interval [low, low + span) begins as [0, 2^56). A symbol narrows it: r = span >> 16, low += r*start, span = r*freq.
 While span < 2^48, both are multiplied by 2^8. `low` is one integer of unbounded size, so that no carry can be got
@@ -73,7 +73,7 @@ def _shortest_ending(low: int, span: int, length: int) -> bytes:
     return shortest.to_bytes(length - dropped, "big")
 
 
-class Decoder:
+class RangeDecoder:
     """Reads symbols from one payload; `finish` then checks that the payload is what `encode` writes.
 
     Work is bounded by the number of symbols asked for: past its end a payload reads as zeros.

@@ -24,7 +24,7 @@ MOST_CAMERAS = 10_000
 
 
 @dataclass
-class _Camera:
+class _StreamCamera:
     """The state of a camera within a stream: the numbers of its last packet."""
 
     index: int
@@ -39,7 +39,7 @@ class PacketWriter:
     """The sending side of one stream."""
 
     def __init__(self) -> None:
-        self._cameras: dict[str, _Camera] = {}
+        self._cameras: dict[str, _StreamCamera] = {}
         self._names: list[str] = []
 
     def request(self, packets: Sequence[Packet]) -> uplink_pb2.ConnectRequest:
@@ -87,11 +87,11 @@ class PacketWriter:
             raise BadRequest(f"an ack names frame {sequence} of {camera.name}, which was not sent")
         return camera.name, sequence
 
-    def _declared(self, packet: Packet, known: _Camera | None) -> _Camera:
+    def _declared(self, packet: Packet, known: _StreamCamera | None) -> _StreamCamera:
         if known is not None:
             known.geometry = packet.geometry
             return known
-        camera = _Camera(
+        camera = _StreamCamera(
             len(self._names),
             packet.camera_id,
             packet.geometry,
@@ -108,8 +108,8 @@ class PacketReader:
     """The receiving side of one stream."""
 
     def __init__(self) -> None:
-        self._cameras: list[_Camera] = []
-        self._by_name: dict[str, _Camera] = {}
+        self._cameras: list[_StreamCamera] = []
+        self._by_name: dict[str, _StreamCamera] = {}
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class PacketReader:
         if declaration.index != len(self._cameras) or declaration.index >= MOST_CAMERAS:
             raise BadRequest(f"camera {name} is declared as {declaration.index}, the next one is {len(self._cameras)}")
         base, time = declaration.base_sequence, declaration.base_capture_time_microseconds
-        camera = _Camera(declaration.index, name, geometry, base, base, time)
+        camera = _StreamCamera(declaration.index, name, geometry, base, base, time)
         self._cameras.append(camera)
         self._by_name[name] = camera
 
@@ -158,7 +158,7 @@ class PacketReader:
         return Packet(camera.name, sequence, time, camera.geometry, frame.bitstream, frame.trace_context)
 
 
-def _declaration(camera: _Camera) -> uplink_pb2.CameraDeclaration:
+def _declaration(camera: _StreamCamera) -> uplink_pb2.CameraDeclaration:
     return uplink_pb2.CameraDeclaration(
         index=camera.index,
         camera_id=camera.name,

@@ -30,7 +30,7 @@ log = logger("service")
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):(?P<port>[0-9]{1,5})", re.ASCII)
 _OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT.*|PORT(_.*)?)")
-"""Kubernetes sets such variables for a service that happens to be called after ours."""
+"""The variables that Kubernetes sets for a service of its own that is called as ours."""
 _COMPLAINTS = {
     "extra_forbidden": "is no setting, see {program} --help",
     "value_error": "{error}",
@@ -45,11 +45,11 @@ _COMPLAINTS = {
     **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "must be a whole number"),
     **dict.fromkeys(("float_parsing", "float_type"), "must be a number"),
 }
-"""These words stand for pydantic's own, by the kind of its error."""
+"""The words that stand for pydantic's own, by the kind of its error."""
 
 
 def checked_address(text: str) -> str:
-    """HOST:PORT; raises ValueError."""
+    """Return an address, HOST:PORT; raises ValueError for what is none."""
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match["port"]) > 65535:
         raise ValueError("must be an address, HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080")
@@ -57,7 +57,7 @@ def checked_address(text: str) -> str:
 
 
 def checked_addresses(text: str) -> str:
-    """HOST:PORT, or several with commas; raises ValueError."""
+    """Return one address, HOST:PORT, or several with commas; raises ValueError."""
     return ",".join(checked_address(part.strip()) for part in text.split(","))
 
 
@@ -66,7 +66,7 @@ Addresses = Annotated[str, AfterValidator(checked_addresses)]
 
 
 class ServiceSettings(BaseSettings):
-    """What both services can be told. Durations are in seconds, sizes in bytes."""
+    """The settings of both services. Durations are in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, cli_kebab_case=True, cli_implicit_flags=True, enable_decoding=False

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from shared.errors import NotAllowed, RequestError, Unauthenticated
 from shared.server.access.scopes import ANYBODY, Action, Grant
-from shared.server.access.token_file import LONGEST_TOKEN, Entry, Tokens, digest_of
+from shared.server.access.token_file import LONGEST_TOKEN, TokenEntry, Tokens, digest_of
 from shared.telemetry.logs import Throttle, logger
 from shared.telemetry.metrics import Meters
 from shared.transport.status_codes import status_of
@@ -63,7 +63,7 @@ class Access:
         return self._tokens is not None
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[TokenEntry, ...]:
         """The tokens that hold now."""
         return () if self._tokens is None else self._tokens.entries
 
@@ -112,7 +112,7 @@ class Caller:
         self._access = access
         self._call = call
         self._digest = digest
-        self._seen: tuple[Entry, ...] | None = None
+        self._seen: tuple[TokenEntry, ...] | None = None
         self._grant = ANYBODY
 
     @property

@@ -1,7 +1,7 @@
 """The token file: it has one line for each token, which holds the token's hash and never the token.
 
     new_token --> "txn_..." (256 random bits), given to the client
-    token_line --> "kitchen  9f86d08...  post:kitchen", a line of the file --Tokens.find--> Entry
+    token_line --> "kitchen  9f86d08...  post:kitchen", a line of the file --Tokens.find--> TokenEntry
 
 A hash without salt or stretching is enough for 256 random bits: nobody can try them all.
 Laws: a file that changes is read again. One that cannot be read changes nothing, so that a half-written file neither
@@ -32,7 +32,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Entry:
+class TokenEntry:
     """A line of the file. digest: the SHA-256 of the token, 32 bytes."""
 
     digest: bytes
@@ -54,12 +54,12 @@ def token_line(name: str, token: str, scopes: tuple[Scope, ...]) -> str:
     return f"{_checked_name(name)} {digest_of(token).hex()} {','.join(str(scope) for scope in scopes)}"
 
 
-def read_tokens(text: str) -> tuple[Entry, ...]:
+def read_tokens(text: str) -> tuple[TokenEntry, ...]:
     """Read the file's entries; raises ValueError that names the line.
 
     Empty lines and those that begin with # are skipped.
     """
-    entries: list[Entry] = []
+    entries: list[TokenEntry] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -81,7 +81,7 @@ class Tokens:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._entries: tuple[Entry, ...] = ()
+        self._entries: tuple[TokenEntry, ...] = ()
         self._stamp: Stamp | None = None
         try:
             self.reload()
@@ -89,7 +89,7 @@ class Tokens:
             raise SettingsRefused(f"tokens: {path}: {_why(error)}; `taxon token` makes its lines") from error
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[TokenEntry, ...]:
         """The entries that hold now; another tuple after each change."""
         return self._entries
 
@@ -113,22 +113,22 @@ class Tokens:
         """The file."""
         return self._path
 
-    def find(self, digest: bytes) -> Entry | None:
+    def find(self, digest: bytes) -> TokenEntry | None:
         """Return the entry of a token's digest. Each entry is compared in constant time, so that the time reveals nothing."""
-        found: Entry | None = None
+        found: TokenEntry | None = None
         for entry in self._entries:
             if hmac.compare_digest(entry.digest, digest):
                 found = entry
         return found
 
 
-def _entry(words: list[str]) -> Entry:
+def _entry(words: list[str]) -> TokenEntry:
     if len(words) != 3:
         raise ValueError("must be NAME SHA256 SCOPE,SCOPE,...")
     name, digest, scopes = words
     if _DIGEST.fullmatch(digest) is None:
         raise ValueError("the second word must be a SHA-256 of 64 digits 0-9 a-f (never the token itself)")
-    return Entry(bytes.fromhex(digest), Grant(_checked_name(name), read_scopes(scopes)))
+    return TokenEntry(bytes.fromhex(digest), Grant(_checked_name(name), read_scopes(scopes)))
 
 
 def _checked_name(name: str) -> str:

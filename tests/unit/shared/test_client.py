@@ -7,9 +7,30 @@ import pytest
 import taxon
 
 FORMER_NAMES = (
-    "BundleInfo CameraClient CameraFrame CameraInfo ClassesResult ClassProbability CloudClient Credentials Encoding GroupBytes Outcome "
-    "PictureResult Receipt Refused Result SettingsRefused Subscriber TaskInfo TaskResult TensorResult Timeouts Unreachable Wish"
-).split()
+    "BundleInfo",
+    "CameraClient",
+    "CameraFrame",
+    "CameraInfo",
+    "ClassesResult",
+    "ClassProbability",
+    "CloudClient",
+    "Credentials",
+    "Encoding",
+    "GroupBytes",
+    "Outcome",
+    "PictureResult",
+    "Receipt",
+    "Refused",
+    "Result",
+    "SettingsRefused",
+    "Subscriber",
+    "TaskInfo",
+    "TaskResult",
+    "TensorResult",
+    "Timeouts",
+    "Unreachable",
+    "Wish",
+)
 
 
 @pytest.mark.parametrize("name", FORMER_NAMES)

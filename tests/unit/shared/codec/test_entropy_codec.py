@@ -190,7 +190,7 @@ def test_foreign_payloads_are_refused_after_bounded_work(payload: bytes) -> None
     substream = CODEC.encode(latent(1)).substream
     steps = 0
 
-    class Counting(coder.Decoder):
+    class Counting(coder.RangeDecoder):
         def until_escape(self, upcoming: object) -> list[int]:
             nonlocal steps
             found = super().until_escape(upcoming)  # type: ignore[arg-type]
@@ -199,7 +199,7 @@ def test_foreign_payloads_are_refused_after_bounded_work(payload: bytes) -> None
 
     foreign = Substream(substream.group_id, substream.rate, substream.crc ^ 1, payload)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coder, "Decoder", Counting)
+        patch.setattr(coder, "RangeDecoder", Counting)
         with pytest.raises(CorruptBitstream):
             CODEC.decode(foreign)
     # Each symbol may escape: a sign, at most 17 bits of prefix, at most 16 more.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.codec.range_coder import Decoder, encode
+from shared.codec.range_coder import RangeDecoder, encode
 from shared.errors import CorruptBitstream
 from tests.support.fixed_models import scattered
 
@@ -32,7 +32,7 @@ def payload_of(chosen: Sequence[tuple[int, int]]) -> bytes:
 
 
 def read(payload: bytes, chosen: Sequence[tuple[int, int]]) -> list[int]:
-    decoder = Decoder(payload)
+    decoder = RangeDecoder(payload)
     upcoming = iter([TABLES[t] for t, _ in chosen])
     found: list[int] = []
     while len(found) < len(chosen):
@@ -65,7 +65,7 @@ def test_settled_bytes_change_nothing_against_one_big_integer(chosen: list[tuple
 
 def test_carries_run_through_many_settled_bytes() -> None:
     # The symbols of the value 0x80 keep `low` at 0x7fffff..., until a symbol from above carries through all of it.
-    straddling = [(4, i) for i in Decoder(b"\x80").until_escape(iter([TABLES[4]] * 120))]
+    straddling = [(4, i) for i in RangeDecoder(b"\x80").until_escape(iter([TABLES[4]] * 120))]
     assert len(straddling) == 120
     settled = 0
     for length in range(0, 120, 3):
@@ -94,7 +94,7 @@ def test_no_payload_ends_in_a_zero_byte(chosen: list[tuple[int, int]]) -> None:
 
 def test_no_symbols_cost_no_bytes() -> None:
     assert encode([], []) == b""
-    Decoder(b"").finish()
+    RangeDecoder(b"").finish()
 
 
 @given(symbols, st.integers(1, 3))
