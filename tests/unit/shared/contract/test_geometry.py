@@ -1,3 +1,5 @@
+"""A result's pixels lie where they were in the camera's picture."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,37 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract.geometry import Frame, Geometry
-from shared.errors import UnknownName
-from shared.model.tasks import SEGMENTATION_BACKGROUND, SEGMENTATION_LABELS, TASKS, Group, task_named
 
 sides = st.integers(1, 8000)
 geometries = st.builds(Geometry, sides, sides, sides, sides)
-
-
-def test_the_six_tasks_and_their_groups() -> None:
-    assert [task.name for task in TASKS if task.group is Group.SEMANTIC] == [
-        "class_scene",
-        "class_object",
-        "segment_semantic",
-    ]
-    assert [task.name for task in TASKS if task.group is Group.GEOMETRY] == [
-        "normal",
-        "reshading",
-        "principal_curvature",
-    ]
-    assert [task.name for task in TASKS if not task.is_dense] == ["class_scene", "class_object"]
-
-
-def test_segmentations_labels_are_in_the_formats_order() -> None:
-    assert len(SEGMENTATION_LABELS) == 13
-    assert list(SEGMENTATION_LABELS) == sorted(SEGMENTATION_LABELS)
-    assert [SEGMENTATION_LABELS[i] for i in SEGMENTATION_BACKGROUND] == ["wall", "floor", "ceiling"]
-
-
-def test_an_unknown_task_is_refused() -> None:
-    assert task_named("normal").shape == ("N", 3, "H", "W")
-    with pytest.raises(UnknownName, match="unknown task depth; choose one of: class_scene, "):
-        task_named("depth")
 
 
 @given(geometries)

@@ -1,4 +1,4 @@
-"""Logs are one line an event, also those of libraries; trace context survives its 26 bytes, and nonsense counts as absent."""
+"""Logs are one line an event, also those of libraries."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import given
-from hypothesis import strategies as st
 
-from shared.contract.trace_context import packed, traceparent
 from shared.telemetry.logs import Throttle, configure_logs, logger
 
 
@@ -76,23 +73,3 @@ def test_a_throttle_lets_one_line_a_minute_through_and_counts_what_it_stood_for(
     now[0] = 60
     assert throttle.due()
     assert throttle.times == 3
-
-
-@given(st.integers(1, (1 << 128) - 1), st.integers(1, (1 << 64) - 1), st.sampled_from([0, 1]))
-def test_trace_context_comes_back(trace: int, span: int, flags: int) -> None:
-    header = f"00-{trace:032x}-{span:016x}-{flags:02x}"
-    assert len(packed(header)) == 26
-    assert traceparent(packed(header)) == header
-
-
-@pytest.mark.parametrize(
-    "header", [None, "", "00", "00-" + "0" * 32 + "-" + "1" * 16 + "-01", "ff-" + "1" * 32 + "-1-01"]
-)
-def test_nonsense_counts_as_absent(header: str | None) -> None:
-    assert packed(header) == b""
-
-
-@given(st.binary(max_size=30))
-def test_no_bytes_break_the_way_back(data: bytes) -> None:
-    text = traceparent(data)
-    assert text == "" or packed(text)[1:25] == data[1:25]

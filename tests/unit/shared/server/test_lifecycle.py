@@ -1,0 +1,64 @@
+"""A service's life: signals drain it or stop it at once, and a failure ends it with a status."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from shared.server.lifecycle import run_service
+
+SLOW_SERVICE = """
+import asyncio
+from shared.server.lifecycle import run_service
+from shared.telemetry.logs import configure_logs
+configure_logs("slow")
+class Slow:
+    async def start(self): print("started", flush=True)
+    async def failed(self): await asyncio.Event().wait()
+    async def stop(self):
+        print("draining", flush=True)
+        await asyncio.sleep({drain})
+        print("stopped", flush=True)
+raise SystemExit(run_service(Slow))
+"""
+
+
+@pytest.mark.parametrize(
+    ("drain", "signals", "status", "last"),
+    [(0.1, 1, 0, "stopped"), (60, 2, 1, "draining")],
+    ids=["the first signal drains", "the second one stops at once"],
+)
+def test_signals(drain: float, signals: int, status: int, last: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_SERVICE.format(drain=drain)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    with process:
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "draining\n"
+        if signals == 2:
+            process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+        assert process.wait(timeout=20) == status
+    assert (rest.split() or ["draining"])[-1] == last
+
+
+def test_a_service_that_fails_is_stopped_with_a_status() -> None:
+    class Failing:
+        stopped = False
+
+        async def start(self) -> None: ...
+
+        async def failed(self) -> BaseException:
+            return RuntimeError("the uplink's task ended")
+
+        async def stop(self) -> None:
+            self.stopped = True
+
+    service = Failing()
+    assert run_service(lambda: service) == 1
+    assert service.stopped
