@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -35,24 +36,33 @@ class Command:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options; raises MissingExtra or NeedsCheckout where the code or its packages are not installed."""
-        self._function(self.add_arguments_name)(parser)
+        with self._missing_named():
+            self._function(self.add_arguments_name)(parser)
 
     def run(self, arguments: argparse.Namespace | Sequence[str]) -> int:
-        """Run the command and return its exit status. arguments: parsed; or, if it takes argv, the words after its name."""
-        return int(self._function(self.run_name)(arguments) or 0)
+        """Run the command and return its exit status; raises as `add_arguments` does.
+
+        arguments: parsed; or, for a command that takes argv, the words after its name.
+        """
+        with self._missing_named():
+            return int(self._function(self.run_name)(arguments) or 0)
 
     def _function(self, name: str) -> Any:
+        with warnings.catch_warnings():
+            # Packages of the train extra warn one another of deprecations; nobody at a prompt can act on them.
+            warnings.simplefilter("ignore", FutureWarning)
+            return getattr(import_module(self.module), name)
+
+    @contextmanager
+    def _missing_named(self) -> Iterator[None]:
+        """Turn a module that is not installed into an error that says what to install."""
         try:
-            with warnings.catch_warnings():
-                # Packages of the train extra warn one another of deprecations; nobody at a prompt can act on them.
-                warnings.simplefilter("ignore", FutureWarning)
-                return getattr(import_module(self.module), name)
+            yield
         except ModuleNotFoundError as error:
-            package = (error.name or "").split(".")[0]
             # Only a whole package may be absent; a module that is missing inside one is a fault of ours.
             if error.name in CHECKOUT_PACKAGES:
                 raise NeedsCheckout(self.name) from error
-            if package in INSTALLED_PACKAGES + CHECKOUT_PACKAGES:
+            if (error.name or "").split(".")[0] in INSTALLED_PACKAGES + CHECKOUT_PACKAGES:
                 raise
             raise MissingExtra(self.name, self.extra, error.name) from error
 

@@ -12,7 +12,7 @@ from taxon.results import result_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="bitstream, as `taxon encode` writes it")
     add_output_option(parser)
     parser.add_argument(
         "--tasks", nargs="+", metavar="TASK", help="tasks to compute (default: all whose group was sent)"

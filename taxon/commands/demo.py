@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=positive, default=DEFAULT_FPS, metavar="N", help="frames a second of each camera (2)"
     )
     parser.add_argument(
-        "--folder", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="for logs and data (out/demo)"
+        "--folder", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="folder for logs and data (out/demo)"
     )
     add_bundle_option(parser)
 

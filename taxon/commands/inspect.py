@@ -18,7 +18,7 @@ from taxon.files import LARGEST_BITSTREAM_BYTES, read_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", type=Path, metavar="FILE", help="bitstream, as `taxon encode` writes it")
     add_bundle_option(parser)
 
 

@@ -51,7 +51,7 @@ class Picture:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="picture: JPEG, PNG or WebP")
     add_output_option(parser, Path("out"))
     add_coding_options(parser)
     add_bundle_option(parser)

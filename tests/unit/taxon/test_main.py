@@ -140,3 +140,11 @@ def test_grpc_writes_no_lines_of_its_own_unless_it_is_asked_to() -> None:
             [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
         )
         assert told.stdout.split() == [verbosity]
+
+
+def test_a_service_without_an_inference_runtime_says_which_extra_it_needs(tmp_path: Path) -> None:
+    script = "import sys; sys.modules['onnxruntime'] = None; from taxon.main import main; sys.exit(main(sys.argv[1:]))"
+    argv = [sys.executable, "-c", script, "cloud", "--rpc", "127.0.0.1:0", "--data", str(tmp_path)]
+    told = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert told.returncode == 2
+    assert told.stderr.startswith("taxon: `taxon cloud` needs the cloud extra: pip install")
