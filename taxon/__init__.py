@@ -97,18 +97,21 @@ _ELSEWHERE = {
 """Modules of the names that are not the clients' (`taxon.client`)."""
 
 
-def __getattr__(name: str) -> Any:
-    """Return a public name from its module, which is loaded now (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        value = getattr(import_module(_ELSEWHERE.get(name, "taxon.client")), name)
-    except ModuleNotFoundError as error:
-        from taxon.errors import needed_extra
+if not TYPE_CHECKING:
+    # Type checkers see the imports above instead; with this function they would believe in any name.
 
-        raise ModuleNotFoundError(f"taxon.{name} {needed_extra('cpu', error.name)}", name=error.name) from error
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        """Return a public name from its module, which is loaded now (PEP 562)."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            value = getattr(import_module(_ELSEWHERE.get(name, "taxon.client")), name)
+        except ModuleNotFoundError as error:
+            from taxon.errors import needed_extra
+
+            raise ModuleNotFoundError(f"taxon.{name} {needed_extra('cpu', error.name)}", name=error.name) from error
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -119,7 +119,7 @@ class Codec:
 
     def _value(self, result: TaskResult) -> tuple[ClassProbability, ...] | NDArray[Any]:
         """Return one task's value as DecodedTasks holds it."""
-        values = result.values[0]
+        values: NDArray[Any] = result.values[0]
         if not result.task.is_dense:
             return ranked(labels_for(self.labels(result.task.name), len(values)), values, len(values))
         if values.ndim == 2:

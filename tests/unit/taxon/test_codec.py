@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,8 @@ def test_results_have_the_shapes_that_the_type_says(codec: Codec, photo: Path) -
     assert set(DecodedTasks.__annotations__) == {task.name for task in TASKS}, "one key for each task"
     found, size = codec.decode(codec.encode(photo)), codec.bundle.manifest.input
     plane = (size.height, size.width)
-    assert (found["segment_semantic"].shape, found["segment_semantic"].dtype) == (plane, np.uint8)
-    assert (found["normal"].shape, found["normal"].dtype) == ((*plane, 3), np.float32)
+    assert (found["segment_semantic"].shape, found["normal"].shape) == (plane, (*plane, 3))
+    assert (found["segment_semantic"].dtype, found["normal"].dtype) == (np.dtype("u1"), np.dtype("f4"))
     assert (found["reshading"].shape, found["principal_curvature"].shape) == (plane, (*plane, 2))
     for classes in (found["class_scene"], found["class_object"]):
         probabilities = [one.probability for one in classes]
@@ -99,7 +100,9 @@ def test_classes_have_names(codec: Codec) -> None:
     ],
     ids=["rate", "group", "no group", "no file", "no picture", "no colours"],
 )
-def test_what_cannot_be_encoded_is_an_error_that_says_why(codec, photo, encode, error) -> None:
+def test_what_cannot_be_encoded_is_an_error_that_says_why(
+    codec: Codec, photo: Path, encode: Callable[[Codec, Path], bytes], error: type[Exception]
+) -> None:
     with pytest.raises(error):
         encode(codec, photo)
 
@@ -116,7 +119,9 @@ def test_damaged_bytes_are_refused(codec: Codec, photo: Path) -> None:
         codec.decode(bytes(data))
 
 
-def test_a_bundle_is_loaded_from_its_folder(tiny_bundle_directory: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_bundle_is_loaded_from_its_folder(
+    tiny_bundle_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     digest = Bundle.load(tiny_bundle_directory).digest
     assert Codec.load(tiny_bundle_directory).bundle.digest == digest
     assert Codec.load(str(tiny_bundle_directory)).bundle.digest == digest
@@ -126,7 +131,9 @@ def test_a_bundle_is_loaded_from_its_folder(tiny_bundle_directory: Path, tmp_pat
         Codec.load(tmp_path)
 
 
-def test_the_three_lines_of_the_readme_work_with_the_shipped_bundle(photo: Path, monkeypatch) -> None:
+def test_the_three_lines_of_the_readme_work_with_the_shipped_bundle(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("TAXON_BUNDLE", raising=False)
     codec = Codec.load()
     buffer = io.BytesIO()

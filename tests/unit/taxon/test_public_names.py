@@ -26,7 +26,7 @@ taxon.Codec
 def typed_names() -> list[str]:
     """Return the names that type checkers see, from the imports that are for them alone."""
     tree = ast.parse(inspect.getsource(taxon))
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    block = next(node for node in tree.body if isinstance(node, ast.If))
     return [alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names]
 
 
