@@ -111,7 +111,7 @@ class CloudService(Service):
                 if await asyncio.to_thread(parts.catalogue.scan):
                     parts.wishes.changed()
             except (TaxonError, OSError) as error:
-                log.error("bundles not looked at", reason=str(error))
+                log.error("bundles cannot be scanned", reason=str(error))
             except Exception:
                 # The networks' runtime raises errors of its own; one bad file must not end the search for good ones.
-                log.exception("bundles not looked at")
+                log.exception("bundles cannot be scanned")

@@ -104,14 +104,14 @@ def _task(props: Mapping[str, str], path: Path, bundle: Bundle) -> TaskInfo:
     if task.name in bundle.manifest.tasks or task.name != path.stem:
         raise BundleError(str(path), f"its task {task.name} is the bundle's own, or not the file's name")
     if task.dtype not in _DTYPES or not all(isinstance(label, str) for label in task.labels):
-        raise BundleError(str(path), f"its dtype must be one of {', '.join(_DTYPES)}, its labels a list of texts")
+        raise BundleError(str(path), f"its dtype must be one of {', '.join(_DTYPES)}, and its labels a list of texts")
     return task
 
 
 def _side(text: str) -> str:
     side = text.strip()
     if side not in ("H", "W") and not 1 <= int(side) <= 65536:
-        raise ValueError(f"a side of {side}")
+        raise ValueError(f"a side of its shape is {side}, not 1 to 65536")
     return side
 
 

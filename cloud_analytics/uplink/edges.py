@@ -92,7 +92,7 @@ class Uplinks:
             raise self._stopping
         older = self._of_edges.get(edge_id)
         if older is not None:
-            log.warning("edge came again", edge=edge_id)
+            log.warning("edge connected again; its older connection ends", edge=edge_id)
             older.stop(Superseded(edge_id))
         elif len(self._connected) >= self._most:
             raise Busy(f"{self._most} edges are connected; no more are taken")

@@ -154,7 +154,7 @@ class UplinkSession:
         self._check({packet.camera_id for packet in packets})
         self._allowance -= len(packets)
         if self._allowance < 0:
-            raise BadRequest(f"{-self._allowance} frames more than there was credit for")
+            raise BadRequest(f"the edge sent {-self._allowance} frames more than it had credit for")
         wire_bytes = bytes_by_camera(request, packets)
         # What has come before is acknowledged to whoever sends it: a camera that has moved must not stop the other
         # cameras of its first edge.

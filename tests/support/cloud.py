@@ -31,7 +31,7 @@ def metrics() -> CloudMetrics:
 
 
 def value(of: CloudMetrics, name: str, **labels: str) -> float:
-    """A sample's value; 0 where there is none yet."""
+    """Return a sample's value; 0 where there is none yet."""
     return of.registry.get_sample_value(name, labels) or 0.0
 
 
@@ -58,19 +58,19 @@ class CloudParts(Parts):
 
     @property
     def journal(self) -> Journal:
-        """Of a cloud that is alone."""
+        """The journal of a cloud that is alone."""
         assert isinstance(self.storage, LocalStorage)
         return self.storage.journal
 
     @property
     def database(self) -> Database:
-        """Of a cloud that is alone."""
+        """The journal's database, of a cloud that is alone."""
         assert isinstance(self.storage, LocalStorage)
         assert self.storage.database is not None
         return self.storage.database
 
     async def send(self, packets: list[Packet], digest: bytes) -> None:
-        """From an edge, all the way to the bus."""
+        """Send packets as an edge does, and return when their results are with the bus."""
         await self.pipeline.published(await self.pipeline.receive(Arrival(tuple(packets), digest, "edge")))
 
     async def analysed(self, frame: LoggedFrame, tasks: Sequence[str]) -> DecodedFrame:
@@ -94,14 +94,14 @@ SMALL: dict[str, Any] = {
 
 
 def settings(**given: Any) -> CloudSettings:
-    """The defaults, and what is given."""
+    """Return the default settings, with those that are given."""
     defaults = {name: field.get_default() for name, field in CloudSettings.model_fields.items()}
     return CloudSettings.model_construct(**{**defaults, **given})
 
 
 @asynccontextmanager
 async def cloud_parts(models: Path, data: Path, bus: str = LOCAL_BUS, **given: Any) -> AsyncIterator[CloudParts]:
-    """models: a folder of bundles. bus, given: as in `CloudSettings`."""
+    """Start the parts of a small cloud. models: a folder of bundles. bus, given: as in `CloudSettings`."""
     built = await build(settings(**{**SMALL, "bundles": models, "data": data, "bus": bus, **given}))
     parts = CloudParts(**vars(built))
     try:

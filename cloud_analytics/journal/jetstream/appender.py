@@ -163,7 +163,7 @@ class Appender:
                 continue
             found = frame_of(Message(raw.seq or 0, raw.subject or "", raw.data or b""))
             if found is None:
-                raise LogUnavailable(f"the last message of {raw.subject} is no frame")
+                raise LogUnavailable(f"the last message of {raw.subject} cannot be read as a frame")
             return _last_of(found)
 
     def note(self, shared: SharedFrame) -> None:

@@ -156,7 +156,7 @@ class Link:
                 )
         except NatsTrouble as error:
             why = f"not reached in {OPEN_SECONDS:g} s ({self._client.last_error or error!r})"
-            raise BusUnusable(f"{why}; is NATS running, and the address of --bus right?") from error
+            raise BusUnusable(f"{why}; is NATS running, and is the address of --bus right?") from error
         await self._on_connect()
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> None:

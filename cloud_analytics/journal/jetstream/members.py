@@ -146,7 +146,7 @@ class Members:
     def _hear_other(self, beat: Beat) -> None:
         known = self._others.get(beat.replica_id)
         if known is None:
-            log.info("replica heard", replica=beat.replica_id)
+            log.info("another replica was found", replica=beat.replica_id)
             self._others[beat.replica_id] = _Member(beat.position, self._clock())
             self._changed()
             return
@@ -158,7 +158,7 @@ class Members:
         gone = [name for name in names if self._others.pop(name, None) is not None]
         if not gone:
             return
-        log.warning("replica gone", replicas=gone, why=why)
+        log.warning("a replica is gone", replicas=gone, why=why)
         self._changed()
 
     def _slowest(self) -> float:

@@ -1,10 +1,11 @@
-"""One consumer of a stream: its messages after a position, in order.
+"""One consumer of a stream: it reads the messages after a position, in order.
 
-    present --request for what there is--> NATS --messages, and "no more"--> present
+    present --request for what there is--> NATS --messages, and word that there is no more--> present
     coming --request for what comes, again and again--> NATS --messages--> coming
 
-Pull: nothing comes that was not asked for, so nothing piles up. Law: every message after the position comes once and in order, or `Gone` is
-raised, and another reader has to begin after the last one that came.
+NATS sends only what was asked for, so nothing piles up.
+Law: every message after the position comes once and in order. Else `Gone` is raised, and another reader has to begin
+after the last message that came.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cloud_analytics.journal.jetstream.link import ASK_SECONDS, Inbox, Link, Nat
 INACTIVE_SECONDS = 30.0
 """After so long without a request NATS forgets a consumer."""
 MOST_WAITING = 1024
-"""More than is ever asked for at once."""
+"""The most messages that wait to be read; it is more than is ever asked for at once."""
 REQUEST_SECONDS = 5.0
 ASK_AGAIN_SECONDS = 4.0
 """A request is followed by the next one before it expires: nats-server 2.9 does not always say that one has."""
@@ -36,7 +37,11 @@ class Gone(Exception):  # noqa: N818 - named after what happened
 
 @dataclass(frozen=True)
 class Message:
-    """One of a stream. position: its sequence there. is_delete: of a bucket's key that has no value any more."""
+    """A message of a stream.
+
+    position: its sequence in the stream.
+    is_delete: True where it says that a bucket's key has no value any more.
+    """
 
     position: int
     subject: str
@@ -45,7 +50,7 @@ class Message:
 
 
 class Reader:
-    """Made by `begin`."""
+    """A consumer that is open; `begin` makes it."""
 
     def __init__(self, link: Link, stream: str, consumer: str, inbox: Inbox, there: int) -> None:
         self._link = link
@@ -60,7 +65,11 @@ class Reader:
 
     @classmethod
     async def begin(cls, link: Link, stream: str, after: int | None, subject: str | None = None) -> Reader:
-        """after: a position; None for the last message of each subject. subject: of those messages alone. Raises `NatsTrouble`."""
+        """Make a consumer. Raises one of `NatsTrouble`.
+
+        after: the position after which it begins; None for the last message of each subject.
+        subject: the subject of the wanted messages; None for all.
+        """
         last_of_each = after is None
         config = ConsumerConfig(
             deliver_policy=DeliverPolicy.LAST_PER_SUBJECT if last_of_each else DeliverPolicy.BY_START_SEQUENCE,
@@ -76,11 +85,11 @@ class Reader:
 
     @property
     def has_all(self) -> bool:
-        """Whether everything has come that was there when it began, unless it has aged out since."""
+        """True where everything has come that was there at the beginning."""
         return self._delivered >= self._there
 
     async def present(self, most: int) -> list[Message]:
-        """What there is, up to `most`; none where there is no more. Raises Gone."""
+        """Return up to `most` messages of those that there are; none where there is no more. Raises Gone."""
         found: list[Message] = []
         while len(found) < most:
             if not self._asked:
@@ -93,7 +102,7 @@ class Reader:
         return found
 
     async def coming(self, most: int, wait_seconds: float) -> list[Message]:
-        """Waits for what comes next; none where nothing comes in the time. Raises Gone."""
+        """Wait for what comes next and return it; none where nothing comes in the time. Raises Gone."""
         found: list[Message] = []
         until = self._clock() + wait_seconds
         while not found or not self._inbox.is_empty:
@@ -111,19 +120,19 @@ class Reader:
         return found
 
     async def drop(self) -> None:
-        """Listens no more; NATS forgets the consumer by itself, in a while."""
+        """Listen no more; NATS forgets the consumer by itself after a while."""
         with suppress(*NatsTrouble):
             await self._inbox.close()
 
     async def close(self) -> None:
-        """Ends the consumer too."""
+        """Listen no more, and end the consumer."""
         await self.drop()
         with suppress(*NatsTrouble):
             await self._link.js.delete_consumer(self._stream, self._consumer)
 
     async def _ask(self, most: int, how: dict[str, int | bool]) -> None:
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}"
-        # What an earlier request may still bring comes on top.
+        # An earlier request may still bring messages beyond these.
         self._asked = most
         try:
             await self._link.publish(subject, json.dumps({"batch": most, **how}).encode(), self._inbox.subject)
@@ -131,11 +140,11 @@ class Reader:
             raise Gone(f"{self._stream}: {error!r}") from error
 
     async def _next(self, seconds: float) -> Message | None:
-        """The next message; None for word that a request is over. Raises TimeoutError, Gone."""
+        """Return the next message; None for word that a request is over. Raises TimeoutError or Gone."""
         try:
             message = await self._inbox.next(seconds)
         except ConnectionClosedError as error:
-            raise Gone(f"{self._stream}: another connection") from error
+            raise Gone(f"{self._stream}: the connection is a new one") from error
         status = (message.headers or {}).get("Status")
         if status in (_NO_MESSAGES, _EXPIRED):
             return None
@@ -151,6 +160,6 @@ class Reader:
             raise Gone(f"{self._stream}: {error!r}") from error
         self._delivered += 1
         if sequence.consumer != self._delivered:
-            raise Gone(f"{self._stream}: message {self._delivered} is lost, {sequence.consumer} came")
+            raise Gone(f"{self._stream}: message {self._delivered} is lost, since message {sequence.consumer} came")
         is_delete = (message.headers or {}).get("KV-Operation") in ("DEL", "PURGE")
         return Message(sequence.stream, message.subject, message.data, is_delete)

@@ -61,13 +61,13 @@ class StreamStorage(Storage):
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._open()
-                log.info("replica", replica=self._replica_id, bus=self._settings.bus_name)
+                log.info("replica joined the bus", replica=self._replica_id, bus=self._settings.bus_name)
                 return
             except (Gone, *NatsTrouble) as error:
                 # Servers of a cluster that have just started answer so for a while.
                 if attempt == ATTEMPTS:
                     raise BusUnusable(
-                        f"JetStream does not do as it is asked ({error!r}); does NATS run with it, "
+                        f"JetStream does not answer as it should ({error!r}); does NATS run with it, "
                         "and does it have room for --journal-bytes?"
                     ) from error
                 await asyncio.sleep(AGAIN_SECONDS)

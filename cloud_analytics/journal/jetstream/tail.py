@@ -1,8 +1,10 @@
 """A stream's messages as they come, for as long as the process lives.
 
-    Reader --lost--> another Reader, after the last message that came --> batch, batch, ...
+    Reader --messages--> batch, batch, ...
+           --Gone--> another Reader, which begins after the last message that came
 
-Law: every message after the position where it began comes once and in order, whatever happens to the connection or to NATS meanwhile.
+Law: every message after the position where it began comes once and in order, whatever happens to the connection or to
+NATS meanwhile.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from shared.errors import BusUnusable
 from shared.telemetry.logs import Throttle, logger
 
 MOST_MESSAGES = 256
-"""Asked for at once; so many wait in memory at most."""
+"""The most messages that are asked for at once, and that wait in memory."""
 WAIT_SECONDS = 5.0
 AGAIN_SECONDS = 0.2
 
@@ -25,7 +27,7 @@ log = logger("cloud.bus")
 
 
 class Tail:
-    """after: the position where it begins."""
+    """The end of one stream. after: the position after which it begins."""
 
     def __init__(self, link: Link, stream: str, after: int) -> None:
         self._link = link
@@ -33,10 +35,10 @@ class Tail:
         self._reader: Reader | None = None
         self._throttle = Throttle(10.0)
         self.position = after
-        """Of the last message that came."""
+        """The position of the last message that came."""
 
     async def batch(self) -> list[Message]:
-        """Waits for what comes next. Raises BusUnusable where the stream is another one, or has lost its end."""
+        """Wait for what comes next, and return it. Raises BusUnusable where the stream is another or lost its end."""
         while True:
             try:
                 found = await self._read()
@@ -50,7 +52,7 @@ class Tail:
                 return found
 
     async def present(self) -> list[Message]:
-        """All that is there now; raises Gone, or as `batch`."""
+        """Return all that is there now. Raises Gone, or BusUnusable as `batch` does."""
         found: list[Message] = []
         reader = await self._begun()
         while more := await reader.present(MOST_MESSAGES):
@@ -60,7 +62,7 @@ class Tail:
         return found
 
     async def close(self) -> None:
-        """Ends the reader at NATS."""
+        """End the reader at NATS."""
         if self._reader is not None:
             await self._reader.close()
 
@@ -90,5 +92,5 @@ class Tail:
     def _tell(self, error: BaseException) -> None:
         if self._link.is_up and self._throttle.due():
             log.warning(
-                "stream read anew", stream=self._stream, reason=str(error) or repr(error), times=self._throttle.times
+                "stream is read again from its last message", stream=self._stream, reason=str(error) or repr(error), times=self._throttle.times
             )

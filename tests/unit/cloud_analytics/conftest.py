@@ -20,14 +20,14 @@ def models(tiny_bundle_directory: Path) -> Path:
 
 @pytest_asyncio.fixture
 async def nats_url(tmp_path: Path) -> AsyncIterator[str]:
-    """A NATS of the test's own."""
+    """Start a NATS of the test's own."""
     async with running_nats(tmp_path / "nats") as server:
         yield server.url
 
 
 @pytest_asyncio.fixture(params=[LOCAL_BUS, pytest.param("nats", marks=needs_nats)])
 async def bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """`CloudSettings.bus`."""
+    """The setting `--bus` of both kinds of cloud."""
     if request.param == LOCAL_BUS:
         yield LOCAL_BUS
         return

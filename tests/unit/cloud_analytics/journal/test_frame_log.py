@@ -1,4 +1,4 @@
-"""The laws of a frame log, of a journal and of a stream on a real NATS alike (fixture `bus`)."""
+"""The laws of a frame log hold for a journal and for a stream on a real NATS alike (fixture `bus`)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Log:
         return await asyncio.wait_for(self.frames.append(arrivals), 15)
 
     async def has(self, count: int) -> list[tuple[int, str, int]]:
-        """Waits until that many have come."""
+        """Wait until that many have come, and return them."""
         async with asyncio.timeout(15):
             while len(self.came) < count:
                 await asyncio.sleep(0.01)

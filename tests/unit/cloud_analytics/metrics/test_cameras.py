@@ -1,4 +1,4 @@
-"""What the cloud's counters say of a camera, also when every name that comes is another one."""
+"""The cloud's counters of single cameras stay bounded, also when every name that comes is another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs on the wire."""
+"""A frame's results travel whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who lives: by a replica's own beats, never by a clock of another machine, nor while NATS is away."""
+"""A replica counts its own beats to tell who lives: never another machine's clock, and not while NATS is away."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Heard:
         self.members.listen(self._count)
 
     def beats(self, count: int, *others: str, position: int = 0) -> None:
-        """So many seconds, in which this replica and those others beat."""
+        """Let so many seconds pass in which this replica and those others beat."""
         for _ in range(count):
             self.clock.seconds += BEAT_SECONDS
             for name in others:
