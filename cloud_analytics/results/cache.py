@@ -138,7 +138,9 @@ class ResultCache:
         except Exception:
             # An overlay's numbers may be anything; its subscribers lose this output, not their stream.
             frame = cached.decoded.frame
-            log.exception("output cannot be rendered", task=task.name, camera=frame.camera_id, sequence=frame.packet.sequence)
+            log.exception(
+                "output cannot be rendered", task=task.name, camera=frame.camera_id, sequence=frame.packet.sequence
+            )
             return None
         self._metrics.stage_seconds.labels("render").observe(time.monotonic() - began)
         self._grow(cached, _output_bytes(made, values))

@@ -67,7 +67,9 @@ class Subscription:
         Raises UnknownCamera, UnknownName or BadRequest.
         """
         if wish.subscription_id != self._wish.subscription_id:
-            raise BadRequest(f"this stream is the subscription {self._wish.subscription_id}; open a new one for another")
+            raise BadRequest(
+                f"this stream is the subscription {self._wish.subscription_id}; open a new one for another"
+            )
         self._on_change(self, wish)
         self._wish = wish
         self._feed.choose(wish.cameras)

@@ -247,7 +247,11 @@ class StreamLog(FrameLog):
     def _read(self, message: Message) -> SharedFrame | None:
         found = frame_of(message)
         if found is None and self._throttle.due():
-            log.error("a message of the stream cannot be read as a frame", position=message.position, times=self._throttle.times)
+            log.error(
+                "a message of the stream cannot be read as a frame",
+                position=message.position,
+                times=self._throttle.times,
+            )
         return found
 
     def _note(self, state: StreamState) -> None:

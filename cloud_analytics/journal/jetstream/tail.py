@@ -92,5 +92,8 @@ class Tail:
     def _tell(self, error: BaseException) -> None:
         if self._link.is_up and self._throttle.due():
             log.warning(
-                "stream is read again from its last message", stream=self._stream, reason=str(error) or repr(error), times=self._throttle.times
+                "stream is read again from its last message",
+                stream=self._stream,
+                reason=str(error) or repr(error),
+                times=self._throttle.times,
             )
