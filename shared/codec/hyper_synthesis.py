@@ -3,7 +3,7 @@
     v -> trunk --> coefficients A --> Z = A C (eq. 7) --> hidden -> output: mean and scale of each position
           `-> vector hidden -> vector output: mean and scale of the latent without spatial dimensions
 
-Activations carry 8 fractional bits, weights and the codebook 12, biases 20. Each layer is y = clip((W x + b + 2^11) >>
+Activations carry 8 fractional bits, weights and the codebook 12, and biases 20 of them. Each layer is y = clip((W x + b + 2^11) >>
 12, -2^20, 2^20), in float64 where every product and sum is an integer below 2^53.
 
 Law: the result is exact. It depends neither on the machine, its rounding mode and the order of summation nor on the

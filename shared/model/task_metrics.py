@@ -1,7 +1,7 @@
 """The figures that measure the six tasks, as accumulators over a whole set (numpy alone).
 
 Each takes one frame at a time with `add` and answers at the end. Every figure is a mean over the set's pixels (or
-frames) and never a mean of frames' means, and the set need not fit into memory.
+frames) and never a mean of frames' means. The set need not fit into memory.
 
     SegmentationMetric   class_id maps             -> miou, pixel_accuracy, non_background_accuracy
     TopOneMetric         probabilities, class      -> top1

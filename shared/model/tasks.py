@@ -1,6 +1,6 @@
 """The six vision tasks: what each returns, in which unit, and by which figures it is measured.
 
-Law: this is the only list of tasks. The labels of a bundle (scenes, ImageNet classes) stand in its manifest; the 13 classes
+Law: this is the only list of tasks. The labels of a bundle (scenes, ImageNet classes) stand in its manifest. The 13 classes
 of segmentation are fixed here, since its colours and its background rest on them.
 """
 

@@ -9,7 +9,7 @@ connection.
 Laws: there are never more than `most` connections. Where one too many comes, the one that has been idle longest is
 ended. Somebody who only opens connections, or asks and never reads, therefore keeps nobody out.
 Law: a client that is refused in the middle of a body can read why. The connection is half-closed, which TLS cannot do,
-and what still comes is thrown away: closing at once would make the kernel throw away the answer.
+and what still comes is thrown away. Closing at once would make the kernel throw away the answer.
 """
 
 from __future__ import annotations
