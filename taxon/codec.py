@@ -26,6 +26,7 @@ from cloud_analytics.decoding.heads import TaskResult, results
 from cloud_analytics.rendering.ranking import labels_for, ranked
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess, preprocess_pixels
+from shared.codec.bitstream import parse
 from shared.contract.results import ClassProbability
 from shared.model.bundle import Bundle
 from taxon.defaults import load_bundle
@@ -100,8 +101,10 @@ class Codec:
     def results(self, data: bytes, tasks: Sequence[str] | None = None) -> tuple[TaskResult, ...]:
         """Return the same results as the networks give them: channels first, and a batch of one. Raises as `decode`."""
         if tasks is None:
-            sent = self._decoder.latents(data)
-            tasks = [task for group in self.bundle.manifest.groups if group.name in sent for task in group.tasks]
+            # Foreign bytes are refused here already; no group is decoded yet.
+            self._decoder.latents(data, groups=())
+            sent = {substream.group_id for substream in parse(data).substreams}
+            tasks = [task for group in self.bundle.manifest.groups if group.id in sent for task in group.tasks]
         return results(self._decoder, [data], tasks)
 
     def labels(self, task: str) -> tuple[str, ...]:

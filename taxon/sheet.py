@@ -55,7 +55,7 @@ class Ranking:
 
 
 @dataclass(frozen=True)
-class LegendEntry:
+class ClassShare:
     """A class of the segmentation, and the share of the frame that it covers, 0 to 1."""
 
     label: str
@@ -87,7 +87,7 @@ class SheetContent:
     picture: Image.Image
     tiles: tuple[DenseTile, DenseTile, DenseTile, DenseTile]
     rankings: tuple[Ranking, Ranking]
-    legend: tuple[LegendEntry, ...]
+    legend: tuple[ClassShare, ...]
     byte_count: ByteCount
 
 
@@ -165,7 +165,7 @@ def _dense(
     page.paste(shown, (left + (TILE_WIDTH - width) // 2, upper + (TILE_HEIGHT - height) // 2))
 
 
-def _legend(draw: ImageDraw.ImageDraw, legend: tuple[LegendEntry, ...]) -> None:
+def _legend(draw: ImageDraw.ImageDraw, legend: tuple[ClassShare, ...]) -> None:
     """Draw every class with its colour; those in the frame stand out and carry their share."""
     if not legend:
         return

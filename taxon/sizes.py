@@ -9,7 +9,7 @@ from shared.model.bundle import Bundle
 
 
 @dataclass(frozen=True)
-class Sizes:
+class BitstreamSizes:
     """Bytes of the header and of each group's substream (its group byte, length and check sum included)."""
 
     header: int
@@ -26,8 +26,8 @@ class Sizes:
         return f"{self.total} bytes ({parts})"
 
 
-def sizes_of(bundle: Bundle, data: bytes) -> Sizes:
+def sizes_of(bundle: Bundle, data: bytes) -> BitstreamSizes:
     """Return the sizes of a bitstream that was written with the bundle (docs/format.md); they add up to its length."""
     bitstream = parse(data)
     groups = ((bundle.group_with_id(one.group_id).name, one.size_bytes) for one in bitstream.substreams)
-    return Sizes(bitstream.header_bytes, tuple(groups))
+    return BitstreamSizes(bitstream.header_bytes, tuple(groups))

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator
 from shared.wire import ingest_pb2
 
 
-class Window:
+class FrameWindow:
     """A queue of at most `depth` frames. One task fills it and another sends and empties it, on one loop."""
 
     def __init__(self, depth: int) -> None:

@@ -32,7 +32,7 @@ from shared.transport.credentials import NO_CREDENTIALS, Credentials
 from shared.wire import ingest_pb2, ingest_pb2_grpc
 from taxon.client._connection import Broken, Patience, Timeouts, failure, open_channel, reopened, shown
 from taxon.client._messages import refusal_of
-from taxon.client._window import Window
+from taxon.client._window import FrameWindow
 from taxon.client.types import CameraFrame
 
 log = logging.getLogger("taxon.client.camera")
@@ -116,7 +116,7 @@ class CameraClient:
         in_flight: the most frames that wait for an answer. No further frame is taken from `frames` before one is answered.
         Raises Unreachable, Refused if the whole call is refused, and whatever `frames` raises.
         """
-        window = Window(in_flight)
+        window = FrameWindow(in_flight)
         patience = Patience(self._target, self._timeouts.give_up)
         filling = asyncio.create_task(self._fill(window, frames))
         try:
@@ -133,7 +133,7 @@ class CameraClient:
             filling.cancel()
             await asyncio.gather(filling, return_exceptions=True)
 
-    async def _fill(self, window: Window, frames: AsyncIterable[CameraFrame | SourceFrame]) -> None:
+    async def _fill(self, window: FrameWindow, frames: AsyncIterable[CameraFrame | SourceFrame]) -> None:
         """Put frames into the window while there is room; end the window with the frames, also when they fail."""
         given = aiter(frames)
         try:
@@ -155,7 +155,7 @@ class CameraClient:
                 await given.aclose()
             await window.end()
 
-    async def _one_call(self, window: Window, patience: Patience) -> AsyncGenerator[Receipt, None]:
+    async def _one_call(self, window: FrameWindow, patience: Patience) -> AsyncGenerator[Receipt, None]:
         """Give the receipts that come over one connection until the window ends; raises Broken or Refused."""
         if await window.oldest() is None:
             return

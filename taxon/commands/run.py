@@ -26,13 +26,13 @@ from taxon.sheet import (
     TILE_HEIGHT,
     TILE_WIDTH,
     ByteCount,
+    ClassShare,
     DenseTile,
-    LegendEntry,
     Ranking,
     SheetContent,
     draw_sheet,
 )
-from taxon.sizes import Sizes, sizes_of
+from taxon.sizes import BitstreamSizes, sizes_of
 
 JPEG_QUALITY = 75
 CLASSES_ON_SHEET = 5
@@ -42,7 +42,7 @@ CAPTIONS = {"principal_curvature": " (red, green, x4)"}
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class PictureFile:
     """A picture file: its bytes, and the frame that the network sees."""
 
     path: Path
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     def one(item: tuple[Path, str]) -> None:
         path, name = item
         picture_bytes = read_bytes(path, LARGEST_PICTURE_BYTES)
-        picture = Picture(path, picture_bytes, preprocess(picture_bytes, bundle.manifest.input))
+        picture = PictureFile(path, picture_bytes, preprocess(picture_bytes, bundle.manifest.input))
         data = codec.encode(picture.frame.pixels, rate, groups)
         found = codec.results(data)
         sizes = sizes_of(bundle, data)
@@ -78,7 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     return for_each(named, lambda item: str(item[0]), one)
 
 
-def sheet_content(bundle: Bundle, picture: Picture, found: tuple[TaskResult, ...], sizes: Sizes) -> SheetContent:
+def sheet_content(
+    bundle: Bundle, picture: PictureFile, found: tuple[TaskResult, ...], sizes: BitstreamSizes
+) -> SheetContent:
     """Return what the contact sheet of one frame shows. found: the results of a batch of one frame."""
     values = {result.task.name: result.values[0] for result in found}
     pixels = bundle.manifest.input.width * bundle.manifest.input.height
@@ -88,14 +90,14 @@ def sheet_content(bundle: Bundle, picture: Picture, found: tuple[TaskResult, ...
         for task in TASKS
         if not task.is_dense
     )
-    legend: tuple[LegendEntry, ...] = ()
+    legend: tuple[ClassShare, ...] = ()
     if "segment_semantic" in values:
         labels = bundle.manifest.tasks["segment_semantic"].labels
         shares = (
             np.bincount(values["segment_semantic"].ravel(), minlength=len(labels)) / values["segment_semantic"].size
         )
         legend = tuple(
-            LegendEntry(label, class_colour(index), float(shares[index])) for index, label in enumerate(labels)
+            ClassShare(label, class_colour(index), float(shares[index])) for index, label in enumerate(labels)
         )
     return SheetContent(
         "/".join(picture.path.parts[-2:]),
@@ -118,7 +120,7 @@ def _top(bundle: Bundle, task: str, probabilities: npt.NDArray[np.float32]) -> t
     return tuple((one.label.replace("_", " "), one.probability) for one in best)
 
 
-def displayed(picture: Picture) -> Image.Image:
+def displayed(picture: PictureFile) -> Image.Image:
     """Return the picture in its own shape, fitted into a tile; upright and without alpha, as the network sees it."""
     size = fitted_size(picture.frame.geometry)
     return Image.fromarray(preprocess(picture.data, size).pixels)
@@ -131,7 +133,7 @@ def fitted_size(geometry: Geometry) -> InputSize:
     )
 
 
-def compared(picture: Picture) -> tuple[tuple[str, int], ...]:
+def compared(picture: PictureFile) -> tuple[tuple[str, int], ...]:
     """Return the sizes of two other forms of the picture: a JPEG of what the network sees, and the file that was given."""
     height, width, _ = picture.frame.pixels.shape
     buffer = BytesIO()

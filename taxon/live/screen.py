@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from taxon.client import Result, Subscriber
-from taxon.live.watching import OBJECT, SCENE, View, Watching, top_class
+from taxon.live.watching import OBJECT, SCENE, CameraView, Watching, top_class
 
 REDRAW_SECONDS = 0.5
 _RIGHT = ("frames", "bytes/frame", "kbit/s", "delay p50")
@@ -68,7 +68,7 @@ async def _print(watching: Watching, seconds: float) -> None:
         print(summary(watching.views()) or "no results yet", flush=True)
 
 
-def table(views: Sequence[View], caption: str) -> Table:
+def table(views: Sequence[CameraView], caption: str) -> Table:
     """Return the table of all cameras. caption: the line below it."""
     made = Table(caption=escape(caption), caption_justify="left", expand=False)
     for name in ("camera", *_RIGHT, "scene", "object", "state"):
@@ -97,7 +97,7 @@ def line(result: Result, delay_seconds: float) -> str:
     return f"{result.camera_id} {result.sequence}: {', '.join(said)}"
 
 
-def summary(views: Sequence[View]) -> str:
+def summary(views: Sequence[CameraView]) -> str:
     """Return all cameras on one line."""
     return "; ".join(
         f"{view.camera_id} {view.frames} frames, {view.bytes_per_frame:.1f} bytes each, "

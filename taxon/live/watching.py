@@ -1,6 +1,6 @@
 """The state of each watched camera, from the results as they come.
 
-    Result, at the moment it came --> View of each camera: counts, the last classes, rates and delays of the last WINDOW_SECONDS
+    Result, at the moment it came --> CameraView of each camera: counts, the last classes, rates and delays of the last WINDOW_SECONDS
 
 Law: rates and delays are of the window alone, and a camera that falls silent is shown to be silent.
 """
@@ -22,7 +22,7 @@ SCENE, OBJECT = CLASS_TASKS
 
 
 @dataclass(frozen=True)
-class View:
+class CameraView:
     """One camera, now.
 
     delay_seconds: the median time from capture to the result at this client; None if nothing came lately.
@@ -90,17 +90,17 @@ class Watching:
         camera.error = result.error
         return delay
 
-    def views(self) -> tuple[View, ...]:
+    def views(self) -> tuple[CameraView, ...]:
         """Return the cameras, sorted by name."""
         return tuple(self._view(name, camera) for name, camera in sorted(self._cameras.items()))
 
-    def _view(self, name: str, camera: _Camera) -> View:
+    def _view(self, name: str, camera: _Camera) -> CameraView:
         now = self._clock()
         while camera.recent and camera.recent[0][0] < now - WINDOW_SECONDS:
             camera.recent.popleft()
         # In its first seconds a camera has not filled the window.
         seconds = max(1.0, min(WINDOW_SECONDS, now - camera.begin))
-        return View(
+        return CameraView(
             camera_id=name,
             frames=camera.frames,
             bytes_per_frame=camera.total_bytes / camera.frames,

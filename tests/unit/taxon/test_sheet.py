@@ -18,8 +18,8 @@ from taxon.sheet import (
     TITLE_HEIGHT,
     WIDTH,
     ByteCount,
+    ClassShare,
     DenseTile,
-    LegendEntry,
     Ranking,
     SheetContent,
     draw_sheet,
@@ -39,7 +39,7 @@ def content(size: tuple[int, int] = (640, 480), sent: bool = True, name: str = "
         Image.new("RGB", size, RED),
         (tile, tile, tile, tile),
         (ranking, ranking),
-        (LegendEntry("wall", GREEN, 0.9), LegendEntry("tv", RED, 0.0)),
+        (ClassShare("wall", GREEN, 0.9), ClassShare("tv", RED, 0.0)),
         ByteCount((("header", 6), ("semantic", 94)), 65536, (("JPEG", 12000),)),
     )
 
