@@ -17,8 +17,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from cloud_analytics.analysis.analysis import Analysis, AnalysisTerms
-from cloud_analytics.analysis.batcher import BatchTerms
+from cloud_analytics.analysis.analysis import Analysis
 from cloud_analytics.analysis.catalogue import Catalogue
 from cloud_analytics.decoding.decoder import Decoder
 from cloud_analytics.journal.local.storage import LocalStorage
@@ -33,7 +32,6 @@ from cloud_analytics.subscribers.server import NAME as RESULTS
 from cloud_analytics.subscribers.server import ResultsService
 from cloud_analytics.subscribers.subscriptions import Subscriptions
 from cloud_analytics.uplink.edges import Uplinks
-from cloud_analytics.uplink.outbox import UplinkTerms
 from cloud_analytics.uplink.server import NAME as UPLINK
 from cloud_analytics.uplink.server import UplinkService
 from cloud_analytics.uplink.session import UplinkParts
@@ -133,8 +131,7 @@ def _around(storage: Storage, settings: CloudSettings, metrics: CloudMetrics, se
     catalogue = Catalogue(
         settings.bundles.expanduser(), lambda bundle: _decoder(settings, bundle), settings.most_batch, metrics
     )
-    batches = BatchTerms(settings.most_batch, settings.queue_delay_seconds)
-    analysis = Analysis(catalogue, AnalysisTerms(settings.decode_threads, batches), metrics)
+    analysis = Analysis(catalogue, settings, metrics)
     rendering = ThreadPoolExecutor(settings.decode_threads, "render")
     cache = ResultCache(analysis, catalogue, rendering, settings.recent_bytes, metrics)
     bus = ResultBus(storage.frames, cache, settings.subscriber_queue_frames, metrics)
@@ -190,8 +187,7 @@ def _rpc_server(parts: Parts) -> RpcServer:
         [TokenInterceptor(access)],
         settings.rpc_connections,
     )
-    terms = UplinkTerms(settings.credit_frames, settings.ack_interval_seconds, settings.ack_frames)
-    of_uplinks = UplinkParts(parts.catalogue, parts.pipeline, parts.uplinks, parts.wishes, terms, parts.metrics)
+    of_uplinks = UplinkParts(parts.catalogue, parts.pipeline, parts.uplinks, parts.wishes, settings, parts.metrics)
     uplink = UplinkService(of_uplinks, parts.readiness, access)
     results = ResultsService(parts.subscriptions, parts.readiness, settings.largest_message_bytes, access)
     server.add(add_UplinkServiceServicer_to_server, uplink, UPLINK)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from cloud_analytics.analysis.batcher import Batcher, BatchInput, BatchTerms
+from cloud_analytics.analysis.batcher import Batcher, BatchInput
 from cloud_analytics.analysis.catalogue import Catalogue, ServedBundle
 from cloud_analytics.analysis.deadline_threads import DeadlineThreads
 from cloud_analytics.frames import DecodedFrame, LoggedFrame
 from cloud_analytics.metrics.service import CloudMetrics
+from cloud_analytics.settings import CloudSettings
 from shared.codec.bitstream import Bitstream, Substream, parse
 from shared.codec.latents import Latent
 from shared.contract.results import GroupBytes
@@ -29,30 +30,22 @@ log = logger("cloud.analysis")
 _COMPLAIN_EVERY_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
-class AnalysisTerms:
-    """The bounds of the analysis; see `CloudSettings`.
+class Analysis:
+    """The analysis of one cloud process, of all bundles that it serves.
 
-    decode_threads: the threads of the entropy decoder.
     call_seconds: the longest that decoding a frame or running a batch may take; both take milliseconds.
     """
 
-    decode_threads: int
-    batches: BatchTerms
-    call_seconds: float = 60.0
-
-
-class Analysis:
-    """The analysis of one cloud process, of all bundles that it serves."""
-
-    def __init__(self, catalogue: Catalogue, terms: AnalysisTerms, metrics: CloudMetrics) -> None:
+    def __init__(
+        self, catalogue: Catalogue, settings: CloudSettings, metrics: CloudMetrics, call_seconds: float = 60.0
+    ) -> None:
         self._catalogue = catalogue
-        self._terms = terms
+        self._settings = settings
         self._metrics = metrics
-        hung, deadline = metrics.calls_hung, terms.call_seconds
-        self._decoding = DeadlineThreads(terms.decode_threads, "decode", deadline, hung.labels("decode").inc)
+        hung = metrics.calls_hung
+        self._decoding = DeadlineThreads(settings.decode_threads, "decode", call_seconds, hung.labels("decode").inc)
         # One batch at a time: the runtime spreads it over the cores itself, and the next batch gathers meanwhile.
-        self._networks = DeadlineThreads(1, "networks", deadline, hung.labels("networks").inc)
+        self._networks = DeadlineThreads(1, "networks", call_seconds, hung.labels("networks").inc)
         self._batchers: dict[bytes, Batcher] = {}
         self._throttle = Throttle(_COMPLAIN_EVERY_SECONDS)
         metrics.watch_batchers(lambda: sum(batcher.waiting_frames for batcher in self._batchers.values()))
@@ -87,7 +80,7 @@ class Analysis:
         try:
             latents = await self._decoding.run(self._latents, served, parsed.bitstream, served.groups_of(wanted))
             if digest not in self._batchers:
-                self._batchers[digest] = Batcher(self._networks, self._terms.batches, self._metrics)
+                self._batchers[digest] = Batcher(self._networks, self._settings, self._metrics)
             values = await self._batchers[digest].values(BatchInput(served, latents, wanted))
             return replace(parsed, values=values)
         except CallHangs as error:

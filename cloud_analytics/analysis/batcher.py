@@ -2,8 +2,8 @@
 
     frames with their latents --gathered into a batch--> group decoders --features--> wanted heads --> values
 
-A batch is full with `most_frames`, or goes when its first frame has waited for `delay_seconds`. While a batch runs the
-next one gathers, so under load batches grow by themselves and the delay costs nothing.
+A batch goes when it has `most_batch` frames, or when its first frame has waited for `queue_delay_seconds`. While a
+batch runs the next one gathers, so under load batches grow by themselves and the delay costs nothing.
 Laws: a frame's values do not depend on its batch beyond rounding. A head runs for those frames alone that want its
 task. One frame's failure is its own.
 """
@@ -21,21 +21,10 @@ from numpy.typing import NDArray
 from cloud_analytics.analysis.catalogue import ServedBundle
 from cloud_analytics.analysis.deadline_threads import DeadlineThreads
 from cloud_analytics.metrics.service import CloudMetrics
+from cloud_analytics.settings import CloudSettings
 from shared.codec.latents import Latent, LatentBatch
 
 Values = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class BatchTerms:
-    """The bounds of a batch.
-
-    most_frames: the most frames of one batch.
-    delay_seconds: how long a batch waits for more frames.
-    """
-
-    most_frames: int
-    delay_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +52,9 @@ class _Waiting:
 class Batcher:
     """The batches of one bundle's frames. threads: where the networks run."""
 
-    def __init__(self, threads: DeadlineThreads, terms: BatchTerms, metrics: CloudMetrics) -> None:
+    def __init__(self, threads: DeadlineThreads, settings: CloudSettings, metrics: CloudMetrics) -> None:
         self._threads = threads
-        self._terms = terms
+        self._settings = settings
         self._metrics = metrics
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
@@ -123,8 +112,8 @@ class Batcher:
         while not self._waiting:
             self._arrived.clear()
             await self._arrived.wait()
-        most = self._terms.most_frames
-        until = self._waiting[0].since + self._terms.delay_seconds
+        most = self._settings.most_batch
+        until = self._waiting[0].since + self._settings.queue_delay_seconds
         while len(self._waiting) < most and (left := until - time.monotonic()) > 0:
             self._arrived.clear()
             try:

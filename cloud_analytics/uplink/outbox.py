@@ -11,25 +11,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from cloud_analytics.settings import CloudSettings
 from cloud_analytics.wishes import WantedGroups
 from shared.contract.uplink_stream import PacketReader
 from shared.wire import uplink_pb2
-
-
-@dataclass(frozen=True)
-class UplinkTerms:
-    """The terms of every edge's stream; see `CloudSettings`.
-
-    credit_frames: the most frames of an edge that wait for their results.
-    ack_interval_seconds: how long an acknowledgement may wait for others.
-    ack_frames: so many frames are acknowledged without waiting.
-    """
-
-    credit_frames: int
-    ack_interval_seconds: float
-    ack_frames: int
 
 
 class UplinkOutbox:
@@ -39,9 +25,11 @@ class UplinkOutbox:
     clock: returns a monotonic time in seconds.
     """
 
-    def __init__(self, reader: PacketReader, terms: UplinkTerms, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, reader: PacketReader, settings: CloudSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._reader = reader
-        self._terms = terms
+        self._settings = settings
         self._clock = clock
         self._credit = 0
         self._acks: dict[str, int] = {}
@@ -82,13 +70,13 @@ class UplinkOutbox:
 
     def due_in(self) -> float | None:
         """Return the seconds until a response is due, 0 for now; None where nothing becomes due by itself."""
-        if self._wanted is not None or 2 * self._credit >= self._terms.credit_frames:
+        if self._wanted is not None or 2 * self._credit >= self._settings.credit_frames:
             return 0.0
         if not self._acks:
             return None
-        if self._is_finishing or self._acked_frames >= self._terms.ack_frames:
+        if self._is_finishing or self._acked_frames >= self._settings.ack_frames:
             return 0.0
-        return max(0.0, self._oldest_ack + self._terms.ack_interval_seconds - self._clock())
+        return max(0.0, self._oldest_ack + self._settings.ack_interval_seconds - self._clock())
 
     def response(self) -> uplink_pb2.ConnectResponse:
         """Return everything that is owed, in one message; nothing is owed afterwards."""

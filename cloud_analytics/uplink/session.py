@@ -20,8 +20,9 @@ from cloud_analytics.analysis.catalogue import Catalogue
 from cloud_analytics.journal.frame_log import Arrival
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.pipeline import Pipeline
+from cloud_analytics.settings import CloudSettings
 from cloud_analytics.uplink.edges import EdgeConnection, Uplinks
-from cloud_analytics.uplink.outbox import UplinkOutbox, UplinkTerms
+from cloud_analytics.uplink.outbox import UplinkOutbox
 from cloud_analytics.wishes import Wishes
 from shared.contract.packets import checked_name
 from shared.contract.uplink_sizes import bytes_by_camera
@@ -45,7 +46,7 @@ class UplinkParts:
     pipeline: Pipeline
     uplinks: Uplinks
     wishes: Wishes
-    terms: UplinkTerms
+    settings: CloudSettings
     metrics: CloudMetrics
 
 
@@ -79,8 +80,8 @@ class UplinkSession:
         self._context = context
         self._caller = caller
         self._reader = PacketReader()
-        self._outbox = UplinkOutbox(self._reader, parts.terms)
-        self._allowance = parts.terms.credit_frames
+        self._outbox = UplinkOutbox(self._reader, parts.settings)
+        self._allowance = parts.settings.credit_frames
         self._unpublished: asyncio.Queue[_Unpublished | None] = asyncio.Queue(MOST_UNPUBLISHED_MESSAGES)
         self._owed = asyncio.Event()
 

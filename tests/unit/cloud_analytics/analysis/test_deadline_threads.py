@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from cloud_analytics.analysis import batcher
-from cloud_analytics.analysis.analysis import Analysis, AnalysisTerms
-from cloud_analytics.analysis.batcher import BatchTerms
+from cloud_analytics.analysis.analysis import Analysis
 from cloud_analytics.analysis.deadline_threads import DeadlineThreads
 from shared.errors import CallHangs
 from shared.model.bundle import Bundle
 from tests.support.clients import coded_packets
-from tests.support.cloud import catalogue_of, logged, metrics, value
+from tests.support.cloud import catalogue_of, logged, metrics, settings, value
 
 
 @pytest.mark.asyncio
@@ -54,7 +53,7 @@ async def test_networks_that_hang_cost_one_frame_and_are_counted(
     counted = metrics()
     catalogue = catalogue_of(tiny_bundle_directory.parents[1], counted)
     catalogue.scan()
-    analysis = Analysis(catalogue, AnalysisTerms(1, BatchTerms(4, 0.002), call_seconds=0.3), counted)
+    analysis = Analysis(catalogue, settings(), counted, call_seconds=0.3)
     try:
         stuck = await analysis.compute(analysis.parsed(logged(first, tiny_bundle.digest)), ["normal"])
         assert "given up" in stuck.error

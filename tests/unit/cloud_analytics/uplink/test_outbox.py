@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_analytics.uplink.outbox import UplinkOutbox, UplinkTerms
+from cloud_analytics.uplink.outbox import UplinkOutbox
 from cloud_analytics.wishes import WantedGroups
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
 from shared.contract.uplink_stream import PacketReader, PacketWriter
+from tests.support.cloud import settings
 
 
 class Clock:
@@ -25,10 +26,11 @@ def outbox_of(
 ) -> tuple[UplinkOutbox, PacketWriter]:
     """An outbox, and the edge's side; 1000 frames of door and hall have been sent."""
     reader, writer = PacketReader(), PacketWriter()
+    chosen = settings(credit_frames=window, ack_interval_seconds=interval, ack_frames=ack_frames)
     sizes = Geometry(640, 480, 256, 256)
     for camera in ("door", "hall"):
         reader.packets(writer.request([Packet(camera, sequence, sequence, sizes, b"") for sequence in range(1, 1001)]))
-    return UplinkOutbox(reader, UplinkTerms(window, interval, ack_frames), clock), writer
+    return UplinkOutbox(reader, chosen, clock), writer
 
 
 def test_acks_wait_for_one_another_for_an_interval_at_most() -> None:
