@@ -7,8 +7,7 @@ The page lies in `static/`: plain HTML, CSS and JavaScript modules, with nothing
 
 from __future__ import annotations
 
-from cloud_analytics.wall.follower import Source
 from cloud_analytics.wall.limits import WallLimits, WallMetrics
 from cloud_analytics.wall.routes import WALL_OPEN_PATHS, add_wall
 
-__all__ = ["WALL_OPEN_PATHS", "Source", "WallLimits", "WallMetrics", "add_wall"]
+__all__ = ["WALL_OPEN_PATHS", "WallLimits", "WallMetrics", "add_wall"]

@@ -37,7 +37,7 @@ class FrameStream(Protocol):
         """End the subscription; with `hold` the wish outlives it."""
 
 
-class Source(Protocol):
+class WallSource(Protocol):
     """The part of the cloud that a wall needs; `cloud_analytics.subscribers.subscriptions` has it."""
 
     async def subscribe(self, wish: SubscriberWish) -> FrameStream:
@@ -62,7 +62,7 @@ class Follower:
 
     def __init__(
         self,
-        source: Source,
+        source: WallSource,
         name: str,
         limits: WallLimits,
         group: asyncio.TaskGroup,

@@ -39,7 +39,7 @@ class _CameraBox:
         return bool(self.frames or self.classes or (with_pictures and self.pictures))
 
 
-class Outbox:
+class PageOutbox:
     """The outbox of one page. dropped: called for whatever the page does not get."""
 
     def __init__(self, limits: WallLimits, dropped: Callable[[Loss], None] = lambda _: None) -> None:

@@ -27,7 +27,7 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 from typing_extensions import override
 
-from cloud_analytics.wall.follower import Source
+from cloud_analytics.wall.follower import WallSource
 from cloud_analytics.wall.limits import WallLimits, WallMetrics
 from cloud_analytics.wall.session import Session
 from shared.errors import Busy, Draining, TaxonError, TooLarge
@@ -88,7 +88,7 @@ class _PageFiles(StaticFiles):
 
 def add_wall(
     app: FastAPI,
-    source: Source,
+    source: WallSource,
     limits: WallLimits | None = None,
     metrics: WallMetrics | None = None,
     access: Access | None = None,

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from fastapi import WebSocket, WebSocketDisconnect
 
 from cloud_analytics.frames import FrameResult, Lost
-from cloud_analytics.wall.follower import Follower, Source
+from cloud_analytics.wall.follower import Follower, WallSource
 from cloud_analytics.wall.limits import WallLimits, WallMetrics
 from cloud_analytics.wall.messages import (
     Ping,
@@ -28,7 +28,7 @@ from cloud_analytics.wall.messages import (
     tasks_message,
     wanted_message,
 )
-from cloud_analytics.wall.outbox import Outbox
+from cloud_analytics.wall.outbox import PageOutbox
 from cloud_analytics.wall.switches import Plan, WallTask, Wants, plan, wall_tasks
 from shared.errors import BadRequest
 from shared.telemetry.logs import logger
@@ -46,7 +46,7 @@ class Session:
     def __init__(
         self,
         socket: WebSocket,
-        source: Source,
+        source: WallSource,
         limits: WallLimits,
         metrics: WallMetrics,
         check: Callable[[], None] = lambda: None,
@@ -56,7 +56,7 @@ class Session:
         self._source = source
         self._limits = limits
         self._metrics = metrics
-        self._outbox = Outbox(limits, metrics.dropped)
+        self._outbox = PageOutbox(limits, metrics.dropped)
         self._outgoing = asyncio.Event()
         self._survey = asyncio.Event()
         self._wants: Wants | None = None

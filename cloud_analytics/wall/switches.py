@@ -23,7 +23,7 @@ Tasks = frozenset[str]
 
 
 @dataclass(frozen=True)
-class LegendEntry:
+class ClassColour:
     """A class of a dense task of class ids. colour: its colour in the task's pictures, "#rrggbb"."""
 
     label: str
@@ -37,7 +37,7 @@ class WallTask:
     name: str
     group: str
     is_dense: bool
-    legend: tuple[LegendEntry, ...] = ()
+    legend: tuple[ClassColour, ...] = ()
 
 
 def wall_tasks(bundles: Iterable[BundleInfo]) -> tuple[WallTask, ...]:
@@ -52,7 +52,7 @@ def wall_tasks(bundles: Iterable[BundleInfo]) -> tuple[WallTask, ...]:
 
 def _wall_task(task: TaskInfo) -> WallTask:
     labels = task.labels if task.is_dense and np.dtype(task.dtype).kind in "iu" else ()
-    legend = tuple(LegendEntry(label, "#{:02x}{:02x}{:02x}".format(*class_colour(i))) for i, label in enumerate(labels))
+    legend = tuple(ClassColour(label, "#{:02x}{:02x}{:02x}".format(*class_colour(i))) for i, label in enumerate(labels))
     return WallTask(task.name, task.group, task.is_dense, legend)
 
 

@@ -24,7 +24,7 @@ from compressai.ops import quantize_ste
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks.codec import Coded, GroupCodec, TransformCodec
+from training.networks.codec import CodedFeatures, GroupCodec, TransformCodec
 from training.networks.codec_spec import CodecSpec
 from training.networks.hyperprior import INDEX_UNIT, SCALES, START_INDEX
 from training.networks.layers import at_rate
@@ -37,10 +37,10 @@ SCALE_INDEX_START = SCALES / 3
 class ControlCodec(TransformCodec):
     """The transform alone. Its bits are zero."""
 
-    def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> Coded:
+    def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> CodedFeatures:
         y = self.scaled(features, rate)
         none = y.new_zeros(len(y))
-        return Coded(self.decode(y, rate), none, none)
+        return CodedFeatures(self.decode(y, rate), none, none)
 
 
 class PositionsCodec(GroupCodec):
@@ -165,7 +165,7 @@ class HyperpriorCodec(TransformCodec):
             # the quantiles serve the coder alone: they are searched after training (build_tables)
             parameter.requires_grad_(not name.endswith("quantiles"))
 
-    def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> Coded:
+    def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> CodedFeatures:
         y = self.scaled(features, rate)
         spatial, vector = self.split(y)
         hyper, hyper_vector = self.analyse(spatial, vector, rate)
@@ -174,7 +174,7 @@ class HyperpriorCodec(TransformCodec):
         mean, scale = self.synthesise(hyper, hyper_vector, rate)
         z = quantize_ste(y - mean) + mean
         bits = self._bits(self._noisy(y, z), scale, mean)
-        return Coded(self.decode(z, rate), bits + side + vector_side, side + vector_side)
+        return CodedFeatures(self.decode(z, rate), bits + side + vector_side, side + vector_side)
 
     def split(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """y [N, K] -> spatial [N, C, h, w], vector [N, K_v]."""

@@ -21,7 +21,7 @@ from torch import Tensor
 from experiments.privacy.bitstreams import Seen
 from experiments.privacy.collection import Collection
 from experiments.privacy.judge import psnr_db
-from experiments.privacy.network import PixelDecoder, Sizes, Told
+from experiments.privacy.network import AttackSizes, PixelDecoder, Told
 from training import checkpoint
 from training.data.batches import read_ahead
 from training.loop import LoopSettings, train
@@ -120,7 +120,7 @@ def initial_network(fit: Collection, stages: int) -> PixelDecoder:
     seen = [fit.seen(stage, sample) for stage in range(stages)]
     one = seen[0]
     network = PixelDecoder(
-        Sizes(one.grid.shape[1], one.latent.shape[1], one.vector.shape[1], one.grid.shape[2], stages)
+        AttackSizes(one.grid.shape[1], one.latent.shape[1], one.vector.shape[1], one.grid.shape[2], stages)
     )
     for stage, of_stage in enumerate(seen):
         network.grid_norm.fit(stage, torch.from_numpy(of_stage.grid))

@@ -21,7 +21,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from experiments.privacy.bitstreams import Seen, Thief
-from experiments.privacy.pictures import Source, UInt8Array, views_of
+from experiments.privacy.pictures import SourcePicture, UInt8Array, views_of
 from experiments.suites.suite import COMPLETE, FeatureSet, FeatureWriter
 from shared.model.bundle import Bundle
 
@@ -32,12 +32,12 @@ ARRAYS = ("grid", "latent", "vector")
 
 
 @dataclass(frozen=True)
-class Chunk:
+class SourceChunk:
     """Some neighbouring sources of a split. first: the number of the first. whole: whether the pictures are kept at full size, too."""
 
     folder: Path
     bundle: Path
-    sources: tuple[Source, ...]
+    sources: tuple[SourcePicture, ...]
     first: int
     whole: bool
 
@@ -77,11 +77,11 @@ class Collection:
 
 
 def collect_split(
-    folder: Path, bundle: Path, sources: Sequence[Source], whole: bool, workers: int, label: str
+    folder: Path, bundle: Path, sources: Sequence[SourcePicture], whole: bool, workers: int, label: str
 ) -> Collection:
     """Open a split, making the chunks that are missing by `workers` processes."""
     chunks = [
-        Chunk(folder / f"{first:05}", bundle, tuple(sources[first : first + CHUNK_SOURCES]), first, whole)
+        SourceChunk(folder / f"{first:05}", bundle, tuple(sources[first : first + CHUNK_SOURCES]), first, whole)
         for first in range(0, len(sources), CHUNK_SOURCES)
     ]
     missing = [chunk for chunk in chunks if not (chunk.folder / COMPLETE).exists()]
@@ -98,7 +98,7 @@ def collect_split(
     return Collection([FeatureSet(chunk.folder) for chunk in chunks], *zip(*views, strict=True))
 
 
-def make_chunk(chunk: Chunk) -> None:
+def make_chunk(chunk: SourceChunk) -> None:
     """Write one chunk."""
     thief = Thief(Bundle.load(chunk.bundle))
     writer = FeatureWriter(chunk.folder, sum(source.views for source in chunk.sources))

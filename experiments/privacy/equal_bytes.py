@@ -63,7 +63,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, eq=False)
-class Chunk:
+class FileSearch:
     """Some pictures, what their files may take (bytes, several for each), and where what was chosen is kept."""
 
     path: Path
@@ -117,7 +117,7 @@ def fitted_files(
 ) -> list[list[Fitted | None]]:
     """Return for each picture the best file within each of its budgets (bytes). Results are kept in `folder`, chunk by chunk."""
     chunks = [
-        Chunk(
+        FileSearch(
             folder / f"{codec.name}-{first:05}.json",
             codec,
             pictures[first : first + CHUNK],
@@ -134,7 +134,7 @@ def fitted_files(
     return [of_picture for chunk in done for of_picture in chunk]
 
 
-def search(chunk: Chunk) -> list[list[Fitted | None]]:
+def search(chunk: FileSearch) -> list[list[Fitted | None]]:
     """Search a chunk, or make the files again that an earlier search on the same grid and budgets chose."""
     grid = [SIDES[chunk.codec.name], QUALITIES[chunk.codec.name], [list(of) for of in chunk.budgets]]
     asked = json.loads(json.dumps(grid))

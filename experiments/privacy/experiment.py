@@ -23,7 +23,7 @@ from experiments.privacy.controls import SmallPicture, mean_picture, others, sma
 from experiments.privacy.equal_bytes import CODECS, fitted_files
 from experiments.privacy.fingerprint import COPIES, THE_SAME, Found, copied, found_in
 from experiments.privacy.judge import likeness
-from experiments.privacy.pictures import VIEWS_SEED, Source
+from experiments.privacy.pictures import VIEWS_SEED, SourcePicture
 from experiments.privacy.steal import PrivacySetup, Stolen
 from shared.model.bundle import Bundle
 
@@ -108,7 +108,9 @@ def _fingerprint(setup: PrivacySetup, stolen: Stolen) -> dict[str, Any]:
     for name in COPIES:
         copies = stolen.splits["test"]
         if name != THE_SAME:
-            sources = [Source(f"{one.name}, {name}", partial(copied, one, name), 1) for one in setup.sources["test"]]
+            sources = [
+                SourcePicture(f"{one.name}, {name}", partial(copied, one, name), 1) for one in setup.sources["test"]
+            ]
             folder = setup.folder / f"test, {name}"
             copies = collect_split(folder, setup.bundle, sources, False, setup.workers, f"test pictures, {name}")
         found[name] = [asdict(_found(stolen, stage, copies)) for stage in range(stolen.rates)]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from experiments.privacy.bitstreams import Seen
-from experiments.privacy.pictures import Source, UInt8Array, views_of
+from experiments.privacy.pictures import SourcePicture, UInt8Array, views_of
 
 JPEG_QUALITY = 50
 CUT_SHARE = 0.04
@@ -57,7 +57,7 @@ COPIES: Mapping[str, Callable[[UInt8Array], UInt8Array]] = {
 }
 
 
-def copied(source: Source, kind: str) -> Image.Image:
+def copied(source: SourcePicture, kind: str) -> Image.Image:
     """A source's whole picture at the network's input size, as the thief has it (`kind` of COPIES)."""
     return Image.fromarray(COPIES[kind](views_of(source, 0)[0]))
 

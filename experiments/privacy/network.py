@@ -39,7 +39,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Sizes:
+class AttackSizes:
     """grid, latent, vector: channels. cells: G, on a side of the grid. widths, blocks: of the network at G, 2 G and 4 G cells."""
 
     grid: int
@@ -99,7 +99,7 @@ class Residual(nn.Module):
 class PixelDecoder(nn.Module):
     """Told -> pictures float32 [N, 3, 8 G, 8 G], about 0..1."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: AttackSizes) -> None:
         super().__init__()
         self.sizes = sizes
         wide, middle, narrow = sizes.widths

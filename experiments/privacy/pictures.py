@@ -30,7 +30,7 @@ JUDGED = ("validation", "test", "samples")
 
 
 @dataclass(frozen=True)
-class Source:
+class SourcePicture:
     """One picture on disk. read: opens it as upright RGB. views: how many are made of it, the first being the whole. name: says which."""
 
     name: str
@@ -38,29 +38,34 @@ class Source:
     views: int
 
 
-Sources = Mapping[str, Sequence[Source]]
+Sources = Mapping[str, Sequence[SourcePicture]]
 """The sources by split: `fit` with its views, and each of JUDGED."""
 
 
-def sources_of(data: Path, samples: Path) -> dict[str, list[Source]]:
+def sources_of(data: Path, samples: Path) -> dict[str, list[SourcePicture]]:
     """Every split's sources. data: the folder with nyuv2/ and houses/. samples: the shipped pictures, <room>/<number>.jpg."""
     rooms, houses = Nyuv2(data / "nyuv2", "fit"), HousePhotos(data / "houses", "all")
-    fit = [Source(f"nyuv2 {e.index}", partial(rooms.picture, i), ROOM_VIEWS) for i, e in enumerate(rooms.entries)]
+    fit = [
+        SourcePicture(f"nyuv2 {e.index}", partial(rooms.picture, i), ROOM_VIEWS) for i, e in enumerate(rooms.entries)
+    ]
     fit += [
-        Source(f"houses {path.parent.name}/{path.stem}", partial(houses.picture, i), HOUSE_VIEWS)
+        SourcePicture(f"houses {path.parent.name}/{path.stem}", partial(houses.picture, i), HOUSE_VIEWS)
         for i, path in enumerate(houses.files)
     ]
     found = {"fit": fit}
     for split in ("validation", "test"):
         frames = Nyuv2(data / "nyuv2", split)
-        found[split] = [Source(f"nyuv2 {e.index}", partial(frames.picture, i), 1) for i, e in enumerate(frames.entries)]
+        found[split] = [
+            SourcePicture(f"nyuv2 {e.index}", partial(frames.picture, i), 1) for i, e in enumerate(frames.entries)
+        ]
     found["samples"] = [
-        Source(f"{path.parent.name} {path.stem}", partial(_open, path), 1) for path in sorted(samples.glob("*/*.jpg"))
+        SourcePicture(f"{path.parent.name} {path.stem}", partial(_open, path), 1)
+        for path in sorted(samples.glob("*/*.jpg"))
     ]
     return found
 
 
-def views_of(source: Source, seed: int) -> UInt8Array:
+def views_of(source: SourcePicture, seed: int) -> UInt8Array:
     """uint8 [views, 256, 256, 3]; the first is the whole picture, the others are crops, mirrored and recoloured."""
     picture = source.read()
     whole = np.asarray(picture.resize((INPUT_PX, INPUT_PX), Image.Resampling.BILINEAR))

@@ -25,7 +25,7 @@ Likeness = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Point:
+class AttackPoint:
     """One operating point: mean bytes and bits per pixel, and likeness of the attack, and of the attack on another frame's bytes."""
 
     name: str
@@ -41,14 +41,14 @@ class Split:
 
     no_bits: Likeness
     unrounded: Likeness
-    points: tuple[Point, ...]
+    points: tuple[AttackPoint, ...]
     small: Mapping[str, tuple[Mapping[str, Any], ...]]
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Split:
         """From the results file's part."""
         points = tuple(
-            Point(one["operating_point"], one["bytes"], one["bpp"], one["attack"], one["another"])
+            AttackPoint(one["operating_point"], one["bytes"], one["bpp"], one["attack"], one["another"])
             for one in found["points"]
         )
         return cls(

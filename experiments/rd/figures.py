@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
-from experiments.rd.results import NAME, SCHEMES, FeatureKind, Results, TaskCurves
+from experiments.rd.results import NAME, SCHEMES, FeatureKind, RdResults, TaskCurves
 from experiments.report.names import line_name, quantity, task_name
 from experiments.report.panels import Level, Line, draw_panel, name_lines
 from experiments.report.results import coded_bpp
@@ -26,7 +26,7 @@ WIDE = 1.6
 WIDE_TICKS, NARROW_TICKS = (0.1, 0.2, 0.5, 0.7, 1.0, 1.5, 2.0, 5.0, 10.0), (0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
 
 
-def curves_figure(results: Results, folder: Path) -> list[Path]:
+def curves_figure(results: RdResults, folder: Path) -> list[Path]:
     """rd: performance over coded rate."""
     rows = -(-len(results.tasks) // COLUMNS)
     with drawing(WIDTH_INCHES, rows * PANEL_INCHES) as figure:
@@ -66,7 +66,7 @@ def _label_outer(panels: Sequence[Axes]) -> None:
             axes.set_xlabel("")
 
 
-def bits_figure(results: Results, folder: Path) -> list[Path]:
+def bits_figure(results: RdResults, folder: Path) -> list[Path]:
     """rd_bits: cross-entropy of side information (full) and latent (pale) at every operating point, codebook beside hyperprior."""
     rows = -(-len(results.tasks) // COLUMNS)
     with drawing(WIDTH_INCHES, rows * BITS_INCHES + 0.35) as figure:
@@ -94,7 +94,7 @@ def bits_figure(results: Results, folder: Path) -> list[Path]:
         return save(figure, folder, f"{NAME}_bits")
 
 
-def ablation_figure(results: Results, names: Sequence[str], folder: Path) -> list[Path]:
+def ablation_figure(results: RdResults, names: Sequence[str], folder: Path) -> list[Path]:
     """rd_ablations: every change's rate ratio on a logarithmic axis, 1 in the middle."""
     shown = list(zip(names, results.ablations, strict=True))[1:]
     with drawing(WIDTH_INCHES * 0.8, 0.34 * len(shown) + 1.0) as figure:
@@ -128,7 +128,7 @@ def ablation_figure(results: Results, names: Sequence[str], folder: Path) -> lis
         return save(figure, folder, f"{NAME}_ablations")
 
 
-def spatial_figure(results: Results, folder: Path) -> list[Path]:
+def spatial_figure(results: RdResults, folder: Path) -> list[Path]:
     """rd_spatial: a panel a class task, its vector feature against its spatial one."""
     by_name = {task.name: task for task in results.tasks}
     with drawing(WIDTH_INCHES * 0.6 * min(len(results.spatial), 2), 3.6) as figure:

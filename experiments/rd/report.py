@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.rd.figures import ablation_figure, bits_figure, curves_figure, spatial_figure
-from experiments.rd.results import NAME, SCHEMES, FeatureKind, Results, TaskCurves
+from experiments.rd.results import NAME, SCHEMES, FeatureKind, RdResults, TaskCurves
 from experiments.report.names import arrow, line_name, quantity, task_name
 from experiments.report.results import coded_bpp, coded_bytes, curve_of, model_bpp, reading
 from experiments.report.tables import BYTES, NONE, paragraphs, prose, rate, ratio, table
@@ -37,7 +37,7 @@ TASK_COLUMNS = (
 
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of rd.md; raises DataError for a results file of another version."""
-    results = Results.of(found)
+    results = RdResults.of(found)
     with reading(NAME):
         return paragraphs(
             "# Rate and performance of every task",
@@ -135,7 +135,7 @@ def change_name(name: str) -> str:
     return what.format(value) + (f", not {usual}" if usual else "")
 
 
-def _ablation_table(results: Results) -> str:
+def _ablation_table(results: RdResults) -> str:
     task = results.ablated
     rows = []
     for ablation in results.ablations:
@@ -155,7 +155,7 @@ def _ablation_table(results: Results) -> str:
     )
 
 
-def _spatial(results: Results) -> str:
+def _spatial(results: RdResults) -> str:
     if not results.spatial:
         return ""
     return paragraphs(
@@ -170,7 +170,7 @@ def _spatial(results: Results) -> str:
     )  # fmt: skip
 
 
-def _spatial_table(task: str, kinds: tuple[FeatureKind, ...], results: Results) -> str:
+def _spatial_table(task: str, kinds: tuple[FeatureKind, ...], results: RdResults) -> str:
     figure = {entry.name: entry for entry in results.tasks}[task].figure
     shown = quantity(task, figure)
     rows = []
@@ -185,7 +185,7 @@ def _spatial_table(task: str, kinds: tuple[FeatureKind, ...], results: Results) 
 
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """rd, rd_bits and rd_ablations, and rd_spatial where there are such tasks, each as PNG and SVG."""
-    results = Results.of(found)
+    results = RdResults.of(found)
     with reading(NAME):
         names = [change_name(ablation.name) for ablation in results.ablations]
         written = [

@@ -63,7 +63,7 @@ class FeatureKind:
 
 
 @dataclass(frozen=True)
-class Results:
+class RdResults:
     """The results file. spatial: {task: its vector feature and its spatial one}, empty where the suite has no such task."""
 
     made: Made
@@ -72,7 +72,7 @@ class Results:
     spatial: Mapping[str, tuple[FeatureKind, ...]]
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Results:
+    def of(cls, found: Mapping[str, Any]) -> RdResults:
         """From rd.json; raises DataError where something is missing."""
         with reading(NAME):
             tasks = tuple(_task(name, entry) for name, entry in found["tasks"].items())

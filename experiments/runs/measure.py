@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from experiments.codecs.coding import CodebookCoder, HyperpriorCoder, coder_of
 from experiments.codecs.rounding import optimised_rounding
 from experiments.suites.suite import Suite
-from experiments.suites.tasks import Task, result
+from experiments.suites.tasks import ExperimentTask, result
 from shared.model.task_metrics import (
     IGNORE,
     AbsoluteErrorMetric,
@@ -66,7 +66,7 @@ class Point:
 class TaskFigures:
     """Accumulates one task's figures over a split; labels and values at any size, values are stretched to the labels'."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: ExperimentTask) -> None:
         self.task = task
         self.metric: Metric
         if task.kind == "class":

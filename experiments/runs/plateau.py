@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from experiments.runs.measure import Point
-from experiments.suites.tasks import Task
+from experiments.suites.tasks import ExperimentTask
 
 TOLERANCE = 0.03
 SEARCH_STEPS = 6
@@ -37,19 +37,19 @@ class Plateau:
     test: Point
 
 
-def threshold(task: Task, original: float) -> float:
+def threshold(task: ExperimentTask, original: float) -> float:
     """The worst figure that still counts as the plateau."""
     return original * (1 - TOLERANCE) if task.higher_is_better else original * (1 + TOLERANCE)
 
 
-def reaches(task: Task, figure: float, limit: float) -> bool:
+def reaches(task: ExperimentTask, figure: float, limit: float) -> bool:
     """Return True for a figure at the plateau."""
     return not task.better(limit, figure)
 
 
 def search(
     measure: Callable[[str, float], Point],
-    task: Task,
+    task: ExperimentTask,
     limit: float,
     cheapest: float,
     dearest: float,
@@ -85,7 +85,7 @@ def search(
     return Plateau(reached, best_setting, best, measure("test", best_setting))
 
 
-def interpolated(task: Task, limit: float, validation: Sequence[Point], test: Sequence[Point]) -> Plateau:
+def interpolated(task: ExperimentTask, limit: float, validation: Sequence[Point], test: Sequence[Point]) -> Plateau:
     """The first crossing of the limit along a run's operating points (fewest bits first), everything in between taken as linear."""
     figures = [point.figures[task.name][task.figure] for point in validation]
     at = next((i for i, figure in enumerate(figures) if reaches(task, figure, limit)), None)

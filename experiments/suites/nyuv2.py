@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from experiments.suites.suite import COMPLETE, FeatureBatch, FeatureSet, FeatureWriter, Suite
-from experiments.suites.tasks import Task, task_loss
+from experiments.suites.tasks import ExperimentTask, task_loss
 from shared.model.tasks import SEGMENTATION_BACKGROUND, TASKS_OF_GROUP
 from training.data.batches import read_ahead
 from training.data.sources import SOURCE_HEIGHT, SOURCE_WIDTH
@@ -73,19 +73,19 @@ VECTORS = {"class_scene": SCENE_FEATURES, "class_object": OBJECT_FEATURES}
 TASKS = {
     task.name: task
     for task in (
-        Task("class_scene", "class", SCENE_CLASSES, WEIGHTS["class_scene"], "top1", True),
-        Task("class_object", "class", OBJECT_CLASSES, WEIGHTS["class_object"], "top1", True),
-        Task(
+        ExperimentTask("class_scene", "class", SCENE_CLASSES, WEIGHTS["class_scene"], "top1", True),
+        ExperimentTask("class_object", "class", OBJECT_CLASSES, WEIGHTS["class_object"], "top1", True),
+        ExperimentTask(
             "segment_semantic", "segmentation", DENSE_OUTPUTS["segment_semantic"], WEIGHTS["segment_semantic"], "miou", True,
             background=tuple(SEGMENTATION_BACKGROUND),
         ),
-        Task("normal", "normal", 3, GEOMETRY_FACTOR * WEIGHTS["normal"], "mean_angular_error_degrees", False),
-        Task("reshading", "values", 1, GEOMETRY_FACTOR * WEIGHTS["reshading"], "l1", False),
-        Task("principal_curvature", "values", 2, GEOMETRY_FACTOR * WEIGHTS["principal_curvature"], "l1", False, (-1.0, 1.0)),
-        Task("depth", "values", 1, 0.5, "l1", False, DEPTH_METRES, seen=False, values_of=F.softplus),
-        Task("segment_40", "segmentation", 40, 1.0, "miou", True, seen=False),
+        ExperimentTask("normal", "normal", 3, GEOMETRY_FACTOR * WEIGHTS["normal"], "mean_angular_error_degrees", False),
+        ExperimentTask("reshading", "values", 1, GEOMETRY_FACTOR * WEIGHTS["reshading"], "l1", False),
+        ExperimentTask("principal_curvature", "values", 2, GEOMETRY_FACTOR * WEIGHTS["principal_curvature"], "l1", False, (-1.0, 1.0)),
+        ExperimentTask("depth", "values", 1, 0.5, "l1", False, DEPTH_METRES, seen=False, values_of=F.softplus),
+        ExperimentTask("segment_40", "segmentation", 40, 1.0, "miou", True, seen=False),
         # the scene class again, from a feature with spatial dimensions
-        Task("class_scene_spatial", "class", SCENE_CLASSES, WEIGHTS["class_scene"], "top1", True, seen=False),
+        ExperimentTask("class_scene_spatial", "class", SCENE_CLASSES, WEIGHTS["class_scene"], "top1", True, seen=False),
     )
 }  # fmt: skip
 

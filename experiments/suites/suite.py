@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from experiments.suites.tasks import Task
+from experiments.suites.tasks import ExperimentTask
 
 COMPLETE = "complete.json"
 
@@ -119,7 +119,7 @@ class Suite:
 
     name: str
     folder: Path
-    tasks: Mapping[str, Task]
+    tasks: Mapping[str, ExperimentTask]
     groups: Mapping[str, tuple[str, ...]]
     vectors: Mapping[str, int]
     heads: nn.ModuleDict

@@ -31,7 +31,7 @@ from experiments.suites.taskonomy_features import (
     unseen_sample,
     write_features,
 )
-from experiments.suites.tasks import Task
+from experiments.suites.tasks import ExperimentTask
 from shared.model.tasks import TASKS_OF_GROUP
 from training.datasets.taskonomy import CLASS_COUNTS
 from training.datasets.taskonomy.encodings import FIRST_HOLE, STEPS_PER_METRE
@@ -66,7 +66,7 @@ class OpenTaskonomy:
         return taskonomy_suite(self.data, self.weights, self.work, self.device, self.with_unseen, self.frames)
 
 
-def tasks_of(class_weights: npt.NDArray[np.float32] | None) -> dict[str, Task]:
+def tasks_of(class_weights: npt.NDArray[np.float32] | None) -> dict[str, ExperimentTask]:
     """The six tasks and depth; class_weights [17] are those of the segments' cross-entropy, where they are there."""
     changes: dict[str, dict[str, Any]] = {
         "class_scene": {"outputs": CLASS_COUNTS.class_scene},
@@ -130,7 +130,7 @@ def _seen() -> tuple[str, ...]:
     return tuple(task for tasks in TASKS_OF_GROUP.values() for task in tasks)
 
 
-def _folder_name(networks: PublishedNetworks, views: dict[str, ChosenViews], segmentation: Task) -> str:
+def _folder_name(networks: PublishedNetworks, views: dict[str, ChosenViews], segmentation: ExperimentTask) -> str:
     """Everything besides a run's own settings that its result depends on."""
     choice = [{split: chosen.names for split, chosen in views.items()}, segmentation.class_weights]
     return f"taskonomy-{networks.digest[:12]}-{hashlib.sha256(json.dumps(choice).encode()).hexdigest()[:8]}"

@@ -22,7 +22,7 @@ Kind = Literal["class", "segmentation", "normal", "values"]
 
 
 @dataclass(frozen=True)
-class Task:
+class ExperimentTask:
     """One task of a suite.
 
     outputs: channels of the raw result, or classes. weight: lambda_t of eq. 8. figure: the name of what judges it, as
@@ -49,12 +49,12 @@ class Task:
         return a > b if self.higher_is_better else a < b
 
 
-def result(task: Task, raw: Tensor) -> Tensor:
+def result(task: ExperimentTask, raw: Tensor) -> Tensor:
     """Raw output [N, C, h, w] (or logits [N, C]) -> the task's values, resolution kept."""
     return task.values_of(raw) if task.values_of is not None else dense_result(task.name, raw)
 
 
-def task_loss(task: Task, raw: Tensor, label: Tensor) -> Tensor:
+def task_loss(task: ExperimentTask, raw: Tensor, label: Tensor) -> Tensor:
     """Mean loss of a batch; zero (with gradient) where no frame has the label.
 
     label: int64 [N] (-1 unknown) of a class; int64 [N, h, w] (255 unknown) of a segmentation; float32 [N, C, h, w] otherwise, NaN unknown.
@@ -86,7 +86,7 @@ def at_one_size(raw: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     return (raw[..., ::step, ::step], label) if step > 1 else (raw, thinned(label, raw))
 
 
-def _segmentation_loss(task: Task, raw: Tensor, target: Tensor) -> Tensor:
+def _segmentation_loss(task: ExperimentTask, raw: Tensor, target: Tensor) -> Tensor:
     weights = raw.new_tensor(task.class_weights) if task.class_weights else None
     known = target[target != IGNORE]
     if not known.numel() or (weights is not None and not bool(weights[known].any())):
@@ -94,7 +94,7 @@ def _segmentation_loss(task: Task, raw: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(raw, target, weights, ignore_index=IGNORE)
 
 
-def mimic_loss(task: Task, raw: Tensor, original: Tensor) -> Tensor:
+def mimic_loss(task: ExperimentTask, raw: Tensor, original: Tensor) -> Tensor:
     """Return a raw result's distance from the original network's: KL divergence in nats for classes, else mean absolute difference."""
     if task.kind in ("class", "segmentation"):
         return soft_loss(raw, original.softmax(1))

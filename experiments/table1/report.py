@@ -16,7 +16,7 @@ from experiments.report.tables import BPP, BYTES, NONE, italic, paragraphs, pros
 from experiments.runs.curves import mean_rate_ratio
 from experiments.runs.measure import Point
 from experiments.summary import geometric_mean
-from experiments.table1.results import NAME, Results
+from experiments.table1.results import NAME, Table1Results
 
 FIGURES = ("cross_entropy", "pixel_accuracy", "non_background_accuracy", "miou")
 HEADER = (
@@ -27,7 +27,7 @@ SHOWN_QPS = (51, 43)
 
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of table1.md; raises DataError for a results file of another version."""
-    results = Results.of(found)
+    results = Table1Results.of(found)
     with reading(NAME):
         return paragraphs(
             f"# Table 1: {task_name(results.task)} under every compression scheme",
@@ -61,7 +61,7 @@ def markdown(found: Mapping[str, Any]) -> str:
         )
 
 
-def _verdict(results: Results) -> str:
+def _verdict(results: Table1Results) -> str:
     coded = [ratio(geometric_mean(results.rate_ratio[f"codebook / {other}"])) for other in ("hyperprior", "scale")]
     alone = [ratio(geometric_mean(uncoded_ratios(results, "codebook", other))) for other in ("hyperprior", "scale")]
     return prose(f"""
@@ -71,7 +71,7 @@ def _verdict(results: Results) -> str:
     """)
 
 
-def uncoded_ratios(results: Results, ours: str, theirs: str) -> list[float | None]:
+def uncoded_ratios(results: Table1Results, ours: str, theirs: str) -> list[float | None]:
     """Mean rate ratios of two schemes by the models' cross-entropy, seed by seed."""
     return [
         mean_rate_ratio(*(curve_of(entry.test, results.task, results.figure, rate=model_bpp) for entry in pair))
@@ -79,7 +79,7 @@ def uncoded_ratios(results: Results, ours: str, theirs: str) -> list[float | Non
     ]
 
 
-def _rows(results: Results) -> list[list[str]]:
+def _rows(results: Table1Results) -> list[list[str]]:
     rows = [["Original", NONE, NONE, *(quantity(results.task, name).text(results.original[name]) for name in FIGURES)]]
     rows.append(_paper_row("original"))
     rows.append([SCHEMES["control"], NONE, NONE, *_figures(results.control, results.task)])
@@ -119,7 +119,7 @@ def _paper_row(method: str) -> list[str]:
     return italic(["the paper", *rate(row.bpp, 3), *figures])
 
 
-def _notes(results: Results) -> str:
+def _notes(results: Table1Results) -> str:
     shown = quantity(results.task, results.figure)
     counts = sorted({len(entries) for entries in results.schemes.values()})
     seeds = "one seed" if counts == [1] else f"mean ± standard deviation over {counts[-1]} seeds"
@@ -143,7 +143,7 @@ def _notes(results: Results) -> str:
     return "\n\n".join(lines)
 
 
-def _ratio_table(results: Results) -> str:
+def _ratio_table(results: Table1Results) -> str:
     count = max(len(values) for values in results.rate_ratio.values())
     rows = []
     for name, values in results.rate_ratio.items():
@@ -156,7 +156,7 @@ def _ratio_table(results: Results) -> str:
     return table(header, rows)
 
 
-def _coder_table(results: Results) -> str:
+def _coder_table(results: Table1Results) -> str:
     rows = []
     for scheme in results.order:
         entries = results.schemes[scheme]
@@ -185,7 +185,7 @@ def _coder_table(results: Results) -> str:
 
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """table1.png and table1.svg: real bytes to the left, the models' cross-entropy to the right."""
-    results = Results.of(found)
+    results = Table1Results.of(found)
     shown = quantity(results.task, results.figure)
     control = statistics.fmean(point.figures[results.task][results.figure] for point in results.control)
     levels = [
@@ -209,7 +209,7 @@ def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
         return save(figure, folder, NAME)
 
 
-def _lines(results: Results, of: Callable[[Point], float]) -> list[Line]:
+def _lines(results: Table1Results, of: Callable[[Point], float]) -> list[Line]:
     """Every seed thin, their mean thick: point by point, in the logarithm of the rate."""
     lines = []
     for scheme in results.order:
@@ -225,12 +225,12 @@ def _lines(results: Results, of: Callable[[Point], float]) -> list[Line]:
     return lines
 
 
-def _idfc(results: Results) -> Line:
+def _idfc(results: Table1Results) -> Line:
     points = [(coded_bpp(test), test.figures[results.task][results.figure]) for _, test in results.idfc]
     return Line(points, COLOURS["idfc"], "IDFC", focus=False)
 
 
-def _marks(results: Results, of: Callable[[Point], float]) -> list[Mark]:
+def _marks(results: Table1Results, of: Callable[[Point], float]) -> list[Mark]:
     marks = []
     for scheme in results.order:
         at = [entry.plateau.test for entry in results.schemes[scheme] if entry.plateau.reached]

@@ -27,7 +27,7 @@ class SeedResult:
 
 
 @dataclass(frozen=True)
-class Results:
+class Table1Results:
     """The results file, of test frames.
 
     limit: the plateau's threshold on validation frames, and control_validation the control group's figure there that it comes from.
@@ -46,7 +46,7 @@ class Results:
     rate_ratio: Mapping[str, tuple[float | None, ...]]
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Results:
+    def of(cls, found: Mapping[str, Any]) -> Table1Results:
         """From table1.json; raises DataError where something is missing."""
         with reading(NAME):
             return cls(

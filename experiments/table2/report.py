@@ -66,14 +66,14 @@ class TaskPlateau:
 
 
 @dataclass(frozen=True)
-class Results:
+class Table2Results:
     """The results file."""
 
     made: Made
     tasks: tuple[TaskPlateau, ...]
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Results:
+    def of(cls, found: Mapping[str, Any]) -> Table2Results:
         """From table2.json; raises DataError where something is missing."""
         with reading(NAME):
             return cls(Made.of(found, NAME), tuple(_task(name, entry) for name, entry in found["tasks"].items()))
@@ -97,7 +97,7 @@ def _task(name: str, entry: Mapping[str, Any]) -> TaskPlateau:
 
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of table2.md; raises DataError for a results file of another version."""
-    results = Results.of(found)
+    results = Table2Results.of(found)
     with reading(NAME):
         mean = geometric_mean(task.rate_ratio for task in results.tasks)
         first = results.tasks[0]
@@ -177,7 +177,7 @@ def _compared(task: TaskPlateau) -> list[str]:
     ]
 
 
-def _notes(results: Results) -> str:
+def _notes(results: Table2Results) -> str:
     missed = [
         f"{TITLES[method]} on {task_name(task.name)}"
         for task in results.tasks
@@ -194,7 +194,7 @@ def _notes(results: Results) -> str:
 
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """table2.png and table2.svg: bytes at the compared figure as bars, the paper's as hollow marks."""
-    results = Results.of(found)
+    results = Table2Results.of(found)
     with reading(NAME), drawing(WIDTH_INCHES, 0.72 * len(results.tasks) + 1.3) as figure:
         axes = figure.subplots()
         axes.set_xscale("log")
@@ -235,7 +235,7 @@ def _tick(task: TaskPlateau) -> str:
     return f"{task_name(task.name)}\n{'plateau' if task.both_reach else 'both reach'}: {where}"
 
 
-def _range(results: Results) -> tuple[float, float]:
+def _range(results: Table2Results) -> tuple[float, float]:
     """From below the smallest bar or mark, as bars on a logarithmic axis have no zero, to beyond the largest."""
     sizes = [coded_bytes(task.compared[method].test) for task in results.tasks for method in METHODS]
     for task in results.tasks:

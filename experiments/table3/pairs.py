@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from experiments.report.names import task_name
 from experiments.report.style import COLOURS, INK, QUIET, drawing, save
-from experiments.table3.results import NAME, Results
+from experiments.table3.results import NAME, Table3Results
 
 # the colours' ends are at least this ratio and its inverse, so that noise does not look like an effect
 LEAST_RANGE = 1.25
@@ -22,7 +22,7 @@ DARK = 0.72
 WRAP = 12
 
 
-def pairs_figure(results: Results, grouping: str, folder: Path) -> list[Path]:
+def pairs_figure(results: Table3Results, grouping: str, folder: Path) -> list[Path]:
     """table3_pairs: blue where a pair helps itself, orange where it is in its own way, hatched where nothing can be said."""
     tasks = results.tasks
     known = [abs(math.log(value)) for value in results.pairs.values() if value is not None]

@@ -21,14 +21,14 @@ from experiments.report.results import reading
 from experiments.report.style import COLOURS, QUIET, drawing, save
 from experiments.report.tables import BPP, BYTES, NONE, paragraphs, prose, ratio, table
 from experiments.table3.pairs import pairs_figure
-from experiments.table3.results import NAME, Aggregation, Results
+from experiments.table3.results import NAME, Aggregation, Table3Results
 
 RELATIVE = Quantity("mean performance, original networks = 100", " %", 100.0, 1)
 
 
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of table3.md; raises DataError for a results file of another version."""
-    results = Results.of(found)
+    results = Table3Results.of(found)
     with reading(NAME):
         return paragraphs(
             "# Table 3: coding tasks apart, in groups and together",
@@ -65,7 +65,7 @@ def grouping_text(groups: Sequence[Sequence[str]]) -> str:
     return "; ".join(tasks_text(list(group)) for group in groups)
 
 
-def _verdict(results: Results) -> str:
+def _verdict(results: Table3Results) -> str:
     printed = {name: bpp / paper.TABLE_3_BPP["customized"] for name, bpp in paper.TABLE_3_BPP.items()}
     return prose(f"""
         **Total rate at equal mean performance, over the whole curves: Trinity {ratio(results.rate_ratio["trinity / customized"])}
@@ -74,7 +74,7 @@ def _verdict(results: Results) -> str:
     """)
 
 
-def _table(results: Results) -> str:
+def _table(results: Table3Results) -> str:
     points = {name: entry.at(results.level) for name, entry in results.aggregations.items()}
     names = [AGGREGATIONS[name] for name in points]
     header = ["task", "figure", "original", *names, *(f"*paper: {name}*" for name in ("original", *names))]
@@ -111,7 +111,7 @@ def _paper_cells(task: str, names: Sequence[str]) -> list[str]:
     return [f"*{shown.text(getattr(row, name))}*" for name in ("original", *names)]
 
 
-def _notes(results: Results) -> str:
+def _notes(results: Table3Results) -> str:
     limit = RELATIVE.text(results.level)
     lines = [
         prose(f"""
@@ -138,7 +138,7 @@ def _notes(results: Results) -> str:
     return "\n\n".join(lines)
 
 
-def _pair_table(results: Results) -> str:
+def _pair_table(results: Table3Results) -> str:
     rows = []
     for i, a in enumerate(results.tasks[1:], start=1):
         cells = [ratio(results.pair(b, a)) if j < i else "" for j, b in enumerate(results.tasks[:-1])]
@@ -148,12 +148,12 @@ def _pair_table(results: Results) -> str:
 
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """table3 (the three curves) and table3_pairs (the heat map), each as PNG and SVG."""
-    results = Results.of(found)
+    results = Table3Results.of(found)
     with reading(NAME):
         return [*_curves_figure(results, folder), *pairs_figure(results, grouping_text(results.best_grouping), folder)]
 
 
-def _curves_figure(results: Results, folder: Path) -> list[Path]:
+def _curves_figure(results: Table3Results, folder: Path) -> list[Path]:
     with drawing(6.6, 4.2) as figure:
         axes = figure.subplots()
         lines = [_line(name, entry) for name, entry in results.aggregations.items()]

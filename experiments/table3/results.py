@@ -27,7 +27,7 @@ class Total:
 
 
 @dataclass(frozen=True)
-class Reading:
+class CurveReading:
     """The point at which a curve reaches a performance. position: the operating point, between two where it is no whole number."""
 
     reached: bool
@@ -43,15 +43,15 @@ class Aggregation:
     validation: tuple[Total, ...]
     test: tuple[Total, ...]
 
-    def at(self, relative: float) -> Reading:
+    def at(self, relative: float) -> CurveReading:
         """On test frames, the operating point at which `relative` is first reached on validation frames; else the dearest."""
         curve = Curve.of([(total.bpp, total.relative) for total in self.validation], True)
         bpp = curve.rate_at(relative)
         if bpp is None:
-            return Reading(False, len(self.test) - 1.0, self.test[-1])
+            return CurveReading(False, len(self.test) - 1.0, self.test[-1])
         rates = np.maximum.accumulate([total.bpp for total in self.validation])
         position = float(np.interp(np.log(bpp), np.log(rates), np.arange(len(rates))))
-        return Reading(True, position, between(self.test, position))
+        return CurveReading(True, position, between(self.test, position))
 
 
 def between(totals: Sequence[Total], position: float) -> Total:
@@ -69,7 +69,7 @@ def between(totals: Sequence[Total], position: float) -> Total:
 
 
 @dataclass(frozen=True)
-class Results:
+class Table3Results:
     """The results file. figures, original, higher_is_better: by task, on test frames; pairs: {"a+b": rate together / apart}."""
 
     made: Made
@@ -90,7 +90,7 @@ class Results:
         return min(1 - self.tolerance, *best)
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Results:
+    def of(cls, found: Mapping[str, Any]) -> Table3Results:
         """From table3.json; raises DataError where something is missing."""
         with reading(NAME):
             aggregations = {

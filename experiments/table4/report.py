@@ -88,14 +88,14 @@ class UnseenTask:
 
 
 @dataclass(frozen=True)
-class Results:
+class Table4Results:
     """The results file."""
 
     made: Made
     tasks: tuple[UnseenTask, ...]
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Results:
+    def of(cls, found: Mapping[str, Any]) -> Table4Results:
         """From table4.json; raises DataError where something is missing."""
         with reading(NAME):
             pictures = {codec: points_of(points) for codec, points in found["pictures"].items()}
@@ -120,7 +120,7 @@ class Results:
 
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of table4.md; raises DataError for a results file of another version."""
-    results = Results.of(found)
+    results = Table4Results.of(found)
     with reading(NAME):
         return paragraphs(
             "# Table 4: tasks that the bitstream was not made for",
@@ -215,7 +215,7 @@ def _all_points(task: UnseenTask) -> str:
 
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """table4.png and table4.svg: a panel a task."""
-    results = Results.of(found)
+    results = Table4Results.of(found)
     rows = -(-len(results.tasks) // COLUMNS)
     with reading(NAME), drawing(WIDTH_INCHES, rows * PANEL_INCHES) as figure:
         panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()

@@ -12,7 +12,7 @@ from PIL import Image
 
 from experiments.privacy import attack, equal_bytes, pictures
 from experiments.privacy.collection import collect_split
-from experiments.privacy.network import Sizes
+from experiments.privacy.network import AttackSizes
 from taxon.main import REFUSED, main
 from tests.support.bundles import write_tiny_bundle
 from tests.support.experiments import RUN_FRAMES, TEST, sources, write_data, write_samples
@@ -33,7 +33,7 @@ def words(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list
     """The command line on a small data folder, with a smaller network, fewer views and a coarser search than the real ones."""
     monkeypatch.setattr(nyuv2, "VALIDATION_RUN_FRAMES", RUN_FRAMES)
     monkeypatch.setattr(pictures, "ROOM_VIEWS", 3)
-    monkeypatch.setattr(attack, "Sizes", partial(Sizes, widths=(48, 24, 12), blocks=(2, 1, 1)))
+    monkeypatch.setattr(attack, "Sizes", partial(AttackSizes, widths=(48, 24, 12), blocks=(2, 1, 1)))
     monkeypatch.setattr(equal_bytes, "QUALITIES", dict.fromkeys(equal_bytes.QUALITIES, (1, 60)))
     monkeypatch.setattr(equal_bytes, "SIDES", dict.fromkeys(equal_bytes.SIDES, (8, 16)))
     data, samples = write_data(tmp_path / "data"), write_samples(tmp_path / "samples")

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from experiments.privacy.pictures import Source
+from experiments.privacy.pictures import SourcePicture
 from experiments.suites.nyuv2 import TASKS, VECTORS
 from experiments.suites.suite import COMPLETE, FeatureSet, FeatureWriter, Suite
 from shared.model.tasks import TASKS_OF_GROUP
@@ -147,9 +147,9 @@ def patches(seed: int, side: int = 256) -> npt.NDArray[np.uint8]:
     return np.asarray(Image.fromarray(colours).resize((side, side), Image.Resampling.NEAREST))
 
 
-def sources(count: int, views: int, first_seed: int = 0) -> list[Source]:
+def sources(count: int, views: int, first_seed: int = 0) -> list[SourcePicture]:
     """Sources in memory, each of its own colours."""
-    return [Source(f"patches {i}", Patches(first_seed + i), views) for i in range(count)]
+    return [SourcePicture(f"patches {i}", Patches(first_seed + i), views) for i in range(count)]
 
 
 class Patches:

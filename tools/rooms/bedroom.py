@@ -2,7 +2,7 @@
 
 from tools.rooms import models, textures
 from tools.rooms.mesh import Material
-from tools.rooms.scene import Block, Lamp, Picture, Piece, Room, Walk, Window
+from tools.rooms.scene import Block, FramedPicture, Lamp, Piece, Room, RoomWindow, Walk
 
 _WEST_TABLE_X, _EAST_TABLE_X = 1.13, 3.47
 _RUG = Material(texture=textures.rug(3, ((176, 160, 140), (92, 88, 104), (214, 204, 188))))
@@ -14,11 +14,11 @@ BEDROOM = Room(
     accent=Material(texture=textures.striped_paper(2, (156, 174, 186), (170, 187, 197))),
     floor=Material(texture=textures.planks(5, (176, 128, 84)), finish="plastic", roughness=0.28),
     floor_metres=1.3,
-    windows=(Window("west", 1.55, 3.05, 0.95, 2.15, radiance=8.0, curtain=(0.55, 0.5, 0.4)),),
+    windows=(RoomWindow("west", 1.55, 3.05, 0.95, 2.15, radiance=8.0, curtain=(0.55, 0.5, 0.4)),),
     pictures=(
-        Picture("north", 1.95, 1.66, (0.52, 0.4), 11),
-        Picture("north", 2.65, 1.66, (0.52, 0.4), 13),
-        Picture("south", 1.2, 1.55, (0.8, 0.6), 4),
+        FramedPicture("north", 1.95, 1.66, (0.52, 0.4), 11),
+        FramedPicture("north", 2.65, 1.66, (0.52, 0.4), 13),
+        FramedPicture("south", 1.2, 1.55, (0.8, 0.6), 4),
     ),
     lamps=(Lamp((2.4, 2.545, 2.2), 0.22, (22.0, 19.8, 16.8), disc=True),),
     pieces=(

@@ -2,7 +2,7 @@
 
 from tools.rooms import models, textures
 from tools.rooms.mesh import Material
-from tools.rooms.scene import Lamp, Picture, Piece, Room, Walk, Window
+from tools.rooms.scene import FramedPicture, Lamp, Piece, Room, RoomWindow, Walk
 
 _TABLE_X, _TABLE_Z = 2.75, 2.85
 _COUNTER, _TABLE_TOP = 0.878, 0.724
@@ -16,13 +16,13 @@ KITCHEN = Room(
     floor=Material(texture=textures.tiles(7, (172, 150, 128), (128, 118, 108)), finish="plastic", roughness=0.22),
     floor_metres=1.6,
     windows=(
-        Window("north", 1.47, 2.32, 1.12, 2.1, radiance=7.0, panes=2),
-        Window("west", 2.0, 3.4, 0.9, 2.15, radiance=8.0, panes=2, curtain=(0.6, 0.32, 0.2)),
+        RoomWindow("north", 1.47, 2.32, 1.12, 2.1, radiance=7.0, panes=2),
+        RoomWindow("west", 2.0, 3.4, 0.9, 2.15, radiance=8.0, panes=2, curtain=(0.6, 0.32, 0.2)),
     ),
     pictures=(
-        Picture("east", 2.9, 1.6, (0.8, 0.6), 23),
-        Picture("east", 1.8, 1.6, (0.5, 0.65), 26),
-        Picture("south", 2.2, 1.6, (0.9, 0.7), 29),
+        FramedPicture("east", 2.9, 1.6, (0.8, 0.6), 23),
+        FramedPicture("east", 1.8, 1.6, (0.5, 0.65), 26),
+        FramedPicture("south", 2.2, 1.6, (0.9, 0.7), 29),
     ),
     lamps=(Lamp((2.6, 2.595, 1.5), 0.2, (19.0, 17.0, 14.2), disc=True),),
     pieces=(

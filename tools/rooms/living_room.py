@@ -2,7 +2,7 @@
 
 from tools.rooms import models, textures
 from tools.rooms.mesh import Material
-from tools.rooms.scene import Block, Lamp, Picture, Piece, Room, Walk, Window
+from tools.rooms.scene import Block, FramedPicture, Lamp, Piece, Room, RoomWindow, Walk
 
 _RUG = Material(texture=textures.rug(8, ((150, 70, 60), (60, 52, 70), (214, 190, 150))))
 
@@ -13,12 +13,12 @@ LIVING_ROOM = Room(
     accent=Material(texture=textures.plaster(4, (186, 194, 176))),
     floor=Material(texture=textures.planks(6, (142, 96, 62), boards=10), finish="plastic", roughness=0.25),
     floor_metres=1.4,
-    windows=(Window("north", 1.3, 3.1, 0.5, 2.2, radiance=6.0, panes=3, curtain=(0.5, 0.28, 0.16)),),
+    windows=(RoomWindow("north", 1.3, 3.1, 0.5, 2.2, radiance=6.0, panes=3, curtain=(0.5, 0.28, 0.16)),),
     pictures=(
-        Picture("west", 1.75, 1.62, (0.75, 0.55), 7),
-        Picture("west", 2.75, 1.62, (0.75, 0.55), 10),
-        Picture("east", 3.6, 1.55, (0.6, 0.8), 16),
-        Picture("south", 2.6, 1.5, (1.0, 0.7), 19),
+        FramedPicture("west", 1.75, 1.62, (0.75, 0.55), 7),
+        FramedPicture("west", 2.75, 1.62, (0.75, 0.55), 10),
+        FramedPicture("east", 3.6, 1.55, (0.6, 0.8), 16),
+        FramedPicture("south", 2.6, 1.5, (1.0, 0.7), 19),
     ),
     lamps=(Lamp((2.8, 2.645, 2.5), 0.25, (20.0, 18.0, 15.2), disc=True),),
     pieces=(

@@ -67,7 +67,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Window:
+class RoomWindow:
     """An opening in a wall that lets daylight in; `start`..`end` runs along the wall (x or z)."""
 
     wall: str
@@ -82,7 +82,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Picture:
+class FramedPicture:
     """A framed picture; `along` and `height` are its centre."""
 
     wall: str
@@ -123,8 +123,8 @@ class Room:
     floor: Material
     floor_metres: float
     """Metres that one repetition of the floor's texture covers."""
-    windows: tuple[Window, ...]
-    pictures: tuple[Picture, ...]
+    windows: tuple[RoomWindow, ...]
+    pictures: tuple[FramedPicture, ...]
     lamps: tuple[Lamp, ...]
     pieces: tuple[Piece, ...]
     blocks: tuple[Block, ...]

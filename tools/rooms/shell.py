@@ -10,7 +10,7 @@ import numpy as np
 
 from tools.rooms import textures
 from tools.rooms.mesh import Floats, Material, Mesh, box, merged, quad
-from tools.rooms.scene import Block, Picture, Room, Triple, Window
+from tools.rooms.scene import Block, FramedPicture, Room, RoomWindow, Triple
 
 _REVEAL_METRES = 0.2
 _SKIRTING = (0.09, 0.015)
@@ -118,7 +118,7 @@ def _wall(room: Room, wall: str) -> list[LabelledMesh]:
     return [LabelledMesh(merged(quads, material), "wall"), LabelledMesh(skirting, "wall")]
 
 
-def _window(room: Room, window: Window) -> list[LabelledMesh]:
+def _window(room: Room, window: RoomWindow) -> list[LabelledMesh]:
     """Daylight panel with the view outside, reveal, frame with bars, sill, curtains."""
     wall, depth = window.wall, _REVEAL_METRES
     along, heights = (window.start, window.end), (window.sill, window.head)
@@ -149,7 +149,7 @@ def _window(room: Room, window: Window) -> list[LabelledMesh]:
     return parts + (_curtains(room, window, window.curtain) if window.curtain else [])
 
 
-def _curtains(room: Room, window: Window, color: Triple) -> list[LabelledMesh]:
+def _curtains(room: Room, window: RoomWindow, color: Triple) -> list[LabelledMesh]:
     """A folded cloth on either side of the window and the rod that they hang from."""
     cloth = Material(color)
     width, top = 0.34, window.head + 0.12
@@ -191,7 +191,7 @@ def _hanging(line: Floats, bottom: float, top: float, material: Material) -> Mes
     return Mesh(positions, normals, np.zeros((len(positions), 3, 2)), material)
 
 
-def _picture(room: Room, picture: Picture) -> list[LabelledMesh]:
+def _picture(room: Room, picture: FramedPicture) -> list[LabelledMesh]:
     """A painting with a mount in a wooden frame."""
     width, height = picture.size
     along = (picture.along - width / 2, picture.along + width / 2)

@@ -1,7 +1,7 @@
 """Training pictures with everything that is known of them, at a size from which views are cut.
 
     NYUv2 picture --+--> picture 384x288, 13-class ids, scene, geometry (docs/targets.md)
-    house photo   --+--> picture, scene                                                    --> SourceFrame, one .npz each
+    house photo   --+--> picture, scene                                                    --> TrainingFrame, one .npz each
     labelled photo -+--> picture, object class
                     +--> teacher probabilities of MOSAIC (ADE20K), where its files are given
 
@@ -31,7 +31,7 @@ GEOMETRY_SCALE = 127.0
 
 
 @dataclass(frozen=True)
-class SourceFrame:
+class TrainingFrame:
     """One picture and what is known of it; None or -1 where nothing is.
 
     image uint8 [288, 384, 3] (stretched), segmentation uint8 [288, 384], geometry int8 [6, 288, 384] / 127 (normal, reshading,
@@ -54,7 +54,7 @@ class SourceFrame:
         temporary.rename(path)
 
     @classmethod
-    def load(cls, path: Path) -> SourceFrame:
+    def load(cls, path: Path) -> TrainingFrame:
         """Read what `save` wrote."""
         with np.load(path) as data:
             optional = {name: data.get(name) for name in ("segmentation", "geometry", "mosaic")}
@@ -84,8 +84,8 @@ def prepare_sources(data: Path, work: Path) -> None:
 
 
 def _jobs(
-    folder: str, names: list[str], make: Callable[[int], SourceFrame]
-) -> Iterator[tuple[str, Callable[[], SourceFrame]]]:
+    folder: str, names: list[str], make: Callable[[int], TrainingFrame]
+) -> Iterator[tuple[str, Callable[[], TrainingFrame]]]:
     for index, name in enumerate(names):
         yield f"{folder}/{name}", partial(make, index)
 
@@ -94,12 +94,12 @@ def _stretched(picture: Image.Image) -> npt.NDArray[np.uint8]:
     return np.asarray(picture.resize((SOURCE_WIDTH, SOURCE_HEIGHT), Image.Resampling.BILINEAR))
 
 
-def _nyuv2_frame(nyuv2: Nyuv2, index: int, teacher: MosaicTeacher) -> SourceFrame:
+def _nyuv2_frame(nyuv2: Nyuv2, index: int, teacher: MosaicTeacher) -> TrainingFrame:
     picture = nyuv2.picture(index)
     geometry = nyuv2.geometry(index)
     stacked = np.concatenate([geometry.normal, geometry.reshading, geometry.principal_curvature])
     resized = resize_channels(stacked, SOURCE_HEIGHT, SOURCE_WIDTH)
-    return SourceFrame(
+    return TrainingFrame(
         image=_stretched(picture),
         segmentation=np.asarray(
             nyuv2.segmentation(index).resize((SOURCE_WIDTH, SOURCE_HEIGHT), Image.Resampling.NEAREST)
@@ -111,10 +111,10 @@ def _nyuv2_frame(nyuv2: Nyuv2, index: int, teacher: MosaicTeacher) -> SourceFram
     )
 
 
-def _house_frame(houses: HousePhotos, index: int, teacher: MosaicTeacher) -> SourceFrame:
+def _house_frame(houses: HousePhotos, index: int, teacher: MosaicTeacher) -> TrainingFrame:
     picture = houses.picture(index)
-    return SourceFrame(_stretched(picture), None, None, teacher.probabilities(picture), houses.scene(index), -1)
+    return TrainingFrame(_stretched(picture), None, None, teacher.probabilities(picture), houses.scene(index), -1)
 
 
-def _photo_frame(photos: LabelledPhotos, index: int) -> SourceFrame:
-    return SourceFrame(_stretched(photos.picture(index)), None, None, None, -1, photos.classes[index])
+def _photo_frame(photos: LabelledPhotos, index: int) -> TrainingFrame:
+    return TrainingFrame(_stretched(photos.picture(index)), None, None, None, -1, photos.classes[index])

@@ -20,7 +20,7 @@ import torch
 from PIL import Image, ImageEnhance
 from tqdm import tqdm
 
-from training.data.sources import SOURCE_HEIGHT, SOURCE_WIDTH, SourceFrame
+from training.data.sources import SOURCE_HEIGHT, SOURCE_WIDTH, TrainingFrame
 from training.datasets.frame import IGNORE
 from training.networks.backbone import (
     F8_CHANNELS,
@@ -174,7 +174,7 @@ def prepare_views(work: Path, name: str, views_each: int, seed: int, device: str
     )
     # sources outermost so that a frame is read once; views of one source are neighbours, `source` tells them apart
     for position in tqdm(range(len(sources)), desc=f"views of {name}"):
-        source = SourceFrame.load(sources[position])
+        source = TrainingFrame.load(sources[position])
         rng = np.random.default_rng([seed, position])
         changes = [WHOLE, *(random_augmentation(rng) for _ in range(views_each - 1))]
         images = np.stack([augmented_image(source.image, change) for change in changes])

@@ -29,7 +29,7 @@ VALIDATION_EVERY = 8
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexLine:
     """One line of index.csv."""
 
     index: str
@@ -95,12 +95,12 @@ class Nyuv2:
         )
 
 
-def _read_index(root: Path) -> list[Entry]:
+def _read_index(root: Path) -> list[IndexLine]:
     with (root / "index.csv").open(newline="") as file:
-        return [Entry(row["index"], row["split"], row["scene10"]) for row in csv.DictReader(file)]
+        return [IndexLine(row["index"], row["split"], row["scene10"]) for row in csv.DictReader(file)]
 
 
-def _select(entries: list[Entry], split: str) -> list[Entry]:
+def _select(entries: list[IndexLine], split: str) -> list[IndexLine]:
     if split in ("train", "test"):
         return [entry for entry in entries if entry.split == split]
     if split not in ("fit", "validation"):

@@ -23,7 +23,7 @@ from compressai.ops import LowerBound, quantize_ste
 from torch import Tensor, nn
 
 from training.networks.codec_spec import CodecSpec
-from training.networks.hyperprior import INDEX_UNIT, SCALES, START_INDEX, HyperAnalysis, HyperSynthesis
+from training.networks.hyperprior import INDEX_UNIT, SCALES, START_INDEX, HyperAnalysis, HyperSynthesisNetwork
 from training.networks.layers import at_rate
 from training.networks.scale_grid import gaussian_scales
 from training.networks.transform import GroupDecoder, GroupEncoder, set_to_principal_components
@@ -37,7 +37,7 @@ START_LINEAR_GAINS = (0.5, 2.5)
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedFeatures:
     """features {task: h^_t}; bits float32 [N] of z and v by the model; side_bits [N], the share of v."""
 
     features: dict[str, Tensor]
@@ -101,7 +101,7 @@ class TransformCodec(nn.Module, ABC):
         return torch.exp(self.log_scale_start + self.log_scale_step * bounded)
 
     @abstractmethod
-    def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> Coded:
+    def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> CodedFeatures:
         """Code and decode `features` at the operating points `rate` [N], with a differentiable estimate of the bits."""
 
     def _noisy(self, values: Tensor, rounded: Tensor) -> Tensor:
@@ -124,16 +124,16 @@ class GroupCodec(TransformCodec):
     def __init__(self, spec: CodecSpec) -> None:
         super().__init__(spec)
         self.hyper_analysis = HyperAnalysis(spec)
-        self.hyper_synthesis = HyperSynthesis(spec)
+        self.hyper_synthesis = HyperSynthesisNetwork(spec)
         self.log_side_gain = nn.Parameter(torch.full((spec.rates, spec.side_information), math.log(START_SIDE_GAIN)))
         self.side_scale = nn.Parameter(torch.full((spec.rates, spec.side_information), START_INDEX))
 
-    def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> Coded:
+    def forward(self, features: Mapping[str, Tensor], rate: Tensor) -> CodedFeatures:
         """Uniform noise for the rate, rounding for the distortion."""
         scaled = self.scaled(features, rate)
         z = quantize_ste(scaled)
         bits, side_bits = self.bits(scaled, z, rate)
-        return Coded(self.decode(z, rate), bits, side_bits)
+        return CodedFeatures(self.decode(z, rate), bits, side_bits)
 
     def quantised(self, features: Mapping[str, Tensor], rate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """y * gain before rounding [N, K], z [N, K] and v [N, V] after it (straight-through gradients)."""

@@ -63,7 +63,7 @@ class RateLinear(nn.Module):
         return F.linear(x, self.weight) + (bias if x.dim() == 2 else bias[:, None])
 
 
-class HyperSynthesis(nn.Module):
+class HyperSynthesisNetwork(nn.Module):
     """v -> mu and scale index of every latent (eq. 7): the float twin of shared/codec/hyper_synthesis.py."""
 
     def __init__(self, spec: CodecSpec) -> None:

@@ -54,7 +54,7 @@ class CodecTraining(LoopSettings):
     task_learning_rate: float = 3e-4
 
 
-class Reference(nn.Module):
+class UncodedNetworks(nn.Module):
     """The uncompressed networks and the ImageNet classifier, from which unlabelled frames learn."""
 
     def __init__(self, tasks: TaskNetworks) -> None:
@@ -64,7 +64,7 @@ class Reference(nn.Module):
 
 
 def codec_losses(
-    networks: CodedNetworks, reference: Reference, batch: Batch, rates: dict[str, Tensor], joint: bool
+    networks: CodedNetworks, reference: UncodedNetworks, batch: Batch, rates: dict[str, Tensor], joint: bool
 ) -> dict[str, Tensor]:
     """Losses by name: `bits <group>` (already priced), a task's own, and `mimic <task>`.
 
@@ -190,7 +190,7 @@ def train_codec(
         start = fresh_networks(tasks, (batch for _, batch in batches(0, START_BATCHES)))
     networks = copy.deepcopy(start)
     networks = networks.to(device).to(memory_format=torch.channels_last)
-    reference = Reference(tasks).to(device).to(memory_format=torch.channels_last)
+    reference = UncodedNetworks(tasks).to(device).to(memory_format=torch.channels_last)
     parameters = parameter_groups(networks, settings)
     networks.train()
     # The task networks stay in evaluation mode even when they are fine-tuned: their batch statistics are those of rooms,

@@ -32,7 +32,7 @@ FILE_DOMAINS = {
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class View:
+class TaskonomyView:
     """One picture: a camera's view of a point in a building."""
 
     building: str
@@ -50,7 +50,7 @@ class Layout:
         self.root = root
         self._folders: dict[tuple[str, str], Path | None] = {}
 
-    def views(self, split: str) -> list[View]:
+    def views(self, split: str) -> list[TaskonomyView]:
         """The views of a split that have a picture, ordered by building, point and view.
 
         Raises DataError for an unknown split, without a split file, and where no building of the split has pictures.
@@ -65,7 +65,7 @@ class Layout:
             )
         return found
 
-    def file(self, view: View, domain: str, suffix: str = "png") -> Path | None:
+    def file(self, view: TaskonomyView, domain: str, suffix: str = "png") -> Path | None:
         """The file of a view in a domain (`rgb`, `normal`, ...), or None where there is none."""
         folder = self._folder(view.building, domain)
         if folder is None:
@@ -85,12 +85,12 @@ class Layout:
         chosen = max(tables, key=len)
         return [building for building, column in chosen.items() if column == COLUMN_OF_SPLIT[split]]
 
-    def _views_of(self, building: str) -> list[View]:
+    def _views_of(self, building: str) -> list[TaskonomyView]:
         folder = self._folder(building, "rgb")
         if folder is None:
             return []
         matches = (PICTURE_NAME.fullmatch(path.name) for path in folder.iterdir())
-        return sorted(View(building, int(match[1]), int(match[2])) for match in matches if match)
+        return sorted(TaskonomyView(building, int(match[1]), int(match[2])) for match in matches if match)
 
     def _folder(self, building: str, domain: str) -> Path | None:
         key = (building, domain)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cloud_analytics.wall import WallLimits
 from cloud_analytics.wall.limits import Loss
-from cloud_analytics.wall.outbox import MOST_FRAMES, Outbox
+from cloud_analytics.wall.outbox import MOST_FRAMES, PageOutbox
 from tests.unit.cloud_analytics.wall.frames import classes, frame, picture
 
 
@@ -34,7 +34,7 @@ def pictures(messages: list[str | bytes]) -> list[tuple[str, int, bytes]]:
 
 
 def test_the_newest_picture_goes_and_every_frames_bytes_count() -> None:
-    outbox = Outbox(WallLimits())
+    outbox = PageOutbox(WallLimits())
     for sequence in (1, 2, 3):
         outbox.add(frame(sequence, picture(png=b"p%d" % sequence), classes(label=f"room {sequence}")))
     sent = outbox.take(0.0)
@@ -45,7 +45,7 @@ def test_the_newest_picture_goes_and_every_frames_bytes_count() -> None:
 
 
 def test_a_camera_is_due_five_times_a_second_and_delays_no_other() -> None:
-    outbox = Outbox(WallLimits())
+    outbox = PageOutbox(WallLimits())
     outbox.add(frame(1, picture()))
     assert outbox.wait_seconds(10.0) == 0.0
     outbox.take(10.0)
@@ -60,7 +60,7 @@ def test_a_camera_is_due_five_times_a_second_and_delays_no_other() -> None:
 
 
 def test_a_frame_that_comes_over_two_subscriptions_counts_once_and_gives_both_results() -> None:
-    outbox = Outbox(WallLimits())
+    outbox = PageOutbox(WallLimits())
     outbox.add(frame(7, classes()))
     outbox.add(frame(7, picture()))
     sent = outbox.take(0.0)
@@ -71,7 +71,7 @@ def test_a_frame_that_comes_over_two_subscriptions_counts_once_and_gives_both_re
 
 
 def test_pictures_wait_until_earlier_ones_were_seen_and_frames_do_not() -> None:
-    outbox = Outbox(WallLimits(most_unseen_bytes=1000))
+    outbox = PageOutbox(WallLimits(most_unseen_bytes=1000))
     outbox.add(frame(1, picture(png=b"x" * 1000)))
     (binary,) = [message for message in outbox.take(0.0) if isinstance(message, bytes)]
     outbox.add(frame(2, picture(png=b"2")))
@@ -85,7 +85,7 @@ def test_pictures_wait_until_earlier_ones_were_seen_and_frames_do_not() -> None:
 
 
 def test_a_page_cannot_claim_to_have_seen_what_was_never_sent() -> None:
-    outbox = Outbox(WallLimits(most_unseen_bytes=1000))
+    outbox = PageOutbox(WallLimits(most_unseen_bytes=1000))
     outbox.seen(1 << 40)
     for sequence in (1, 2):
         outbox.add(frame(sequence, picture(png=b"x" * 1000)))
@@ -94,7 +94,7 @@ def test_a_page_cannot_claim_to_have_seen_what_was_never_sent() -> None:
 
 
 def test_with_little_room_every_camera_has_its_turn() -> None:
-    outbox = Outbox(WallLimits(most_unseen_bytes=1))
+    outbox = PageOutbox(WallLimits(most_unseen_bytes=1))
     turns = []
     for sequence in range(1, 7):
         for name in ("a", "b", "c"):
@@ -107,14 +107,14 @@ def test_with_little_room_every_camera_has_its_turn() -> None:
 
 
 def test_an_older_frame_replaces_nothing() -> None:
-    outbox = Outbox(WallLimits())
+    outbox = PageOutbox(WallLimits())
     outbox.add(frame(8, picture(png=b"new")))
     outbox.add(frame(7, picture(png=b"old")))
     assert pictures(outbox.take(0.0)) == [("normal", 8, b"new")]
 
 
 def test_control_messages_of_one_kind_take_each_others_place_and_go_first() -> None:
-    outbox = Outbox(WallLimits())
+    outbox = PageOutbox(WallLimits())
     outbox.add(frame(1))
     outbox.put("pong", '{"type":"pong","at":1}')
     outbox.put("pong", '{"type":"pong","at":2}')
@@ -122,7 +122,7 @@ def test_control_messages_of_one_kind_take_each_others_place_and_go_first() -> N
 
 
 def test_more_cameras_than_are_shown_take_no_memory() -> None:
-    outbox = Outbox(WallLimits(most_cameras=2))
+    outbox = PageOutbox(WallLimits(most_cameras=2))
     for name in ("a", "b", "c"):
         outbox.add(frame(1, picture(), camera=name))
     assert {message["camera"] for message in texts(outbox.take(0.0))} == {"a", "b"}
@@ -130,7 +130,7 @@ def test_more_cameras_than_are_shown_take_no_memory() -> None:
 
 def test_whatever_a_page_does_not_get_is_counted_with_its_reason() -> None:
     lost: list[Loss] = []
-    outbox = Outbox(WallLimits(most_cameras=1), lost.append)
+    outbox = PageOutbox(WallLimits(most_cameras=1), lost.append)
     outbox.add(frame(1, picture(), classes()))
     outbox.add(frame(1, picture()))
     assert lost == [], "the same frame over two subscriptions"
@@ -145,7 +145,7 @@ def test_whatever_a_page_does_not_get_is_counted_with_its_reason() -> None:
 
 @given(st.integers(0, 3 * MOST_FRAMES))
 def test_a_page_that_reads_nothing_makes_nothing_grow_and_hears_what_it_lost(frames: int) -> None:
-    outbox = Outbox(WallLimits())
+    outbox = PageOutbox(WallLimits())
     for sequence in range(frames):
         outbox.add(frame(sequence, picture()))
     sent = outbox.take(0.0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from experiments.codecs.schemes import CONTEXT_GROUPS, ChannelContext, make_codec
-from training.networks.codec import Coded, GroupCodec
+from training.networks.codec import CodedFeatures, GroupCodec
 from training.networks.codec_spec import CodecSpec
 from training.networks.task import OBJECT_FEATURES, SCENE_FEATURES
 
@@ -30,7 +30,7 @@ def test_every_scheme_gives_every_feature_back_in_its_shape_and_learns(scheme: s
     torch.manual_seed(4)
     codec = make_codec(scheme, spec).train()
     given = features(spec)
-    coded: Coded = codec(given, RATES)
+    coded: CodedFeatures = codec(given, RATES)
     assert {task: value.shape for task, value in coded.features.items()} == {t: v.shape for t, v in given.items()}
     assert (coded.bits > 0).all() == (scheme != "control")
     assert (coded.side_bits <= coded.bits).all()

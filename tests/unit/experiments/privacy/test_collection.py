@@ -36,7 +36,7 @@ def test_only_missing_chunks_are_made(wide_bundle: Path, tmp_path: Path, monkeyp
     made = []
     make = collection.make_chunk
 
-    def noted(chunk: collection.Chunk) -> None:
+    def noted(chunk: collection.SourceChunk) -> None:
         made.append(chunk.first)
         make(chunk)
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.table3 import report
-from experiments.table3.results import Results as Parsed
+from experiments.table3.results import Table3Results as Parsed
 from experiments.table3.results import Total, between
 from training.datasets.frame import DataError
 
-Results = dict[str, Any]
-Make = Callable[..., Results]
+Table3Results = dict[str, Any]
+Make = Callable[..., Table3Results]
 DrawTwice = Callable[[Callable[[Path], list[Path]]], list[str]]
 
 

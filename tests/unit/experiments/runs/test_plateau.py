@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from experiments.runs.measure import Point
 from experiments.runs.plateau import interpolated, reaches, search, threshold
-from experiments.suites.tasks import Task
+from experiments.suites.tasks import ExperimentTask
 
-MIOU = Task("segment_semantic", "segmentation", 13, 1.0, "miou", True)
-NORMAL = Task("normal", "normal", 3, 1.0, "mean_angular_error_degrees", False)
+MIOU = ExperimentTask("segment_semantic", "segmentation", 13, 1.0, "miou", True)
+NORMAL = ExperimentTask("normal", "normal", 3, 1.0, "mean_angular_error_degrees", False)
 
 
-def point(task: Task, rate: float, figure: float, coded_bytes: float | None = None) -> Point:
+def point(task: ExperimentTask, rate: float, figure: float, coded_bytes: float | None = None) -> Point:
     return Point(rate, 8 * (10 + rate), 0.0, coded_bytes, {task.name: {task.figure: figure}})
 
 

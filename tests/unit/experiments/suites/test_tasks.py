@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from experiments.suites.tasks import Task, at_one_size, mimic_loss, result, task_loss
+from experiments.suites.tasks import ExperimentTask, at_one_size, mimic_loss, result, task_loss
 
-SCENE = Task("class_scene", "class", 4, 1.0, "top1", True)
-SEGMENT = Task("segment_semantic", "segmentation", 3, 1.0, "miou", True)
+SCENE = ExperimentTask("class_scene", "class", 4, 1.0, "top1", True)
+SEGMENT = ExperimentTask("segment_semantic", "segmentation", 3, 1.0, "miou", True)
 WEIGHTED = replace(SEGMENT, class_weights=(0.0, 1.0, 3.0))
-NORMAL = Task("normal", "normal", 3, 1.0, "mean_angular_error_degrees", False)
-SHADING = Task("reshading", "values", 1, 1.0, "l1", False)
-DEPTH = Task("depth", "values", 1, 1.0, "l1", False, (0.0, 10.0), values_of=torch.nn.functional.softplus)
+NORMAL = ExperimentTask("normal", "normal", 3, 1.0, "mean_angular_error_degrees", False)
+SHADING = ExperimentTask("reshading", "values", 1, 1.0, "l1", False)
+DEPTH = ExperimentTask("depth", "values", 1, 1.0, "l1", False, (0.0, 10.0), values_of=torch.nn.functional.softplus)
 
 
 def test_frames_without_the_label_count_nothing_and_still_have_a_gradient() -> None:
@@ -85,7 +85,7 @@ def test_depth_is_positive() -> None:
 
 
 @pytest.mark.parametrize("task", [SCENE, SEGMENT, NORMAL, SHADING])
-def test_mimicking_costs_nothing_exactly_at_the_original(task: Task) -> None:
+def test_mimicking_costs_nothing_exactly_at_the_original(task: ExperimentTask) -> None:
     shape = (2, task.outputs) if task.kind == "class" else (2, task.outputs, 4, 4)
     original = torch.randn(shape)
     assert mimic_loss(task, original, original).item() == pytest.approx(0.0, abs=1e-5)
