@@ -23,7 +23,8 @@ folder=$(cd "$folder" && pwd)
 chmod 750 "$folder"
 
 taxon() {
-    for found in "$here/.venv/bin/taxon" "$here/.venv-cpu/bin/taxon" "$(command -v taxon || true)"; do
+    # `command -v` would find this function, and the call below would be of itself without end.
+    for found in "$here/.venv/bin/taxon" "$here/.venv-cpu/bin/taxon" "$(type -P taxon || true)"; do
         if [ -n "$found" ] && [ -x "$found" ]; then "$found" "$@"; return; fi
     done
     docker run --rm --user "$(id -u):$(id -g)" --volume "$folder:$folder" "taxon-edge:${TAXON_TAG:-dev}" "$@"
