@@ -44,6 +44,10 @@ class Subscriptions:
         self._empty = asyncio.Event()
         self._empty.set()
 
+    def __len__(self) -> int:
+        """Return how many subscriptions are open."""
+        return len(self._open)
+
     async def subscribe(self, wish: SubscriberWish) -> Subscription:
         """Begin from now, or after the wish's cursor.
 

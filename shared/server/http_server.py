@@ -148,6 +148,11 @@ class WebServer:
         self._serving: asyncio.Task[None] | None = None
 
     @property
+    def config(self) -> uvicorn.Config:
+        """Return how uvicorn is set up, its protocols among it."""
+        return self._server.config
+
+    @property
     def url(self) -> str:
         """The address under which a browser on this machine finds it."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)

@@ -55,6 +55,11 @@ class HttpConnectionLimit:
     read_seconds: float = READ_SECONDS
     _open: dict[LimitedConnection, None] = field(default_factory=dict, repr=False)
 
+    @property
+    def connections(self) -> tuple[LimitedConnection, ...]:
+        """The open connections; the one that has been idle for the longest time is first."""
+        return tuple(self._open)
+
     def protocol(self, **given: Any) -> GuardedHttp:
         """Make the protocol of one connection, for uvicorn."""
         return GuardedHttp(self, **given)

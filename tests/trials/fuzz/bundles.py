@@ -116,8 +116,6 @@ class BundleTarget(Target):
 
     def _codes(self, codec: EntropyCodec) -> bool:
         for latent in self._latents:
-            if not 0 <= latent.rate < codec._synthesis.rates:
-                continue
             try:
                 coded = codec.encode(latent)
             except LatentError:

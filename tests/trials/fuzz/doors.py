@@ -153,10 +153,12 @@ class DoorTarget(Target):
                 answer += await _heard(theirs)
         try:
             async with asyncio.timeout(self.deadline_seconds / 2):
-                while self._door._open or state.tasks or state.connections:
+                while self._door.connections or state.tasks or state.connections:
                     await asyncio.sleep(0)
         except TimeoutError as error:
-            raise LawBroken(f"after it has hung up: {self._door._open}, {state.tasks}, {state.connections}") from error
+            raise LawBroken(
+                f"after it has hung up: {self._door.connections}, {state.tasks}, {state.connections}"
+            ) from error
         return answer
 
     @contextlib.contextmanager
@@ -176,7 +178,7 @@ class DoorTarget(Target):
             Counter(_METRIC.decode().removesuffix("_total"), "Seen by who may", registry=registry)
             app = web_app("t", "", lambda: None, registry, access, WALL_OPEN_PATHS)
             add_wall(app, cloud.subscriptions, access=access)
-            self._config = WebServer(app, "127.0.0.1:0", limit=self._door)._server.config
+            self._config = WebServer(app, "127.0.0.1:0", limit=self._door).config
             self._config.load()
             yield
 

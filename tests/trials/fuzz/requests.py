@@ -131,7 +131,7 @@ class RequestTarget(Target):
         try:
             subscription = await subscriptions.subscribe(wish)
         except TaxonError:
-            if subscriptions._open:
+            if len(subscriptions):
                 raise LawBroken("something of a refused request stays") from None
             raise
         try:

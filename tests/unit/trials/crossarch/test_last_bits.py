@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,8 @@ import pytest
 from benchmarks.decode_symbols import symbols_digest
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
+from shared.codec.entropy_codec import EntropyCodec
+from shared.codec.hyper_synthesis import HyperSynthesis
 from shared.errors import CorruptBitstream
 from shared.model.bundle import Bundle
 from shared.model.shipped import SHIPPED_BUNDLE
@@ -62,14 +63,23 @@ def test_noise_moves_each_float_by_at_most_so_many_neighbours() -> None:
     assert found[2] == 0
 
 
-def test_a_decoder_whose_prediction_is_one_step_off_refuses(bundle: Bundle) -> None:
+def one_step_off(bundle: Bundle, group_name: str, folder: Path) -> EntropyCodec:
+    """Return a group's codec whose predicted means and scales are a sixteenth too large."""
+    group = bundle.group(group_name)
+    with np.load(bundle.path(group.entropy)) as shipped:
+        arrays = dict(shipped)
+    arrays["output_bias"] = arrays["output_bias"] + (1 << 16)
+    np.savez(folder / "entropy.npz", **arrays)
+    synthesis = HyperSynthesis.load(folder / "entropy.npz", group.latent, group.side_information)
+    return EntropyCodec(group.id, synthesis, bundle.tables(), bundle.digest)
+
+
+def test_a_decoder_whose_prediction_is_one_step_off_refuses(bundle: Bundle, tmp_path: Path) -> None:
     """What a float hyperprior would risk: here it is made to differ, and the check sum or the coder notices."""
     encoder = Encoder(bundle, threads=1)
     image = preprocess(PICTURE.read_bytes(), bundle.manifest.input).pixels
     coded = encoder.encode(image, ["geometry"], bundle.manifest.default_rate)
-    codecs = bundle.codecs()
-    layer = codecs["geometry"]._synthesis._output
-    codecs["geometry"]._synthesis._output = dataclasses.replace(layer, bias=layer.bias + (1 << 16))  # a sixteenth
+    codecs = bundle.codecs() | {"geometry": one_step_off(bundle, "geometry", tmp_path)}
     with pytest.raises(CorruptBitstream):
         latents_of(bundle, codecs, coded.bitstream)
 
