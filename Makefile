@@ -10,6 +10,9 @@ LIGHT := .venv-cpu
 DEMO := $(if $(wildcard $(VENV)/.complete),$(VENV),$(LIGHT))
 # One picture of each shipped room.
 PICTURES = $(foreach room,$(wildcard samples/*/),$(or $(word 30,$(sort $(wildcard $(room)*.jpg))),$(firstword $(wildcard $(room)*.jpg))))
+CORES := $(shell nproc)
+# Many tests wait for processes, so that the cores have work for one worker more.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 PACKAGES := shared edge_encoder cloud_analytics taxon training experiments tools
 # all.lock has settings of its own, for Python 3.11 and 3.12 alone.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -32,10 +35,17 @@ sheets: $(DEMO)/.complete ## Code three of the shipped pictures and draw what th
 	$(DEMO)/bin/python -m taxon run $(wordlist 1,3,$(PICTURES)) -o out/sheets
 	@echo "Open out/sheets/*.sheet.png"
 
+.PHONY: check
+check: setup ## Lint, types, and every test that starts neither a server nor a process (within a minute on two cores)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest -q -n $(CORES) --dist loadgroup -m starts_nothing
+
 .PHONY: test
-test: setup ## Run the tests (with what they need of Debian, which this installs where it may)
+test: setup ## Run the tests (with what they need of Debian, which this installs where it may), and say what they covered
 	tests/debian.sh
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup --cov
 
 .PHONY: e2e-scale
 e2e-scale: setup ## Two clouds on one NATS under load, killed in turn (FAULTS=180 seconds of it)
@@ -132,7 +142,7 @@ lock: setup ## Resolve the dependencies anew into requirements/*.lock
 
 .PHONY: clean
 clean: ## Remove what the commands wrote; the environments stay
-	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find $(PACKAGES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # An environment is complete when its stamp is newer than what it was made from.

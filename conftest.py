@@ -1,19 +1,27 @@
-"""The marker of a test follows from its folder: tests/unit, tests/integration or tests/e2e."""
+"""What holds for the whole run: each test is held to its marker, which says what it starts (tests/support/starts.py)."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import gc
+import os
 
 import pytest
 
-TESTS = Path(__file__).parent / "tests"
-MARKERS = ("unit", "integration", "e2e")
+from tests.support.starts import MARKERS, StartGuard
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers share the processor, so each has one thread for its arithmetic. This stands before NumPy and torch are imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if not item.path.is_relative_to(TESTS):
-            continue
-        folder = item.path.relative_to(TESTS).parts[0]
-        if folder in MARKERS:
-            item.add_marker(folder)
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    config.pluginmanager.register(StartGuard(), "starts")
+    # A third of the time to import torch and its like goes to looking for garbage that is not there.
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()

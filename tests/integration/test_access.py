@@ -24,6 +24,8 @@ from shared.wire import uplink_pb2, uplink_pb2_grpc
 from taxon.client import CameraClient, CloudClient, Credentials, Refused, Subscriber, Timeouts, Wish
 from tests.support.security import EDGE, PATIENT, PICTURE, WISH, Guarded, TokenFolder, guarded, header, posted
 
+pytestmark = pytest.mark.starts_process
+
 PROBE = Timeouts(answer=10, give_up=10)
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.services import taxon
 
+pytestmark = pytest.mark.starts_process
+
 
 @pytest.mark.parametrize("kind", ["edge", "cloud"])
 def test_a_door_to_other_machines_is_not_opened_by_accident(kind: str, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from tests.trials.chaos.run import run
 
+pytestmark = pytest.mark.starts_process
+
 SECONDS = 25.0
 
 

@@ -16,6 +16,8 @@ from shared.model.bundle import Bundle
 from tests.support.pictures import room
 from tests.support.services import Finished, files_in, taxon
 
+pytestmark = pytest.mark.starts_process
+
 DENSE_FILES = {
     "segment_semantic.png": "RGB",
     "segment_semantic_ids.png": "L",

@@ -15,6 +15,8 @@ from shared.model.bundle import Bundle
 from tests.support.pictures import room
 from tests.support.services import files_in, taxon
 
+pytestmark = pytest.mark.starts_process
+
 
 @pytest.fixture
 def copied_bundle(tiny_bundle_directory: Path, tmp_path: Path) -> Path:

@@ -17,6 +17,8 @@ from tests.support.bundles import write_tiny_bundle
 from tests.support.pictures import room
 from tests.support.services import taxon
 
+pytestmark = pytest.mark.starts_process
+
 
 @pytest.fixture(scope="module")
 def bundle_256(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -10,6 +10,8 @@ import pytest
 from tests.integration.conftest import BAD, GOOD, Encoding
 from tests.support.services import files_in
 
+pytestmark = pytest.mark.starts_process
+
 
 def stem(encoding: Encoding, name: str) -> str:
     """Inputs share stems (truncated.jpg, truncated.png), so all are named with their suffix."""

@@ -24,6 +24,8 @@ from tests.support.bundles import write_overlay, write_tiny_bundle
 from tests.support.clients import SmallEdge, SmallSubscriber, coded_packets, sequences
 from tests.support.services import ServiceProcess, running, taxon
 
+pytestmark = pytest.mark.starts_process
+
 TASKS = ("class_scene", "segment_semantic", "normal", "reshading")
 SECONDS = 20.0
 

@@ -33,6 +33,7 @@ STARTED = {
 }
 
 
+@pytest.mark.starts_process
 @pytest.mark.parametrize("file", [FILE, TLS_FILE], ids=lambda file: file.name)
 def test_it_keeps_to_the_compose_specification(file: Path) -> None:
     """The schema of `docker compose`."""
@@ -41,6 +42,7 @@ def test_it_keeps_to_the_compose_specification(file: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.starts_process
 @DebianPackage("docker-compose").needed
 def test_docker_compose_1_takes_it() -> None:
     """The schema of docker-compose 1.29, which Debian has."""
@@ -49,6 +51,7 @@ def test_docker_compose_1_takes_it() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.starts_process
 @DebianPackage("docker-compose").needed
 @pytest.mark.parametrize("profile", STARTED)
 def test_with_tls_docker_compose_1_puts_both_files_together(profile: str) -> None:

@@ -9,6 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.starts_process
+
 
 def demo(bundle: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "taxon", "demo", "--bundle", str(bundle), "--folder", str(folder), *arguments]

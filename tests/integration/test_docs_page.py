@@ -9,6 +9,8 @@ import pytest
 from tests.support.browser import CHROMIUM, chromium
 from tests.support.edge import running_edge
 
+pytestmark = pytest.mark.starts_process
+
 
 @pytest.mark.asyncio
 @CHROMIUM.needed

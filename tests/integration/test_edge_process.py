@@ -19,6 +19,8 @@ from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc
 from tests.support.edge import RecordingCloud, wanted
 from tests.support.pictures import picture
 
+pytestmark = pytest.mark.starts_process
+
 CAMERAS = ("kitchen", "hall", "attic")
 READY_SECONDS = 60.0
 

@@ -52,6 +52,7 @@ def results(setup: Setup, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.starts_training
 def test_a_run_that_was_stopped_goes_on_and_one_that_is_done_is_read(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_run_that_was_stopped_goes_on_and_one_that_is_done_is_read(
     assert all(point.coded_bytes is not None for point in first.test)
 
 
+@pytest.mark.starts_training
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_ends_in_a_table_and_pictures(results: Path, name: str) -> None:
     written = report(name, results / f"{name}.json")
@@ -80,12 +82,14 @@ def test_every_experiment_ends_in_a_table_and_pictures(results: Path, name: str)
             assert ElementTree.parse(path).getroot().tag.endswith("svg")
 
 
+@pytest.mark.starts_training
 def test_the_claims_follow_from_the_results(results: Path) -> None:
     claims = write_claims(results)
     assert len(claims) == 4
     assert all(claim.holds == (claim.ours is not None and claim.ours <= claim.at_least) for claim in claims)
 
 
+@pytest.mark.starts_training
 def test_test_frames_are_never_chosen_by(setup: Setup, results: Path) -> None:
     assert (results / "table3.json").exists()
     chosen_by = list((setup.suite.folder / "runs").glob("*_validation_*.json"))
@@ -93,11 +97,13 @@ def test_test_frames_are_never_chosen_by(setup: Setup, results: Path) -> None:
     assert all(not json.loads(path.read_text())["test"] for path in chosen_by)
 
 
+@pytest.mark.starts_training
 def test_the_plateau_of_idfc_is_its_coarsest_setting_where_the_limit_is_low(setup: Setup) -> None:
     _, idfc = table2.plateau_search(setup, "segment_semantic", 1e-6)
     assert idfc.setting == table2.COARSEST_QP
 
 
+@pytest.mark.starts_training
 def test_the_command_says_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +121,7 @@ def test_the_command_says_what_is_missing(
     assert "nyuv2" in refusal("table1", "--data", str(tmp_path))
 
 
+@pytest.mark.starts_process
 def test_there_are_no_other_experiments() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "taxon", "experiment", "table9"],

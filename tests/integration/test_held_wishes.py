@@ -11,6 +11,8 @@ from tests.support.clients import SmallSubscriber
 from tests.support.network import Link
 from tests.support.services import ServiceProcess, running
 
+pytestmark = pytest.mark.starts_process
+
 SUBSCRIBERS = 150
 HOLD_SECONDS = 60
 ROUNDS = 3

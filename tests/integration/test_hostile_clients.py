@@ -15,6 +15,8 @@ from shared.wire import ingest_pb2, ingest_pb2_grpc
 from tests.support.edge import metric, running_edge
 from tests.support.pictures import picture
 
+pytestmark = pytest.mark.starts_server
+
 FRAMES = "/v1/cameras/kitchen/frames"
 OTHER = "/v1/cameras/hall/frames"
 

@@ -29,6 +29,8 @@ from tests.support.installation import (
 )
 from tests.support.services import ServiceProcess, running
 
+pytestmark = pytest.mark.starts_process
+
 PHOTO = ROOT / "samples" / "kitchen" / "030.jpg"
 PACKAGES = ("cloud_analytics", "edge_encoder", "shared", "taxon")
 CLIENT = {"googleapis-common-protos", "grpcio", "grpcio-status", "numpy", "protobuf", "taxon", "typing-extensions"}

@@ -24,6 +24,8 @@ from cloud_analytics.settings import CloudSettings
 from edge_encoder.settings import EdgeSettings
 from tests.support.debian import DebianPackage
 
+pytestmark = pytest.mark.starts_process
+
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ("base", "gpu", "scale", "tls")
 OLDEST, NEWEST = "1.25", "1.32"

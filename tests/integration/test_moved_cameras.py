@@ -10,6 +10,8 @@ from shared.model.bundle import Bundle
 from tests.support.clients import SmallEdge, SmallSubscriber, coded_packets, sequences
 from tests.support.services import ServiceProcess, running
 
+pytestmark = pytest.mark.starts_process
+
 
 @pytest.mark.asyncio
 async def test_an_edge_that_comes_back_after_its_camera_was_moved_loses_that_camera_s_old_frames_alone_and_counted(

@@ -13,6 +13,8 @@ import pytest
 from tests.support.security import TokenFolder
 from tests.support.services import ServiceProcess, running
 
+pytestmark = pytest.mark.starts_process
+
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

@@ -18,6 +18,8 @@ from tests.support.bundles import write_tiny_bundle
 from tests.support.experiments import RUN_FRAMES, TEST, sources, write_data, write_samples
 from training.datasets import nyuv2
 
+pytestmark = pytest.mark.starts_training
+
 STEPS = 150
 
 

@@ -90,6 +90,7 @@ def test_more_bits_at_later_operating_points(bundle: Bundle, encoder: Encoder, i
     assert sizes[0] < 0.8 * sizes[-1]
 
 
+@pytest.mark.starts_process
 def test_another_process_decodes_the_same_symbols(
     bundle: Bundle, encoder: Encoder, images: np.ndarray, tmp_path: Path
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_group_cut_out_gives_the_results_it_gave_in_company(
     assert (alone.values == together.values).all()
 
 
+@pytest.mark.starts_process
 def test_the_services_never_load_torch() -> None:
     script = (
         "import sys\n"
@@ -140,6 +142,7 @@ def test_the_services_never_load_torch() -> None:
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=60, check=True)
 
 
+@pytest.mark.starts_process
 def test_the_inference_runtime_reports_to_nobody(tmp_path: Path) -> None:
     """Where the runtime's telemetry is on, it makes files for its queue in the home folder, or complains that it cannot."""
     script = (

@@ -13,6 +13,8 @@ import pytest
 from taxon.client import CameraClient, Outcome, Subscriber
 from tests.support.security import PATIENT, PICTURE, WISH, Guarded, guarded, posted
 
+pytestmark = pytest.mark.starts_process
+
 
 @pytest.mark.asyncio
 async def test_certificates_are_renewed_under_load_without_a_lost_frame(

@@ -24,7 +24,7 @@ from tests.support.pictures import picture
 from tests.support.services import ServiceProcess, running
 from tests.trials.scale import Scale
 
-pytestmark = needs_nats
+pytestmark = [needs_nats, pytest.mark.starts_process]
 PATIENCE_SECONDS = 30.0
 
 

@@ -23,6 +23,8 @@ from tests.support.bundles import write_tiny_bundle
 from tests.support.pictures import room
 from tests.support.services import ServiceProcess, running
 
+pytestmark = pytest.mark.starts_process
+
 SEMANTIC, GEOMETRY = ("class_scene",), ("reshading",)
 SUBSCRIBERS = 200
 ROOT = Path(__file__).resolve().parents[2]

@@ -37,6 +37,8 @@ from taxon.client import (
 from tests.support.network import Link
 from tests.support.services import ServiceProcess, running
 
+pytestmark = pytest.mark.starts_process
+
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = ("class_scene", "class_object", "segment_semantic", "normal", "reshading", "principal_curvature")
 CAMERAS = ("left", "middle", "right")

@@ -23,6 +23,8 @@ from experiments.table1 import collect as table1
 from experiments.table4 import collect as table4
 from tests.support.taskonomy import KITCHEN, write_all_networks, write_world
 
+pytestmark = pytest.mark.starts_training
+
 STEPS = 1
 
 

@@ -19,6 +19,8 @@ from training.data.views import FIELDS, ViewSet
 from training.stages import tasks as stage
 from training.stages.tasks import TaskTraining, train_tasks
 
+pytestmark = pytest.mark.starts_training
+
 VIEWS = 6
 SETTINGS = TaskTraining(steps=4, rooms_per_batch=2, houses_per_batch=1, warm_up_steps=1)
 

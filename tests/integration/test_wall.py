@@ -32,6 +32,7 @@ GEOMETRY = ("normal", "reshading", "principal_curvature")
 FPS = 2.0
 
 pytestmark = [
+    pytest.mark.starts_process,
     pytest.mark.asyncio(loop_scope="module"),
     CHROMIUM.needed,
 ]

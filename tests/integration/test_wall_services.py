@@ -15,7 +15,7 @@ DENSE = tuple(task.name for task in TASKS if task.is_dense)
 GEOMETRY = ("normal", "reshading", "principal_curvature")
 FPS = 2.0
 
-pytestmark = CHROMIUM.needed
+pytestmark = [CHROMIUM.needed, pytest.mark.starts_process]
 
 
 async def coded_bytes(live: LiveWall, camera: str, group: str) -> float:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.services import ServiceProcess, free_port, running
 
+pytestmark = pytest.mark.starts_process
+
 
 def watch(*arguments: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "taxon", "watch", *arguments]

@@ -17,6 +17,8 @@ import pytest
 
 from tests.support.source_tree import NOT_PRODUCT, ROOT, files_of, packages
 
+pytestmark = pytest.mark.starts_process
+
 HELP = """
 from taxon.main import main
 try:

@@ -14,13 +14,7 @@ from tests.support.source_tree import ROOT, files_of, tree_of
 
 PUBLIC = {"_replace", "_asdict", "_fields", "_make"}
 """Named tuples' own, which only look private."""
-LEFT = {
-    "tests/unit/cloud_analytics/analysis/test_deadline_threads.py": 2,
-    "tests/unit/cloud_analytics/test_pipeline.py": 2,
-    "tests/unit/edge_encoder/ingest/test_grpc_service.py": 2,
-    "tests/unit/edge_encoder/test_service.py": 2,
-    "tests/unit/edge_encoder/uplink/test_link.py": 1,
-    "tests/unit/edge_encoder/uplink/test_link_stuck.py": 4,
+LEFT: dict[str, int] = {
     "tests/unit/shared/server/connections/test_http_limit.py": 1,
 }
 """By file: how many are left."""

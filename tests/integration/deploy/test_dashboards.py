@@ -16,7 +16,11 @@ from tests.support.prometheus import ROOT, QueryRefused
 DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"
 WINDOW_SECONDS = 30
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.starts_process,
+    pytest.mark.xdist_group("measured stack"),
+]
 
 
 @dataclass(frozen=True)

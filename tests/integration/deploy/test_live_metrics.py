@@ -26,7 +26,11 @@ EXACTLY = 1e-9
 """Prometheus' floats and ours differ in their last digits, and in nothing else: every series was scraped at 0 before its first
 frame and again after the last one, so a rate over the window counts each frame, and a ratio of two rates has no time in it."""
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.starts_process,
+    pytest.mark.xdist_group("measured stack"),
+]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ from tests.support.prometheus import PACKAGE as PROMETHEUS_PACKAGE
 from tests.support.prometheus import PROMETHEUS, PrometheusServer, eventually
 from tests.support.services import ServiceProcess, running
 
+pytestmark = pytest.mark.starts_process
+
 HALL, KITCHEN = "hall", "kitchen"
 POST_EVERY_SECONDS = 0.3
 HASTENED = {":max > 120": ":max > 4", "for: 1m\n": "for: 1s\n", "for: 2m\n": "for: 3s\n"}

@@ -25,6 +25,7 @@ def sections(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.starts_process
 @PACKAGE.needed
 @pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml"])
 def test_prometheus_takes_the_configuration_and_the_rules(name: str) -> None:
@@ -35,6 +36,7 @@ def test_prometheus_takes_the_configuration_and_the_rules(name: str) -> None:
     assert f"{len(RECORDS)} rules found" in checked.stdout
 
 
+@pytest.mark.starts_process
 @PACKAGE.needed
 @pytest.mark.parametrize("kind", ["recording", "alerts"])
 def test_rules_do_on_made_up_series_what_they_promise(kind: str) -> None:
@@ -42,6 +44,7 @@ def test_rules_do_on_made_up_series_what_they_promise(kind: str) -> None:
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
+@pytest.mark.starts_process
 @PACKAGE.needed
 def test_a_rule_that_is_wrong_is_found(tmp_path: Path) -> None:
     """The tests of the rules can fail: with bytes for bits nothing is right any more."""

@@ -25,7 +25,7 @@ async def nats_url(tmp_path: Path) -> AsyncIterator[str]:
         yield server.url
 
 
-@pytest_asyncio.fixture(params=[LOCAL_BUS, pytest.param("nats", marks=needs_nats)])
+@pytest_asyncio.fixture(params=[LOCAL_BUS, pytest.param("nats", marks=[needs_nats, pytest.mark.starts_process])])
 async def bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """The setting `--bus` of both kinds of cloud."""
     if request.param == LOCAL_BUS:

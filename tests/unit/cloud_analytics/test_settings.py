@@ -30,6 +30,7 @@ def test_what_cannot_be_is_refused_in_one_line(argv: list[str]) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.starts_process
 def test_without_the_package_a_bus_is_refused_in_one_line_and_being_alone_is_not(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", WITHOUT_NATS, "cloud", "--bus", "nats://127.0.0.1:4222", "--data", str(tmp_path)]
     ended = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)

@@ -43,6 +43,7 @@ def allowed(licence: str) -> bool:
     return any(all(part.strip("() ") in ALLOWED for part in side.split(" AND ")) for side in licence.split(" OR "))
 
 
+@pytest.mark.starts_process
 def test_no_package_of_the_services_has_a_licence_outside_the_list() -> None:
     names = sorted({name for lock in SERVICES for name in pinned(lock)})
     command = [sys.executable, "-m", "piplicenses", "--from=mixed", "--format=json", "--packages", *names]

@@ -15,6 +15,8 @@ from shared.model.bundle import Bundle
 from tests.support.edge import RecordingCloud, metric, running_edge, wanted
 from tests.support.pictures import picture
 
+pytestmark = pytest.mark.starts_server
+
 FRAMES = "/v1/cameras/kitchen/frames"
 
 

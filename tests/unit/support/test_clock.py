@@ -8,7 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support.clock import KEPT_SECONDS, WrongClock, needs_wrong_clock
+
+pytestmark = pytest.mark.starts_process
 
 TELLS = "import sys, time\nfor _ in sys.stdin: print(time.time(), time.monotonic(), flush=True)"
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.disk import needs_small_disk, small_disk
 
+pytestmark = pytest.mark.starts_process
+
 
 @needs_small_disk
 @pytest.mark.asyncio

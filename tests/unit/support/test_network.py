@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.network import CALM, RoughNetwork, Weather, needs_rough_network, rough_network
 
-pytestmark = [pytest.mark.asyncio, needs_rough_network]
+pytestmark = [pytest.mark.asyncio, pytest.mark.starts_process, needs_rough_network]
 ECHO = """
 import socketserver
 

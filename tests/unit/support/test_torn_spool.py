@@ -64,6 +64,7 @@ def found(folder: Path) -> list[tuple[str, int]]:
     return kept
 
 
+@pytest.mark.starts_process
 @pytest.mark.parametrize("appends", [1, 7, 600])
 def test_whatever_a_power_cut_tears_what_was_answered_is_there_once_and_in_order(tmp_path: Path, appends: int) -> None:
     coded, acked = killed_writer(tmp_path / "spool", appends)
@@ -81,6 +82,7 @@ def test_whatever_a_power_cut_tears_what_was_answered_is_there_once_and_in_order
     assert len(hows) > 1
 
 
+@pytest.mark.starts_process
 def test_a_deletion_that_the_disk_was_not_told_of_may_come_undone(tmp_path: Path) -> None:
     coded, acked = killed_writer(tmp_path, 3)
     done = tear(tmp_path, random.Random(3))
@@ -88,6 +90,7 @@ def test_a_deletion_that_the_disk_was_not_told_of_may_come_undone(tmp_path: Path
     assert set(found(tmp_path)) == coded, f"all of a's frames up to {acked} are sent again, and the cloud knows them"
 
 
+@pytest.mark.starts_process
 def test_what_was_synced_is_not_spared_by_luck(tmp_path: Path) -> None:
     """The same damage one byte before what is torn: there a frame goes, so that the tests above could fail."""
     coded, _ = killed_writer(tmp_path, 2)

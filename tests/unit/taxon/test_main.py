@@ -125,6 +125,7 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_extra(monkeypatch):
         main(["encode", "a.jpg", "-o", "out"])
 
 
+@pytest.mark.starts_process
 def test_services_and_their_commands_import_neither_torch_nor_matplotlib() -> None:
     modules = [command.module for command in COMMANDS.values() if command.extra != "train"]
     program = f"import sys, {', '.join(modules)}; print(sorted({{'torch', 'matplotlib', 'scipy', 'onnx'}} & set(sys.modules)))"
@@ -132,6 +133,7 @@ def test_services_and_their_commands_import_neither_torch_nor_matplotlib() -> No
     assert found.stdout.strip() == "[]"
 
 
+@pytest.mark.starts_process
 def test_grpc_writes_no_lines_of_its_own_unless_it_is_asked_to() -> None:
     script = "import os, taxon.main; print(os.environ['GRPC_VERBOSITY'])"
     plain = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
@@ -142,6 +144,7 @@ def test_grpc_writes_no_lines_of_its_own_unless_it_is_asked_to() -> None:
         assert told.stdout.split() == [verbosity]
 
 
+@pytest.mark.starts_process
 def test_a_service_without_an_inference_runtime_says_which_extra_it_needs(tmp_path: Path) -> None:
     script = "import sys; sys.modules['onnxruntime'] = None; from taxon.main import main; sys.exit(main(sys.argv[1:]))"
     argv = [sys.executable, "-c", script, "cloud", "--rpc", "127.0.0.1:0", "--data", str(tmp_path)]

@@ -58,6 +58,7 @@ def test_a_name_that_is_none_is_an_attribute_error() -> None:
         _ = taxon.Camera  # type: ignore[attr-defined]
 
 
+@pytest.mark.starts_process
 def test_without_an_inference_runtime_the_clients_are_there_and_the_codec_names_the_extra() -> None:
     ran = subprocess.run([sys.executable, "-c", HIDDEN], capture_output=True, text=True, check=False)
     last = ran.stderr.splitlines()[-1]

@@ -30,6 +30,8 @@ from shared.telemetry.metrics import Meters
 from tests.support.wall import Feeder
 from tests.unit.cloud_analytics.wall.frames import frame, picture
 
+pytestmark = pytest.mark.starts_server
+
 LIMITS = WallLimits(poll_seconds=0.1)
 ALL_ON = '{"type":"want","new_cameras":["normal","class_scene"],"cameras":{}}'
 

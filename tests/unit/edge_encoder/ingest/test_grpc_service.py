@@ -18,6 +18,8 @@ from tests.support.edge import RecordingCloud, edge_parts, running_edge
 from tests.support.pictures import picture
 from tests.support.services import health_stub
 
+pytestmark = pytest.mark.starts_server
+
 TRACES = [f"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b{i}-01" for i in range(2)]
 
 

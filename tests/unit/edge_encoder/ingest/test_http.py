@@ -16,6 +16,8 @@ from shared.model.bundle import Bundle
 from tests.support.edge import BOTH, RecordingCloud, metric, running_edge
 from tests.support.pictures import picture
 
+pytestmark = pytest.mark.starts_server
+
 FRAMES = "/v1/cameras/kitchen/frames"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

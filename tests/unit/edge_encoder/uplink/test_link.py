@@ -72,6 +72,7 @@ async def linked(folder: Path, cloud: RecordingCloud) -> AsyncIterator[Edge]:
         edge.spool.close()
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_what_is_spooled_is_sent_in_order_and_forgotten_when_acknowledged(tmp_path: Path) -> None:
     cloud = RecordingCloud([DIGEST])
@@ -86,6 +87,7 @@ async def test_what_is_spooled_is_sent_in_order_and_forgotten_when_acknowledged(
     assert [(one.edge_id, one.bundle_digest) for one in cloud.hellos] == [("edge-1", DIGEST)]
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_no_more_is_sent_than_the_cloud_gave_credit_for(tmp_path: Path) -> None:
     cloud = RecordingCloud([DIGEST], credit=5, acknowledges=False)
@@ -97,6 +99,7 @@ async def test_no_more_is_sent_than_the_cloud_gave_credit_for(tmp_path: Path) ->
         assert edge.spool.frames == 12, "nothing is forgotten without an ack"
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_connected_cloud_that_takes_fewer_frames_than_come_holds_live_ones_back(tmp_path: Path) -> None:
     cloud = RecordingCloud([DIGEST], credit=2, acknowledges=False)
@@ -111,6 +114,7 @@ async def test_a_connected_cloud_that_takes_fewer_frames_than_come_holds_live_on
         await until(lambda: not edge.flow.is_behind)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_frames_of_an_outage_hold_nothing_back_while_they_are_sent(tmp_path: Path) -> None:
     cloud = RecordingCloud([DIGEST], credit=2, acknowledges=False)
@@ -137,6 +141,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_many_that_wait_travel_together(tmp_path: Path) -> None:
     cloud = RecordingCloud([DIGEST], credit=1000)
@@ -148,6 +153,7 @@ async def test_many_that_wait_travel_together(tmp_path: Path) -> None:
     assert sum(cloud.messages) == 150
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_after_a_break_everything_without_an_ack_is_sent_again(tmp_path: Path) -> None:
     cloud = RecordingCloud([DIGEST], break_after=3, acknowledges=False)
@@ -162,6 +168,7 @@ async def test_after_a_break_everything_without_an_ack_is_sent_again(tmp_path: P
     assert seen == names
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_cloud_that_comes_back_gets_what_was_spooled_meanwhile(tmp_path: Path) -> None:
     cloud = RecordingCloud([DIGEST])
@@ -177,6 +184,7 @@ async def test_a_cloud_that_comes_back_gets_what_was_spooled_meanwhile(tmp_path:
     assert cloud.names() == names
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_wish_holds_at_once_and_is_kept(tmp_path: Path) -> None:
     wish = wanted("geometry", a=("semantic",))
@@ -188,6 +196,7 @@ async def test_a_wish_holds_at_once_and_is_kept(tmp_path: Path) -> None:
         assert kept_wish(edge.spool.wish()) == wish
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_frames_of_another_bundle_go_first_on_a_stream_of_their_own(tmp_path: Path) -> None:
     cloud = RecordingCloud([DIGEST, OLDER])
@@ -204,6 +213,7 @@ async def test_frames_of_another_bundle_go_first_on_a_stream_of_their_own(tmp_pa
     assert [one.bundle_digest for one in cloud.hellos] == [OLDER, DIGEST]
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_another_bundle_is_refused_clearly_and_asked_again_slowly(tmp_path: Path) -> None:
     cloud = RecordingCloud([OLDER])
@@ -236,6 +246,7 @@ def test_all_addresses_of_a_cloud_are_tried_before_the_wait_grows() -> None:
     assert [back_off.seconds("UNAVAILABLE", addresses=3) for _ in range(7)] == [0.2] * 3 + [0.4] * 3 + [0.8]
 
 
+@pytest.mark.starts_server
 @pytest.mark.parametrize("acks_at_end", [False, True])
 @pytest.mark.asyncio
 async def test_finishing_empties_the_spool_and_ends_the_stream_in_order(tmp_path: Path, acks_at_end: bool) -> None:
@@ -248,6 +259,7 @@ async def test_finishing_empties_the_spool_and_ends_the_stream_in_order(tmp_path
         assert (edge.spool.frames, len(cloud.packets)) == (0, 80)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_finishing_without_a_link_waits_for_nothing(tmp_path: Path) -> None:
     cloud = RecordingCloud([DIGEST])
@@ -262,6 +274,7 @@ async def test_finishing_without_a_link_waits_for_nothing(tmp_path: Path) -> Non
         await cloud.start(cloud.port)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_of_several_clouds_the_next_one_goes_on_where_one_has_died(tmp_path: Path) -> None:
     clouds = [RecordingCloud([DIGEST], acknowledges=False) for _ in range(2)]

@@ -24,6 +24,8 @@ from shared.errors import DiskFull
 from shared.wire import uplink_pb2
 from tests.support.edge import RecordingCloud
 
+pytestmark = pytest.mark.starts_server
+
 DIGEST, OLDER = bytes([7]) * 32, bytes([6]) * 32
 FRAMES, FRAME_BYTES = 12, 400_000
 

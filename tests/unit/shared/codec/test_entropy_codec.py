@@ -248,6 +248,7 @@ def test_bitstreams_are_pinned_byte_for_byte(seed: int, limit: int, rate: int) -
     assert same(second, OTHER_GROUP.encode(value).latent)
 
 
+@pytest.mark.starts_process
 def test_another_process_decodes_the_same() -> None:
     coded = EntropyCodec(2, HyperSynthesis(arrays(), SHAPE, SIDE), tables(), DIGEST).encode(latent(7, 50, 1))
     program = (

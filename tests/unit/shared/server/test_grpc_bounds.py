@@ -70,6 +70,7 @@ async def is_open(reader: asyncio.StreamReader) -> bool:
     return False
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_more_connections_than_there_may_be_are_closed_and_those_that_are_there_go_on() -> None:
     async with served() as server, channel(server) as connected:
@@ -86,6 +87,7 @@ async def test_more_connections_than_there_may_be_are_closed_and_those_that_are_
         await assert_served(server)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_who_connects_and_stays_silent_is_ended_and_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grpc_server, "HANDSHAKE_SECONDS", 1.5)
@@ -99,6 +101,7 @@ async def test_who_connects_and_stays_silent_is_ended_and_makes_room(monkeypatch
             writer.close()
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_who_asks_nothing_for_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grpc_server, "IDLE_CONNECTION_SECONDS", 1.0)
@@ -112,6 +115,7 @@ async def test_who_asks_nothing_for_long_is_ended(monkeypatch: pytest.MonkeyPatc
         writer.close()
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 @pytest.mark.parametrize("size", [LARGEST + 1, 1 << 20])
 async def test_a_message_over_the_limit_is_refused_in_clear_words(size: int) -> None:
@@ -131,6 +135,7 @@ async def test_a_message_over_the_limit_is_refused_in_clear_words(size: int) -> 
         )
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_watchers_of_the_health_leave_others_their_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grpc_server, "MOST_WATCHERS", 3)

@@ -32,6 +32,7 @@ def rpc_server(address: str = "127.0.0.1:0") -> RpcServer:
     return server
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_alive_before_ready_and_ready_only_when_told() -> None:
     server = rpc_server()
@@ -51,6 +52,7 @@ async def test_alive_before_ready_and_ready_only_when_told() -> None:
     await server.stop(1)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_service_far_away_is_reached_at_the_first_attempt() -> None:
     """A call does not wait for a second one: an edge that asks anew each time would never have got through."""
@@ -83,6 +85,7 @@ async def test_a_service_far_away_is_reached_at_the_first_attempt() -> None:
     await server.stop(1)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_reflection_lists_the_services() -> None:
     server = rpc_server()
@@ -96,6 +99,7 @@ async def test_reflection_lists_the_services() -> None:
     assert {SERVICE, "grpc.health.v1.Health"} <= listed
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_an_idle_stream_is_not_cut_off_for_its_keepalive(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (grpc_channels, grpc_server):
@@ -114,6 +118,7 @@ async def test_an_idle_stream_is_not_cut_off_for_its_keepalive(monkeypatch: pyte
     await server.stop(1)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_an_address_that_is_taken_is_named() -> None:
     server = rpc_server()

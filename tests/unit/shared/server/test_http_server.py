@@ -14,6 +14,7 @@ from shared.server.connections.http_limit import HttpConnectionLimit, LimitedCon
 from shared.server.http_server import WebServer, web_app
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_an_address_that_is_taken_is_named() -> None:
     web = WebServer(web_app("t", "", lambda: None, CollectorRegistry()), "127.0.0.1:0")
@@ -23,6 +24,7 @@ async def test_an_address_that_is_taken_is_named() -> None:
     await web.stop(1)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_the_common_routes() -> None:
     registry = CollectorRegistry()
@@ -63,6 +65,7 @@ class Watching(HttpConnectionLimit):
         self.seen.append(connection)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_the_parts_of_an_answer_wait_for_no_acknowledgement() -> None:
     watching = Watching()

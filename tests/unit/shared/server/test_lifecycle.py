@@ -26,6 +26,7 @@ raise SystemExit(run_service(Slow))
 """
 
 
+@pytest.mark.starts_process
 @pytest.mark.parametrize(
     ("drain", "signals", "status", "last"),
     [(0.1, 1, 0, "stopped"), (60, 2, 1, "draining")],

@@ -142,6 +142,7 @@ def held_by_another_process(lock: Path) -> Iterator[None]:
         holder.kill()
 
 
+@pytest.mark.starts_process
 def test_a_folder_that_another_process_holds_is_refused_until_that_process_is_gone(kind: Kind, tmp_path: Path) -> None:
     fill(kind, tmp_path)
     before = contents(tmp_path)
@@ -347,6 +348,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.starts_process
 def test_what_another_program_left_half_done_is_undone_and_is_no_damage(kind: Kind, tmp_path: Path) -> None:
     """Somebody's `sqlite3` shell may have been killed, or the power gone while the file was begun."""
     fill(kind, tmp_path)

@@ -204,6 +204,7 @@ class MotionJpeg(http.server.BaseHTTPRequestHandler):
         """Nothing."""
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_live_stream_gives_its_newest_frame_and_counts_what_was_replaced() -> None:
     with served(MotionJpeg) as url, open_source(url) as source:
@@ -219,6 +220,7 @@ async def test_a_live_stream_gives_its_newest_frame_and_counts_what_was_replaced
         assert source.superseded > 10, "at 50 frames a second six of seven were replaced while the taker slept"
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_live_stream_is_thinned_to_the_wanted_rate() -> None:
     with served(MotionJpeg) as url, open_source(url, fps=10) as source:
@@ -240,6 +242,7 @@ class BreaksOnce(MotionJpeg):
             super().do_GET()
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_camera_that_was_not_there_is_called_again() -> None:
     with served(BreaksOnce) as url, open_source(url, loop=True) as source:

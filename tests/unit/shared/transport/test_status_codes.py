@@ -48,6 +48,7 @@ class Refusing(results_pb2_grpc.ResultsServiceServicer):
         await abort(context, errors.UnknownCamera("hall", ["door"]))  # type: ignore[arg-type]
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_refusal_crosses_the_wire_with_its_reason() -> None:
     server = RpcServer("127.0.0.1:0", 1 << 20)

@@ -34,6 +34,7 @@ async def streamed(camera: CameraClient, count: int, in_flight: int = 4) -> list
         return [receipt async for receipt in camera.stream(given(numbered(count)), in_flight)]
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_posted_frame_gets_its_receipt() -> None:
     edge = SmallEdge()
@@ -44,6 +45,7 @@ async def test_a_posted_frame_gets_its_receipt() -> None:
     assert edge.traceparents == [TRACE]
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_frame_without_a_time_was_taken_now_and_pixels_travel_as_jpeg() -> None:
     edge = SmallEdge()
@@ -56,6 +58,7 @@ async def test_a_frame_without_a_time_was_taken_now_and_pixels_travel_as_jpeg() 
     assert (image.format, image.size) == ("JPEG", (32, 24))
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_post_whose_answer_was_lost_is_repeated_and_recognised() -> None:
     edge = SmallEdge(break_after=0)
@@ -66,6 +69,7 @@ async def test_a_post_whose_answer_was_lost_is_repeated_and_recognised() -> None
     assert edge.pictures == [b"a picture"], "the edge has the frame once"
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("camera_id", "size", "reason", "code"),
@@ -98,6 +102,7 @@ async def test_an_edge_that_is_not_there_is_given_up_after_the_patience() -> Non
     assert 1.0 < time.monotonic() - begun < 5
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_an_edge_that_comes_later_gets_the_frames() -> None:
     async with serving(SmallEdge()) as server:
@@ -110,6 +115,7 @@ async def test_an_edge_that_comes_later_gets_the_frames() -> None:
             assert (await posting).outcome == Outcome.CODED
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_streamed_frames_get_their_receipts_in_order_over_one_connection() -> None:
     edge = SmallEdge()
@@ -120,6 +126,7 @@ async def test_streamed_frames_get_their_receipts_in_order_over_one_connection()
     assert edge.streams == 1
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_stream_of_no_frames_has_no_receipts_and_makes_no_call() -> None:
     edge = SmallEdge()
@@ -128,6 +135,7 @@ async def test_a_stream_of_no_frames_has_no_receipts_and_makes_no_call() -> None
     assert edge.streams == 0
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 @pytest.mark.parametrize("in_flight", [1, 3])
 async def test_no_more_frames_wait_for_an_answer_than_were_allowed(in_flight: int) -> None:
@@ -138,6 +146,7 @@ async def test_no_more_frames_wait_for_an_answer_than_were_allowed(in_flight: in
     assert edge.most_waiting == in_flight
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_stream_that_breaks_again_and_again_gives_every_receipt_once_and_in_order() -> None:
     edge = SmallEdge(break_after=2)
@@ -149,6 +158,7 @@ async def test_a_stream_that_breaks_again_and_again_gives_every_receipt_once_and
     assert edge.streams >= 3
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_an_edge_that_stops_answering_is_left_after_the_deadline() -> None:
     edge = SmallEdge(silent_once=True)
@@ -158,6 +168,7 @@ async def test_an_edge_that_stops_answering_is_left_after_the_deadline() -> None
     assert edge.streams == 2
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_frames_that_a_stopping_edge_refuses_are_sent_again() -> None:
     edge = SmallEdge(draining_once=True)
@@ -167,6 +178,7 @@ async def test_frames_that_a_stopping_edge_refuses_are_sent_again() -> None:
     assert edge.pictures == [f"picture {index}".encode() for index in range(4)]
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_refused_frame_ends_nothing() -> None:
     frames: list[CameraFrame | SourceFrame]
@@ -179,6 +191,7 @@ async def test_a_refused_frame_ends_nothing() -> None:
     assert receipts[1].refusal.reason == "TOO_LARGE"
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_what_the_frames_raise_is_raised_after_the_receipts_of_those_that_came() -> None:
     async def broken() -> AsyncIterator[CameraFrame]:
@@ -192,6 +205,7 @@ async def test_what_the_frames_raise_is_raised_after_the_receipts_of_those_that_
             await anext(stream)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_stream_that_is_left_closes_its_frames() -> None:
     closed = False

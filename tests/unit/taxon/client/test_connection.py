@@ -62,6 +62,7 @@ def test_a_service_that_stays_away_is_told_once_and_so_is_its_return(caplog: pyt
     assert caplog.messages == ["cloud:1: it broke; trying again", "cloud:1 answers"]
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_who_waits_for_a_connection_is_told_before_the_wait_is_over(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

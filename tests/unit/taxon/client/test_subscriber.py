@@ -42,6 +42,7 @@ def subscriber(port: int, wish: Wish = Wish(), **options: Any) -> Subscriber:  #
     return Subscriber(f"127.0.0.1:{port}", wish, timeouts=QUICK, **options)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_results_come_typed_and_complete() -> None:
     cloud = SmallCloud()
@@ -70,6 +71,7 @@ async def test_results_come_typed_and_complete() -> None:
     assert request.hold.ToMilliseconds() == 12_500
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_leaving_unsubscribes_by_half_closing() -> None:
     cloud = SmallCloud()
@@ -79,6 +81,7 @@ async def test_leaving_unsubscribes_by_half_closing() -> None:
         assert cloud.half_closed == 1
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_leaving_with_a_full_buffer_unsubscribes_too() -> None:
     cloud = SmallCloud()
@@ -97,6 +100,7 @@ async def test_leaving_while_there_is_no_cloud_takes_no_time() -> None:
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 @pytest.mark.parametrize("overlap", [0, 3])
 async def test_after_breaks_every_result_comes_once_and_in_order(overlap: int) -> None:
@@ -113,6 +117,7 @@ async def test_after_breaks_every_result_comes_once_and_in_order(overlap: int) -
     assert {request.subscription_id for request in cloud.requests} == {results.subscription_id}
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_break_before_the_first_result_loses_nothing() -> None:
     cloud = SmallCloud(break_after=0)
@@ -127,6 +132,7 @@ async def test_a_break_before_the_first_result_loses_nothing() -> None:
     assert result.sequence == 2, "the stream begins where it was subscribed, not where the connection came back"
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_later_subscriber_goes_on_at_the_cursor() -> None:
     cloud = SmallCloud()
@@ -141,6 +147,7 @@ async def test_a_later_subscriber_goes_on_at_the_cursor() -> None:
     assert [result.sequence for result in found] == [4, 5, 6, 7, 8, 9], "also those that the first had buffered"
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_cloud_that_was_restarted_is_found_again_where_it_was_left() -> None:
     cloud = SmallCloud()
@@ -172,6 +179,7 @@ async def test_a_cloud_that_is_not_there_is_given_up_after_the_patience() -> Non
             await results.subscribed()
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_an_impossible_wish_is_refused_at_once_and_with_its_reason() -> None:
     async with serving(SmallCloud()) as server, subscriber(server.port, Wish(tasks=("no_task",))) as results:
@@ -180,6 +188,7 @@ async def test_an_impossible_wish_is_refused_at_once_and_with_its_reason() -> No
     assert (caught.value.reason, caught.value.code) == ("BAD_REQUEST", "INVALID_ARGUMENT")
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_changed_wish_replaces_the_old_one_on_the_same_connection() -> None:
     cloud = SmallCloud()
@@ -196,6 +205,7 @@ async def test_a_changed_wish_replaces_the_old_one_on_the_same_connection() -> N
             await anext(results)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_camera_that_is_not_known_yet_is_waited_for() -> None:
     cloud = SmallCloud()
@@ -207,6 +217,7 @@ async def test_a_camera_that_is_not_known_yet_is_waited_for() -> None:
             await results.subscribed()
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_camera_that_is_not_known_is_refused_where_nobody_waits_for_it() -> None:
     async with (
@@ -217,6 +228,7 @@ async def test_a_camera_that_is_not_known_is_refused_where_nobody_waits_for_it()
             await results.subscribed()
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_what_the_cloud_says_was_lost_is_counted() -> None:
     cloud = SmallCloud(lost=3)
@@ -227,6 +239,7 @@ async def test_what_the_cloud_says_was_lost_is_counted() -> None:
         assert results.lost == 3
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_subscriber_that_does_not_read_stands_still_instead_of_filling_its_memory() -> None:
     cloud = SmallCloud()
@@ -241,6 +254,7 @@ async def test_a_subscriber_that_does_not_read_stands_still_instead_of_filling_i
         assert len(await taken(results, 60)) == 60
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_result_of_an_unknown_kind_is_an_error_and_not_half_a_result() -> None:
     cloud = SmallCloud()
@@ -252,6 +266,7 @@ async def test_a_result_of_an_unknown_kind_is_an_error_and_not_half_a_result() -
             await taken(results, 1)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_the_cloud_lists_its_cameras_and_a_refusal_keeps_its_reason() -> None:
     cloud = SmallCloud(cameras={"kitchen", "bedroom"})
@@ -269,6 +284,7 @@ async def test_a_question_to_no_cloud_has_a_deadline() -> None:
             await client.list_cameras()
 
 
+@pytest.mark.starts_server
 @settings(max_examples=8, deadline=None)
 @given(
     published=st.lists(st.sampled_from(["kitchen", "bedroom", "hall"]), min_size=1, max_size=25),
@@ -294,6 +310,7 @@ def test_law_every_result_once_and_in_order_whatever_breaks(
     asyncio.run(check())
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_of_several_clouds_the_next_one_goes_on_from_the_cursor() -> None:
     first = SmallCloud()

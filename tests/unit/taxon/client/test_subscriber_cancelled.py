@@ -9,6 +9,8 @@ import pytest
 from taxon.client import Subscriber, Timeouts, Wish
 from tests.unit.taxon.client.small_services import SmallCloud, serving
 
+pytestmark = pytest.mark.starts_server
+
 QUICK = Timeouts(connect=0.5, answer=3.0, close=2.0, give_up=5.0)
 MANY_CAMERAS = tuple(f"camera-{number:05}" for number in range(9000))
 

@@ -13,6 +13,8 @@ import pytest
 
 from taxon.live.children import ChildDied, Children
 
+pytestmark = pytest.mark.starts_process
+
 NOBODY = "127.0.0.1:1"
 PARENT = """
 import asyncio, sys

@@ -13,6 +13,8 @@ import pytest
 
 from tests.unit.taxon.client.small_services import SmallCloud, SmallEdge, classes, serving, tensor
 
+pytestmark = pytest.mark.starts_process
+
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:

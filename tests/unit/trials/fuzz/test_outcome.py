@@ -12,6 +12,8 @@ from tests.trials.fuzz import outcome
 from tests.trials.fuzz.outcome import TELL_STACKS, Outcome, Watch
 from tests.trials.fuzz.targets import TARGETS
 
+pytestmark = pytest.mark.starts_process
+
 BEGINNING = f"""
 import faulthandler, sys, time
 faulthandler.register({TELL_STACKS:d}, all_threads=True)

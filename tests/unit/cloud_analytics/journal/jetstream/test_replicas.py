@@ -20,7 +20,7 @@ from shared.model.bundle import Bundle
 from tests.support.cloud import CloudParts, cloud_parts
 from tests.support.nats import needs_nats, running_nats
 
-pytestmark = needs_nats
+pytestmark = [needs_nats, pytest.mark.starts_process]
 SIZE = Geometry(640, 480, 32, 32)
 FRAMES = 60
 PATIENCE_SECONDS = 20.0

@@ -81,6 +81,7 @@ def test_without_tokens_everybody_may_do_everything() -> None:
     caller.require_every(Action.SUBSCRIBE)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_grpc_answers_health_alone_without_a_token(tmp_path: Path) -> None:
     folder = TokenFolder(tmp_path)
@@ -106,6 +107,7 @@ async def test_grpc_answers_health_alone_without_a_token(tmp_path: Path) -> None
     await server.stop(0)
 
 
+@pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_http_is_closed_but_for_what_is_named_as_open(tmp_path: Path) -> None:
     folder = TokenFolder(tmp_path)
@@ -156,6 +158,7 @@ def test_loopback_is_this_machine_alone(address: str, own: bool) -> None:
     assert is_loopback(address) is own
 
 
+@pytest.mark.starts_process
 def test_an_open_door_needs_tls_and_tokens_or_the_flag(tmp_path: Path) -> None:
     ours, folder = authority(tmp_path / "ca"), TokenFolder(tmp_path / "tokens")
     pair = {"tls_certificate": ours.file("cloud.crt"), "tls_key": ours.file("cloud.key")}
@@ -176,6 +179,7 @@ def test_an_open_door_needs_tls_and_tokens_or_the_flag(tmp_path: Path) -> None:
     assert guarded.access.asks
 
 
+@pytest.mark.starts_process
 @pytest.mark.parametrize(
     "given", [{"tls_certificate": "edge.crt"}, {"tls_key": "edge.key"}, {"tls_client_ca": "ca.crt"}, {"tokens": "none"}]
 )
@@ -218,6 +222,7 @@ def test_a_token_does_not_go_to_another_machine_in_plain_text(tmp_path: Path) ->
         Credentials(certificate=empty, key=empty).channel("127.0.0.1:1", [])
 
 
+@pytest.mark.starts_process
 @pytest.mark.asyncio
 async def test_the_probe_sees_a_service_with_and_without_tls(tmp_path: Path) -> None:
     waits: list[str | None] = [None]

@@ -18,6 +18,8 @@ from prometheus_client import CollectorRegistry
 from shared.server.connections.http_limit import SLOW_HEAD, SLOW_READER, TOO_MANY, HttpConnectionLimit
 from shared.server.http_server import WebServer, web_app
 
+pytestmark = pytest.mark.starts_server
+
 
 @asynccontextmanager
 async def served(

@@ -21,6 +21,8 @@ from shared.server.http_server import WebServer, web_app
 from shared.server.tls.certificates import ServerTls
 from tests.support.security import Authority, authority
 
+pytestmark = pytest.mark.starts_process
+
 MOST = 8
 
 

@@ -22,6 +22,8 @@ from taxon.client import Credentials
 from tests.support.security import Authority, authority
 from tests.support.services import health_stub
 
+pytestmark = pytest.mark.starts_process
+
 
 @asynccontextmanager
 async def served(files: TlsFiles) -> AsyncIterator[tuple[ServerTls, RpcServer, WebServer]]:

@@ -44,6 +44,7 @@ def renewed(ours: Authority, days: int) -> None:
     subprocess.run(command, cwd=Path(__file__).parents[5], check=True, capture_output=True, timeout=60)
 
 
+@pytest.mark.starts_process
 def test_the_first_of_a_chain_to_end_counts(tmp_path: Path) -> None:
     ours = authority(tmp_path)
     own, root = (ours.file(name).read_bytes() for name in ("edge.crt", "ca.crt"))
@@ -53,6 +54,7 @@ def test_the_first_of_a_chain_to_end_counts(tmp_path: Path) -> None:
         ends_at(ours.file("edge.key").read_bytes())
 
 
+@pytest.mark.starts_process
 def test_a_service_tells_when_what_it_serves_and_shows_ends(tmp_path: Path) -> None:
     ours, registry = authority(tmp_path), CollectorRegistry()
     pair = {"tls_certificate": ours.file("edge.crt"), "tls_key": ours.file("edge.key")}
@@ -101,6 +103,7 @@ def test_a_token_file_whose_mode_alone_is_put_right_is_read(tmp_path: Path, monk
     assert [entry.grant.name for entry in guard.access.entries] == ["a"]
 
 
+@pytest.mark.starts_process
 @pytest.mark.parametrize("damage", ["client.key", "client.crt", "ca.crt", "token"])
 def test_what_an_edge_could_not_connect_with_is_found_before_it_has_to(damage: str, tmp_path: Path) -> None:
     ours = authority(tmp_path / "ours")
@@ -133,6 +136,7 @@ def test_a_secret_that_everybody_can_read_is_told_of(mode: int, told: str, tmp_p
     assert all(f"can {told} it" in line for line in lines)
 
 
+@pytest.mark.starts_process
 def test_a_service_warns_of_secrets_that_are_open(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     ours, folder = authority(tmp_path), TokenFolder(tmp_path / "tokens")
     ours.file("edge.key").chmod(0o644)
