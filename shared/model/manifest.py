@@ -162,7 +162,7 @@ def write_manifest(
         "input": {"height": input.height, "width": input.width},
         "backbone": backbone,
         "cdf_tables": cdf_tables,
-        "groups": [_group_document(group) for group in groups],
+        "groups": [vars(group) | {"tasks": list(group.tasks), "latent": vars(group.latent)} for group in groups],
         "tasks": {task.name: _task_document(task) for task in tasks},
         "operating_points": [{"rate": point.rate, "name": point.name} for point in operating_points],
         "default_rate": default_rate,
@@ -176,10 +176,6 @@ def write_manifest(
     read_manifest(data, str(directory / MANIFEST))
     (directory / MANIFEST).write_bytes(data)
     return hashlib.sha256(data).digest()
-
-
-def _group_document(group: TaskGroup) -> dict[str, Any]:
-    return vars(group) | {"tasks": list(group.tasks), "latent": vars(group.latent)}
 
 
 def _task_document(task: TaskEntry) -> dict[str, Any]:

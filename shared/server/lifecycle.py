@@ -62,6 +62,7 @@ async def _serve(service: Service, stopping: asyncio.Event) -> int:
     starts = asyncio.create_task(service.start())
     await asyncio.wait({waits, starts}, return_when=asyncio.FIRST_COMPLETED)
     if not starts.done():
+        # A signal came while the service was starting: there is nothing to drain yet.
         starts.cancel()
         await asyncio.gather(starts, return_exceptions=True)
         await service.stop()

@@ -127,9 +127,8 @@ class Caller:
         if (entries := self._access.entries) is not self._seen:
             found = self._access.grant_of(self._digest)
             if found is None:
-                raise self._access.refused(
-                    self._call, Unauthenticated("this token is unknown here, or was taken back"), self._grant_name
-                )
+                error = Unauthenticated("this token is unknown here, or was taken back")
+                raise self._access.refused(self._call, error, "" if self._seen is None else self._grant.name)
             self._seen, self._grant = entries, found
         return self._grant
 
@@ -166,7 +165,3 @@ class Caller:
     def refused(self, what: str) -> RequestError:
         """Return a counted NotAllowed, to be raised, for something that no scope names."""
         return self._access.refused(self._call, NotAllowed(self.name, what), self.name)
-
-    @property
-    def _grant_name(self) -> str:
-        return "" if self._seen is None else self._grant.name
