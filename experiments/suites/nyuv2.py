@@ -27,8 +27,9 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from experiments.suites.suite import COMPLETE, FeatureBatch, FeatureSet, FeatureWriter, Suite
-from experiments.suites.tasks import ExperimentTask, task_loss
-from shared.model.tasks import SEGMENTATION_BACKGROUND, TASKS_OF_GROUP
+from experiments.suites.tasks import ExperimentTask, Kind, task_loss
+from shared.model.tasks import SEGMENTATION_BACKGROUND, TASKS_OF_GROUP, Group, Task
+from shared.model.tasks import TASKS as SIX_TASKS
 from training.data.batches import read_ahead
 from training.data.sources import SOURCE_HEIGHT, SOURCE_WIDTH
 from training.data.views import (
@@ -52,7 +53,6 @@ from training.networks.layers import conv
 from training.networks.task import (
     DENSE_CHANNELS,
     DENSE_OUTPUTS,
-    OBJECT_CLASSES,
     OBJECT_FEATURES,
     SCENE_CLASSES,
     SCENE_FEATURES,
@@ -70,24 +70,40 @@ NECK_OF = {"depth": "geometry", "segment_40": "semantic", "class_scene_spatial":
 LABEL_OF = {"class_scene_spatial": "class_scene"}
 VECTORS = {"class_scene": SCENE_FEATURES, "class_object": OBJECT_FEATURES}
 
+KINDS: dict[str, tuple[Kind, bool]] = {
+    "top1": ("class", True),
+    "miou": ("segmentation", True),
+    "mean_angular_error_degrees": ("normal", False),
+    "l1": ("values", False),
+}
+"""The kind of the tasks that a figure judges, and True where more of it is better."""
+
+
+def _experiment_task(task: Task) -> ExperimentTask:
+    figure = task.metrics[0]
+    kind, higher_is_better = KINDS[figure]
+    return ExperimentTask(
+        task.name,
+        kind,
+        task.outputs,
+        WEIGHTS[task.name] * (GEOMETRY_FACTOR if task.group is Group.GEOMETRY else 1.0),
+        figure,
+        higher_is_better,
+        task.value_range or (0.0, 1.0),
+        SEGMENTATION_BACKGROUND if kind == "segmentation" else (),
+    )
+
+
 TASKS = {
     task.name: task
     for task in (
-        ExperimentTask("class_scene", "class", SCENE_CLASSES, WEIGHTS["class_scene"], "top1", True),
-        ExperimentTask("class_object", "class", OBJECT_CLASSES, WEIGHTS["class_object"], "top1", True),
-        ExperimentTask(
-            "segment_semantic", "segmentation", DENSE_OUTPUTS["segment_semantic"], WEIGHTS["segment_semantic"], "miou", True,
-            background=tuple(SEGMENTATION_BACKGROUND),
-        ),
-        ExperimentTask("normal", "normal", 3, GEOMETRY_FACTOR * WEIGHTS["normal"], "mean_angular_error_degrees", False),
-        ExperimentTask("reshading", "values", 1, GEOMETRY_FACTOR * WEIGHTS["reshading"], "l1", False),
-        ExperimentTask("principal_curvature", "values", 2, GEOMETRY_FACTOR * WEIGHTS["principal_curvature"], "l1", False, (-1.0, 1.0)),
+        *(_experiment_task(task) for task in SIX_TASKS),
         ExperimentTask("depth", "values", 1, 0.5, "l1", False, DEPTH_METRES, seen=False, values_of=F.softplus),
         ExperimentTask("segment_40", "segmentation", 40, 1.0, "miou", True, seen=False),
         # the scene class again, from a feature with spatial dimensions
         ExperimentTask("class_scene_spatial", "class", SCENE_CLASSES, WEIGHTS["class_scene"], "top1", True, seen=False),
     )
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, kw_only=True)
