@@ -50,6 +50,7 @@ def test_the_page_of_installing_lists_every_public_name() -> None:
     assert sorted(listed) == sorted(taxon.__all__)
 
 
+@pytest.mark.starts_process
 def test_the_citation_keeps_to_its_format_and_names_this_release() -> None:
     file = ROOT / "CITATION.cff"
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.citation-file-format", str(file)]
