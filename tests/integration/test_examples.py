@@ -39,6 +39,7 @@ def first_words(text: str) -> list[str]:
     return [line.split()[0] for line in text.splitlines() if line.strip()]
 
 
+@pytest.mark.starts_process
 def test_the_offline_codec_prints_every_operating_point() -> None:
     ran = subprocess.run(started("offline_codec.py", str(PHOTO)), capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
@@ -50,6 +51,7 @@ def test_the_offline_codec_prints_every_operating_point() -> None:
     )
 
 
+@pytest.mark.starts_process
 def test_the_offline_codec_explains_a_missing_photo(tmp_path: Path) -> None:
     arguments = started("offline_codec.py", str(tmp_path / "none.jpg"))
     ran = subprocess.run(arguments, capture_output=True, text=True, check=False)
@@ -57,6 +59,7 @@ def test_the_offline_codec_explains_a_missing_photo(tmp_path: Path) -> None:
     assert "none.jpg: No such file" in ran.stderr
 
 
+@pytest.mark.starts_process
 @pytest.mark.asyncio
 async def test_a_camera_and_a_subscriber_work_together(tmp_path: Path, tiny_bundle_directory: Path) -> None:
     clip, normals = tmp_path / "hall", tmp_path / "normals"
