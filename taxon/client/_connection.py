@@ -36,13 +36,14 @@ _NOT_THIS_ONE = "another service is at this address: cameras post to an edge's g
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Deadlines of a client's waits, in seconds.
+    """A client's waits and their deadlines, in seconds.
 
     connect: the time until a connection stands.
     answer: the time until one posted frame or call is answered, or a subscription begins.
     keepalive: the time between pings on an idle connection; servers accept 10 or more.
     close: the time that a clean end may take.
     give_up: the time for all attempts since the last success; None never gives up.
+    wait_for_cameras: True waits for a camera that the cloud does not know yet; with False, a subscriber raises Refused for it.
     """
 
     connect: float = 10.0
@@ -50,6 +51,7 @@ class Timeouts:
     keepalive: float = KEEPALIVE_SECONDS
     close: float = 5.0
     give_up: float | None = None
+    wait_for_cameras: bool = True
 
 
 class Broken(Exception):  # noqa: N818 - named after what happened; never leaves this package

@@ -49,7 +49,6 @@ class Subscriber:
     """The results of one subscription; iterate over it once.
 
     target: the cloud's address, or those of its replicas separated by commas; when one breaks, the next one goes on.
-    wait_for_cameras: True waits for a camera that the cloud does not know yet; False raises Refused for it.
     cursor: the cursor of the last result that an earlier subscriber had, to get what it missed; empty begins now.
     subscription_id: a subscriber that comes back with the same id takes its place again.
     credentials: they are read again for each connection.
@@ -62,7 +61,6 @@ class Subscriber:
         *,
         cursor: str = "",
         subscription_id: str | None = None,
-        wait_for_cameras: bool = True,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
@@ -76,7 +74,6 @@ class Subscriber:
         self._target = target
         self._targets = Targets(target)
         self._wish = wish
-        self._wait_for_cameras = wait_for_cameras
         self._timeouts = timeouts
         self._credentials = credentials
         self._received_cursor = cursor
@@ -231,7 +228,7 @@ class Subscriber:
 
     def _meaning(self, error: grpc.aio.AioRpcError) -> Broken | Refused:
         found = failure(error)
-        if isinstance(found, Refused) and found.code == UNKNOWN_CAMERA and self._wait_for_cameras:
+        if isinstance(found, Refused) and found.code == UNKNOWN_CAMERA and self._timeouts.wait_for_cameras:
             return Broken(str(found))
         return found
 

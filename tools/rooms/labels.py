@@ -21,15 +21,16 @@ UNLABELLED = 255
 
 
 def frame_labels(scene: mi.Scene, pose: CameraPose, width: int, height: int) -> dict[str, NDArray[np.generic]]:
-    """All labels of a frame, ready for an npz file.
+    """Return all labels of a frame, ready for an npz file.
 
-    depth float16 [H, W], metres along the view axis (0: nothing hit)
-    normal float16 [3, H, W], unit, facing the camera
-    reshading float16 [1, H, W], max(0, n . -p/|p|)
-    principal_curvature float16 [2, H, W], k1 >= k2, clip(kappa * r, -1, 1), positive where convex, with
-        datasets.geometry's r = MINIMUM_RADIUS_METRES, as docs/targets.md has it
-    curvature_per_metre float16 [2, H, W], the same kappa, unclipped up to +-1000
-    segment_semantic uint8 [H, W], index into scene.LABELS, 255 where nothing was hit
+        depth                 float16 [H, W], metres along the view axis; 0 where nothing was hit
+        normal                float16 [3, H, W], unit length, facing the camera
+        reshading             float16 [1, H, W], max(0, n . -p/|p|)
+        principal_curvature   float16 [2, H, W], k1 >= k2, clip(kappa * r, -1, 1), positive where convex
+        curvature_per_metre   float16 [2, H, W], the same kappa, clipped at +-1000 only
+        segment_semantic      uint8 [H, W], an index into scene.LABELS; 255 where nothing was hit
+
+    The radius r is MINIMUM_RADIUS_METRES of `training.datasets.geometry`, as docs/targets.md has it.
     """
     integrator = mi.load_dict({"type": "aov", "aovs": "p:position,n:sh_normal,g:geo_normal,a:albedo"})
     film = np.array(mi.render(scene, sensor=sensor(pose, width, height, exact=True), integrator=integrator, spp=1),

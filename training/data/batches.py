@@ -32,10 +32,11 @@ AnyBatch = TypeVar("AnyBatch")
 class Batch:
     """N views.
 
-    f8 float32 [N, 40, 32, 32], pooled float32 [N, 1280], segmentation int64 [N, 128, 128] (255 = unknown), geometry float32
-    [N, 6, 128, 128], mosaic float32 [N, 32, 32, 32] probabilities, teacher float32 [N, 1000] logits, scene and object_class int64 [N]
-    (-1 = unknown), has_* bool [N]. f16 [N, 112, 16, 16] and f32 [N, 320, 8, 8] are the fine-tuned backbone's, empty ([N, 0]) before it
-    is trained.
+    Features: f8 float32 [N, 40, 32, 32], pooled float32 [N, 1280].
+    Labels: segmentation int64 [N, 128, 128] (255 = unknown), geometry float32 [N, 6, 128, 128], scene and object_class int64 [N]
+    (-1 = unknown). Teachers' answers: mosaic float32 [N, 32, 32, 32] probabilities, teacher float32 [N, 1000] logits.
+    has_* bool [N] tell which of them a view has.
+    f16 [N, 112, 16, 16] and f32 [N, 320, 8, 8] are the fine-tuned backbone's; they are empty ([N, 0]) before it is trained.
     """
 
     f8: Tensor

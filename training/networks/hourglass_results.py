@@ -25,9 +25,9 @@ DEPTH_NORMALISER = math.log(2.0**16)
 def published_result(task: str, raw: Tensor) -> Tensor:
     """A decoder's raw result [N, C, h, w] -> the values of docs/targets.md, resolution kept; logits stay as they are.
 
-    normal: unit vectors, x right, y up, z towards the camera; reshading 0..1; principal_curvature k1 >= k2 in -1..1, 1 / (3 cm); depth in
-    metres, 0..128. The raw ranges are those of the stored labels' encoding (training/datasets/taskonomy/encodings.py, which gives the
-    sources of the signs).
+    normal has unit vectors, x right, y up, z towards the camera. reshading is 0..1. principal_curvature has k1 >= k2 in -1..1,
+    in units of 1 / (3 cm). depth is in metres, 0 to 128. The raw ranges are those of the
+    stored labels' encoding; training/datasets/taskonomy/encodings.py gives the sources of the signs.
     """
     if task == "normal":
         x, y, z = raw.unbind(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -222,7 +223,9 @@ async def test_a_camera_that_is_not_known_yet_is_waited_for() -> None:
 async def test_a_camera_that_is_not_known_is_refused_where_nobody_waits_for_it() -> None:
     async with (
         serving(SmallCloud()) as server,
-        subscriber(server.port, Wish(("garden",)), wait_for_cameras=False) as results,
+        Subscriber(
+            f"127.0.0.1:{server.port}", Wish(("garden",)), timeouts=replace(QUICK, wait_for_cameras=False)
+        ) as results,
     ):
         with pytest.raises(Refused, match="garden"):
             await results.subscribed()
