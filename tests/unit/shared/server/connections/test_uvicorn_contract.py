@@ -61,7 +61,6 @@ CALLS: list[tuple[Callable[..., Any], str]] = [
     (Server.serve, "capture_signals"),
     (Server.startup, "http_protocol_class"),
     (Server.shutdown, "timeout_graceful_shutdown"),
-    (Server._wait_tasks_to_complete, "force_exit"),
 ]
 """Where uvicorn calls, or looks at, what is ours."""
 HTTP_STATE = ("connections", "conn", "cycle", "loop", "timeout_keep_alive_task", "transport")
