@@ -14,9 +14,7 @@ from tests.support.source_tree import ROOT, files_of, tree_of
 
 PUBLIC = {"_replace", "_asdict", "_fields", "_make"}
 """Named tuples' own, which only look private."""
-LEFT: dict[str, int] = {
-    "tests/unit/shared/server/connections/test_http_limit.py": 1,
-}
+LEFT: dict[str, int] = {}
 """By file: how many are left."""
 
 

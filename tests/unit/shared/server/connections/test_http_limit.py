@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
 from shared.server.connections.http_limit import SLOW_HEAD, SLOW_READER, TOO_MANY, HttpConnectionLimit
+from shared.server.connections.websocket import LimitedWebSocket
 from shared.server.http_server import WebServer, web_app
 
 pytestmark = pytest.mark.starts_server
@@ -23,8 +24,12 @@ pytestmark = pytest.mark.starts_server
 
 @asynccontextmanager
 async def served(
-    most: int = 8, head_seconds: float = 5.0, read_seconds: float = 30.0
+    most: int = 8,
+    head_seconds: float = 5.0,
+    read_seconds: float = 30.0,
+    limits: list[HttpConnectionLimit] | None = None,
 ) -> AsyncIterator[tuple[WebServer, Counter[str]]]:
+    """A server with a limit, and the reasons of the connections that it dropped. limits: the limit is added to it."""
     dropped: Counter[str] = Counter()
     app = web_app("t", "", lambda: None, CollectorRegistry())
 
@@ -53,7 +58,10 @@ async def served(
     def drop(reason: str) -> None:
         dropped[reason] += 1
 
-    web = WebServer(app, "127.0.0.1:0", limit=HttpConnectionLimit(most, drop, head_seconds, read_seconds))
+    limit = HttpConnectionLimit(most, drop, head_seconds, read_seconds)
+    if limits is not None:
+        limits.append(limit)
+    web = WebServer(app, "127.0.0.1:0", limit=limit)
     await web.start()
     try:
         yield web, dropped
@@ -180,11 +188,13 @@ async def test_sockets_that_were_sent_away_and_say_no_goodbye_keep_nobody_out() 
 
 @pytest.mark.asyncio
 async def test_pings_whose_answers_nobody_reads_fill_no_memory() -> None:
-    async with served(read_seconds=1.0) as (web, dropped):
+    limits: list[HttpConnectionLimit] = []
+    async with served(read_seconds=1.0, limits=limits) as (web, dropped):
         _, writer = await upgraded(web, "/talk")
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         pings = masked(9, os.urandom(125)) * 8000
-        (socket,) = web._server.server_state.connections
+        (socket,) = limits[0].connections
+        assert isinstance(socket, LimitedWebSocket)
         sizes: list[int] = []
 
         async def ping() -> None:
