@@ -40,12 +40,12 @@ check: setup ## Lint, types, and every test that starts neither a server nor a p
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest -q -n $(CORES) --dist loadgroup -m starts_nothing
+	$(VENV)/bin/python -m pytest -q -n $(CORES) -m starts_nothing
 
 .PHONY: test
 test: setup ## Run the tests (with what they need of Debian, which this installs where it may), and say what they covered
 	tests/debian.sh
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup --cov
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --cov
 
 .PHONY: e2e-scale
 e2e-scale: setup ## Two clouds on one NATS under load, killed in turn (FAULTS=180 seconds of it)

@@ -7,9 +7,6 @@
     starts_process    child processes, such as a service, NATS or a browser, and servers
     e2e               the whole stack in containers; every test in tests/e2e has it
 
-Tests run on several workers at once. One worker takes a whole file, so that a file's fixtures are made once. Files that share a fixture
-too costly to be made twice say so: `pytest.mark.xdist_group("measured stack")`.
-
 Law: what a test may not start fails in the moment it is tried, and the test fails with it, even where something catches the error.
 """
 
@@ -19,10 +16,12 @@ import multiprocessing.process
 import sys
 from collections.abc import Generator, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 NOTHING, TRAINING, SERVER = "starts_nothing", "starts_training", "starts_server"
 PROCESS, STACK = "starts_process", "e2e"
@@ -35,6 +34,8 @@ MARKERS: Mapping[str, str] = {
 }
 LONGEST_FIRST = (STACK, PROCESS, TRAINING, SERVER, NOTHING)
 """The order in which several workers take files: the short ones fill what the long ones leave."""
+TOGETHER = {"tests/integration/deploy/test_dashboards.py": "tests/integration/deploy/test_live_metrics.py"}
+"""Both look at one live stack, which takes half a minute to start."""
 LISTENS, FORKS = "taxon.tests.listens", "taxon.tests.forks"
 """Audit events of our own, for what raises none: gRPC's core and multiprocessing."""
 MAY_LISTEN, MAY_FORK = frozenset({SERVER, PROCESS, STACK}), frozenset({PROCESS, STACK})
@@ -50,6 +51,14 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "os.system": MAY_FORK,
 }
 """The markers that allow an audit event (docs.python.org/3/library/audit_events.html)."""
+
+
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """A worker takes a whole file, so that the file's fixtures are made once; files of `TOGETHER` share a fixture too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return TOGETHER.get(file, file)
 
 
 class UndeclaredStart(AssertionError):  # noqa: N818 - named after what happened
@@ -68,23 +77,26 @@ class StartGuard:
         _announce(multiprocessing.process.BaseProcess, "start", FORKS)
         sys.addaudithook(self._audit)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Give every test its marker, before `-m` selects by them, and let one worker have all tests of a file."""
-        end_to_end = config.rootpath / "tests" / "e2e"
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Give every test its marker."""
+        if item.path.is_relative_to(item.config.rootpath / "tests" / "e2e"):
+            item.add_marker(STACK)
+        elif not _markers(item):
+            item.add_marker(NOTHING)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the files whose tests start most first; a file's tests stay together."""
+        ranks: dict[Path, int] = {}
         for item in items:
-            if item.path.is_relative_to(end_to_end):
-                item.add_marker(STACK)
-            elif not _markers(item):
-                item.add_marker(NOTHING)
-        ranks: dict[str, int] = {}
-        for item in items:
-            group = _group(item)
-            if item.get_closest_marker("xdist_group") is None:
-                item.add_marker(pytest.mark.xdist_group(group))
             rank = min(LONGEST_FIRST.index(name) for name in _markers(item))
-            ranks[group] = min(rank, ranks.get(group, rank))
-        items.sort(key=lambda item: ranks[_group(item)])
+            ranks[item.path] = min(rank, ranks.get(item.path, rank))
+        items.sort(key=lambda item: ranks[item.path])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling:
+        """Let one worker take a whole file, in the order above."""
+        config.option.loadscopereorder = False
+        return FileScheduling(config, log)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -120,12 +132,6 @@ class StartGuard:
         )
         self._undeclared.append(said)
         raise UndeclaredStart(said)
-
-
-def _group(item: pytest.Item) -> str:
-    """Return the tests that one worker takes together: those of a file, or those that name a group of their own."""
-    named = item.get_closest_marker("xdist_group")
-    return str(named.args[0]) if named is not None else item.nodeid.partition("::")[0]
 
 
 def _markers(item: pytest.Item) -> frozenset[str]:

@@ -19,7 +19,6 @@ WINDOW_SECONDS = 30
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.starts_process,
-    pytest.mark.xdist_group("measured stack"),
 ]
 
 

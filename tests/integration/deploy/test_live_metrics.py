@@ -29,7 +29,6 @@ frame and again after the last one, so a rate over the window counts each frame,
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.starts_process,
-    pytest.mark.xdist_group("measured stack"),
 ]
 
 
