@@ -45,7 +45,8 @@ check: setup ## Lint, types, and every test that starts neither a server nor a p
 .PHONY: test
 test: setup ## Run the tests (with what they need of Debian, which this installs where it may), and say what they covered
 	tests/debian.sh
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --cov
+	$(VENV)/bin/python -m pytest -n $(WORKERS) -m 'not e2e and not alone' --cov --cov-report=
+	$(VENV)/bin/python -m pytest -m alone --cov --cov-append
 
 .PHONY: e2e-scale
 e2e-scale: setup ## Two clouds on one NATS under load, killed in turn (FAULTS=180 seconds of it)

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.support.starts import MARKERS, StartGuard
+from tests.support.starts import ALONE, MARKERS, StartGuard
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # The workers share the processor, so each has one thread for its arithmetic. This stands before NumPy and torch are imported.
@@ -17,6 +17,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+    config.addinivalue_line("markers", f"alone: {ALONE}")
     config.pluginmanager.register(StartGuard(), "starts")
     # A third of the time to import torch and its like goes to looking for garbage that is not there.
     gc.disable()

@@ -35,7 +35,7 @@ def words(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list
     """The command line on a small data folder, with a smaller network, fewer views and a coarser search than the real ones."""
     monkeypatch.setattr(nyuv2, "VALIDATION_RUN_FRAMES", RUN_FRAMES)
     monkeypatch.setattr(pictures, "ROOM_VIEWS", 3)
-    monkeypatch.setattr(attack, "Sizes", partial(AttackSizes, widths=(48, 24, 12), blocks=(2, 1, 1)))
+    monkeypatch.setattr(attack, "AttackSizes", partial(AttackSizes, widths=(48, 24, 12), blocks=(2, 1, 1)))
     monkeypatch.setattr(equal_bytes, "QUALITIES", dict.fromkeys(equal_bytes.QUALITIES, (1, 60)))
     monkeypatch.setattr(equal_bytes, "SIDES", dict.fromkeys(equal_bytes.SIDES, (8, 16)))
     data, samples = write_data(tmp_path / "data"), write_samples(tmp_path / "samples")
@@ -83,6 +83,7 @@ def test_what_is_missing_is_said(words: list[str], tmp_path: Path, capsys: pytes
     assert "--suite taskonomy" in refusal("--suite", "taskonomy")
 
 
+@pytest.mark.starts_process
 def test_processes_steal_the_same(bundle: Path, tmp_path: Path) -> None:
     alone, together = (
         collect_split(tmp_path / name, bundle, sources(20, 1, 500), True, workers, name)

@@ -32,10 +32,16 @@ MARKERS: Mapping[str, str] = {
     PROCESS: "child processes, such as a service, NATS or a browser",
     STACK: "the whole stack in containers, as an operator runs it (tests/e2e; make e2e-docker)",
 }
+ALONE = "its laws of time or memory hold on an idle machine (make test runs it after the others)"
 LONGEST_FIRST = (STACK, PROCESS, TRAINING, SERVER, NOTHING)
 """The order in which several workers take files: the short ones fill what the long ones leave."""
-TOGETHER = {"tests/integration/deploy/test_dashboards.py": "tests/integration/deploy/test_live_metrics.py"}
-"""Both look at one live stack, which takes half a minute to start."""
+TOGETHER = {
+    # Both look at one live stack, which takes half a minute to start.
+    "tests/integration/deploy/test_dashboards.py": "tests/integration/deploy/test_live_metrics.py",
+    # A demo takes the usual ports where they are free, and two at once may find the same ones free.
+    "tests/integration/test_demo.py": "tests/integration/test_installed.py",
+}
+"""Files that one worker takes together."""
 LISTENS, FORKS = "taxon.tests.listens", "taxon.tests.forks"
 """Audit events of our own, for what raises none: gRPC's core and multiprocessing."""
 MAY_LISTEN, MAY_FORK = frozenset({SERVER, PROCESS, STACK}), frozenset({PROCESS, STACK})
@@ -54,7 +60,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
 
 
 class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """A worker takes a whole file, so that the file's fixtures are made once; files of `TOGETHER` share a fixture too."""
+    """A worker takes a whole file, so that the file's fixtures are made once."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]

@@ -8,7 +8,8 @@ Law: a name that begins with an underscore is used where it is defined. `LEFT` l
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 from tests.support.source_tree import ROOT, files_of, tree_of
 
@@ -53,7 +54,8 @@ def reaches(tree: ast.Module) -> Iterator[tuple[int, str]]:
                         yield node.lineno, last
 
 
-def found() -> dict[str, list[str]]:
+@cache
+def found() -> Mapping[str, list[str]]:
     """By file: what reaches into another class."""
     by_file = {}
     for path in files_of(["tests"]):

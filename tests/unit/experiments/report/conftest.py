@@ -232,7 +232,7 @@ def rd_results(suite: str = "nyuv2", spatial: bool = True, apart: bool = False) 
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rd() -> Callable[..., Results]:
     """Makes rd.json."""
     return rd_results
@@ -321,16 +321,20 @@ def table2() -> Callable[..., Results]:
     return table2_results
 
 
+def same_figures(first: Sequence[Path], second: Sequence[Path]) -> list[str]:
+    """Hold figures that were drawn twice to be the same bytes, and not empty; return their names."""
+    for a, b in zip(first, second, strict=True):
+        assert len(a.read_bytes()) > 10_000
+        assert a.read_bytes() == b.read_bytes()
+    return [path.name for path in first]
+
+
 @pytest.fixture
 def drawn_twice(tmp_path: Path) -> Callable[[Callable[[Path], list[Path]]], list[str]]:
     """Draws figures into two folders: the same bytes, and not empty ones; returns their names."""
 
     def draw_twice(draw: Callable[[Path], list[Path]]) -> list[str]:
         (tmp_path / "again").mkdir()
-        first, second = draw(tmp_path), draw(tmp_path / "again")
-        for a, b in zip(first, second, strict=True):
-            assert len(a.read_bytes()) > 10_000
-            assert a.read_bytes() == b.read_bytes()
-        return [path.name for path in first]
+        return same_figures(draw(tmp_path), draw(tmp_path / "again"))
 
     return draw_twice

@@ -10,11 +10,17 @@ from typing import Any
 import pytest
 
 from experiments.rd import report
+from tests.unit.experiments.report.conftest import same_figures
 from training.datasets.frame import DataError
 
 Results = dict[str, Any]
 Make = Callable[..., Results]
-DrawTwice = Callable[[Callable[[Path], list[Path]]], list[str]]
+
+
+@pytest.fixture(scope="module")
+def drawn(rd: Make, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The figures of one set of results, drawn once: that takes seconds."""
+    return report.figures(rd(), tmp_path_factory.mktemp("figures"))
 
 
 def row(text: str, *cells: str) -> list[str]:
@@ -89,14 +95,13 @@ def test_a_file_of_another_version_is_refused(rd: Make) -> None:
         report.markdown(found)
 
 
-def test_figures_are_the_same_bytes_every_time(rd: Make, drawn_twice: DrawTwice) -> None:
-    names = drawn_twice(lambda folder: report.figures(rd(), folder))
+def test_figures_are_the_same_bytes_every_time(rd: Make, drawn: list[Path], tmp_path: Path) -> None:
+    names = same_figures(drawn, report.figures(rd(), tmp_path))
     assert names == [
         f"{name}.{kind}" for name in ("rd", "rd_bits", "rd_ablations", "rd_spatial") for kind in ("png", "svg")
     ]
 
 
-def test_every_picture_that_the_text_shows_is_drawn(rd: Make, tmp_path: Path) -> None:
-    drawn = {path.name for path in report.figures(rd(), tmp_path)}
+def test_every_picture_that_the_text_shows_is_drawn(rd: Make, drawn: list[Path]) -> None:
     shown = {line.split("](")[1].rstrip(")") for line in report.markdown(rd()).splitlines() if line.startswith("![")}
-    assert shown == {name for name in drawn if name.endswith(".png")}
+    assert shown == {path.name for path in drawn if path.suffix == ".png"}
