@@ -1,11 +1,11 @@
 """The bus that carries results to the subscribers of this process: live queues in memory, replays from the frame log.
 
-    DecodedFrame --publish--> ResultCache, and a bounded queue of each live Feed
+    DecodedFrame --publish--> ResultCache, and the SubscriberQueue of each live Feed
     Feed that is behind --replay from the log--> caught up --> live
 
 The log is this process's own journal, or a stream that all replicas append to.
-Laws: a feed gives each frame after its cursor once and in order, or counts it as lost. A feed that is too slow loses
-its own oldest frames and slows nobody. Queues hold bitstreams; the numbers are in `ResultCache`. What `publish` has
+Laws: a feed gives each frame after its cursor once and in order, or counts it as lost. A feed that is too slow slows
+nobody. Queues hold bitstreams; the numbers are in `ResultCache`. What `publish` has
 returned for can be replayed for as long as the log keeps it.
 """
 
@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 
 from cloud_analytics.frames import DecodedFrame, FrameResult, LoggedFrame, Lost
 from cloud_analytics.journal.frame_log import FrameLog
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.rendering.render import Style
 from cloud_analytics.results.cache import ResultCache
+from cloud_analytics.results.subscriber_queue import SubscriberQueue
 from shared.contract.wishes import SubscriberWish
 from shared.errors import LogUnavailable
 
@@ -99,12 +99,13 @@ class Feed:
         self._metrics = bus.metrics
         self._position = position
         self._cameras = frozenset(cameras)
-        self._queue: deque[LoggedFrame] = deque()
-        self._lost: deque[int] = deque([0] if foreign else [])
+        self._queue = SubscriberQueue(bus.queue_frames, bus.metrics)
         self._live = False
         self._error: Exception | None = None
         self._something = asyncio.Event()
-        if not foreign:
+        if foreign:
+            self._queue.lose_uncounted()
+        else:
             self._go_live_if_level()
 
     @property
@@ -115,7 +116,7 @@ class Feed:
     @property
     def waiting_frames(self) -> int:
         """The number of frames that wait for the subscriber."""
-        return len(self._queue)
+        return self._queue.waiting_frames
 
     def offer(self, frame: LoggedFrame) -> None:
         """Queue one more live frame; the bus calls this."""
@@ -124,27 +125,23 @@ class Feed:
             return
         if self._cameras and frame.camera_id not in self._cameras:
             return
-        if len(self._queue) >= self._bus.queue_frames:
-            self._queue.popleft()
-            self._lose(1, "slow_subscriber")
-        self._queue.append(frame)
+        self._queue.put(frame)
         self._something.set()
 
     def take(self) -> LoggedFrame | Lost | None:
         """Return what comes next; None if that is not there yet."""
-        if self._lost:
-            return Lost(self._lost.popleft())
-        while self._queue:
-            frame = self._queue.popleft()
-            self._position = frame.position
+        while (found := self._queue.take()) is not None:
+            if isinstance(found, Lost):
+                return found
+            self._position = found.position
             # The wish may have changed since the frame was queued.
-            if not self._cameras or frame.camera_id in self._cameras:
-                return frame
+            if not self._cameras or found.camera_id in self._cameras:
+                return found
         return None
 
     async def wait(self) -> None:
         """Return when `take` has something; raise what `end` was given. A wait that is cancelled has taken nothing."""
-        while not self._queue and not self._lost:
+        while not self._queue:
             if self._error is not None:
                 raise self._error
             if self._live:
@@ -166,7 +163,6 @@ class Feed:
         self._bus.live.pop(self, None)
         if drop:
             self._queue.clear()
-            self._lost.clear()
         self._something.set()
 
     def _go_live_if_level(self) -> bool:
@@ -191,17 +187,9 @@ class Feed:
             # The wish changed meanwhile, so what was read is not what is wanted. Nothing was taken: it is read again.
             return
         if replay.uncounted:
-            self._lost.append(0)
+            self._queue.lose_uncounted()
         if replay.lost:
-            self._lose(replay.lost, "journal_bound")
-        self._queue.extend(replay.frames)
+            self._queue.lose(replay.lost, "journal_bound")
+        self._queue.put_replay(replay.frames)
         if not replay.frames:
             self._position = up_to
-
-    def _lose(self, frames: int, reason: str) -> None:
-        self._metrics.results_dropped.labels(reason).inc(frames)
-        if self._lost and self._lost[-1]:
-            self._lost[-1] += frames
-        else:
-            self._lost.append(frames)
-        self._something.set()
