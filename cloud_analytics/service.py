@@ -24,7 +24,7 @@ from shared.telemetry.logs import logger
 log = logger("cloud")
 CALLS_GRACE_SECONDS = 1.0
 LEAST_STEP_SECONDS = 0.05
-"""Each step of a drain has at least so long, also where the time is over: what is done already then counts as done."""
+"""Each step of a drain gets at least so long, even after the deadline: what is done already then counts as done."""
 
 
 class CloudService(Service):

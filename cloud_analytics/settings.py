@@ -58,14 +58,14 @@ class CloudSettings(ServiceSettings):
     most_batch: int = Field(16, ge=1, le=1024, description="most frames of one batch")
     decode_threads: int = Field(2, ge=1, le=64, description="threads for entropy decoding, and as many for rendering")
     receive_queue_frames: int = Field(256, ge=1, description="frames between the journal and the bus, of all edges")
-    credit_frames: int = Field(
-        32, ge=1, le=100_000, description="frames of an edge that wait for their results at most"
-    )
+    credit_frames: int = Field(32, ge=1, le=100_000, description="most frames of an edge that wait for their results")
     ack_interval_seconds: float = Field(5.0, ge=0, le=60, description="how long an acknowledgement may wait for others")
     ack_frames: int = Field(64, ge=1, description="so many frames are acknowledged without waiting")
     most_uplinks: int = Field(1000, ge=1, description="edges connected at once")
     most_subscribers: int = Field(1000, ge=1, description="subscribers connected at once")
-    subscriber_queue_frames: int = Field(64, ge=1, le=100_000, description="live results that wait for one subscriber")
+    subscriber_queue_frames: int = Field(
+        64, ge=1, le=100_000, description="most live frames queued for one subscriber; beyond them it loses its oldest"
+    )
     recent_bytes: int = Field(
         256 * MEBIBYTE, ge=MEBIBYTE, description="memory for recent results; older ones are computed again when wanted"
     )

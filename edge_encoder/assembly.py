@@ -151,7 +151,7 @@ def _connect(
     wish = CurrentWish([group.name for group in bundle.manifest.groups], settings.pinned_groups)
     wish.replace(recalled.wish)
     points = OperatingPoints(bundle, settings.rate, settings.budget_of)
-    backpressure = Backpressure(is_live=settings.queue_policy == "newest")
+    backpressure = Backpressure(may_hold_back=settings.queue_policy == "newest")
     queue = FrameQueue(settings.queue_policy, settings.queue_depth, settings.queue_bytes)
     cameras = Cameras(settings.cameras, settings.most_cameras, metrics)
     limits = PostLimits(settings.largest_picture_bytes, settings.queue_bytes, settings.post_deadline_seconds)

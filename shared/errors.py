@@ -366,7 +366,7 @@ class Draining(RequestError):
     """The service is stopping."""
 
     def __init__(self) -> None:
-        super().__init__("the service is stopping and takes nothing new; try again at once, elsewhere or later")
+        super().__init__("the service is stopping and takes nothing new; try another replica now, or this one later")
 
 
 class DeadlinePassed(RequestError):

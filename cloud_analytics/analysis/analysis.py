@@ -111,7 +111,7 @@ class Analysis:
         if self._throttle.due():
             packet = frame.packet
             log.error(
-                "networks failed",
+                "frame could not be analysed",
                 camera=packet.camera_id,
                 sequence=packet.sequence,
                 times=self._throttle.times,

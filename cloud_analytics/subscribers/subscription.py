@@ -20,7 +20,7 @@ from shared.contract.wishes import SubscriberWish
 from shared.errors import BadRequest
 
 AHEAD = 8
-"""The frames whose outputs are made before they are asked for: a replay then fills batches."""
+"""How many frames are computed ahead of `next`, so that a replay fills batches. They come on top of the queue."""
 
 _Ahead = tuple[LoggedFrame | Lost, "asyncio.Task[FrameResult] | None", float]
 """An item, the work that makes its result (None for a loss), and when the work began, in monotonic seconds."""

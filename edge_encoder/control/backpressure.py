@@ -1,6 +1,6 @@
 """Holds live frames back while the cloud does not keep up (queue policy `newest`).
 
-    UplinkStream --behind(True | False)--> Backpressure --kept_up--> the pipeline takes its next batch
+    UplinkStream --note_behind(True | False)--> Backpressure --wait_until_clear--> the pipeline takes its next batch
 
 A cloud that takes fewer frames than cameras post would let the spool, and with it every delay, grow without end.
 So the edge codes no more than the cloud takes, and the queue's policy decides which frames are left out.
@@ -15,10 +15,10 @@ import asyncio
 
 
 class Backpressure:
-    """Tells the pipeline when to wait. is_live: False for policy `all`, which keeps every frame and never waits."""
+    """Tells the pipeline when to wait. may_hold_back: False for policy `all`, which keeps every frame and never waits."""
 
-    def __init__(self, is_live: bool) -> None:
-        self._is_live = is_live
+    def __init__(self, may_hold_back: bool) -> None:
+        self._may_hold_back = may_hold_back
         self._may_code = asyncio.Event()
         self._may_code.set()
         self._released = False
@@ -28,9 +28,9 @@ class Backpressure:
         """Return whether the cloud holds the edge back now."""
         return not self._may_code.is_set()
 
-    def behind(self, is_behind: bool) -> None:
+    def note_behind(self, is_behind: bool) -> None:
         """Note that frames wait for the cloud's credit, or no longer do; the uplink calls this."""
-        if is_behind and self._is_live and not self._released:
+        if is_behind and self._may_hold_back and not self._released:
             self._may_code.clear()
         else:
             self._may_code.set()
@@ -40,6 +40,6 @@ class Backpressure:
         self._released = True
         self._may_code.set()
 
-    async def kept_up(self) -> None:
+    async def wait_until_clear(self) -> None:
         """Wait until frames may be coded."""
         await self._may_code.wait()

@@ -20,7 +20,7 @@ SMALLEST_BURST_BITS = 8192
 """A bucket has room for a few frames, however small the budget is."""
 
 _GROWTH = 1.4
-"""The size of a frame at one operating point over that at the point below, as long as only one of them was seen."""
+"""The assumed size ratio of neighbouring operating points, until both were seen."""
 _FIRST_GUESS_BITS = 1000.0
 """The size of a frame at the lowest operating point, as long as none was seen."""
 _LEARNING = 0.15
@@ -28,7 +28,7 @@ _LEARNING = 0.15
 _SPREAD_FRAMES = 8
 """What is above half a bucket is spent over so many frames; what is missing below it is saved over as many."""
 _MARGIN = 1.1
-"""So much more than the expected size is put aside, because a frame that came out too large was coded for nothing."""
+"""A tenth more than the expected size is reserved: a frame that exceeds its budget was coded for nothing."""
 _LONGEST_INTERVAL_SECONDS = 10.0
 
 

@@ -4,9 +4,9 @@
              --under_way--> the first post, whose answer is on its way
              neither: --begin--> a new frame
 
-A frame is recognised by its camera and the capture time that the camera gave.
+A frame is recognised by its camera and the capture time that the camera gave, among the last `RECEIPTS_KEPT` of its camera.
 
-Law: a frame that is posted again is coded once. This holds before the first post has its answer, and after a restart,
+Law: such a frame is coded once, however often it is posted. This holds before the first post has its answer, and after a restart,
 because the spool keeps the receipts.
 """
 

@@ -48,7 +48,7 @@ class Batches:
 
     async def next(self) -> list[QueuedFrame]:
         """Wait for the frames of the next batch."""
-        await self.backpressure.kept_up()
+        await self.backpressure.wait_until_clear()
         return await self.queue.take(self.most_frames)
 
 

@@ -30,7 +30,7 @@ from shared.telemetry.logs import Throttle, logger
 SpoolSync = Literal["normal", "full"]
 Bound = Literal["bytes", "age"]
 RECEIPTS_KEPT = 64
-"""So many frames of each camera are remembered, so that a repeated post of one is recognised."""
+"""How many frames of each camera are remembered, so that a repeated post of one is recognised."""
 
 _IDLE_US = 10 * MICROSECONDS
 """A camera that paused for so long may have been another edge's meanwhile, which began at the time in milliseconds."""

@@ -150,7 +150,7 @@ class Uplink:
         except TimeoutError:
             return self._broken("TIMEOUT", "the cloud does not answer", digest)
         except asyncio.InvalidStateError:
-            return self._broken("BROKEN", "the stream has ended", digest)
+            return self._broken("BROKEN", "the call had ended before it was used", digest)
 
     async def _carry(self, call: Call, digest: bytes) -> str | None:
         async with asyncio.timeout(WELCOME_SECONDS):

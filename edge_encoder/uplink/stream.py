@@ -125,7 +125,7 @@ class UplinkStream:
             for task in (receives, sends):
                 task.cancel()
             await asyncio.gather(receives, sends, return_exceptions=True)
-            self._backpressure.behind(False)
+            self._backpressure.note_behind(False)
 
     async def _send(self) -> None:
         while True:
@@ -137,7 +137,7 @@ class UplinkStream:
             ours = next((i for i, one in enumerate(found) if one.bundle_digest != self._digest), len(found))
             sendable = found[: min(ours, self._credit)]
             # Frames of an outage wait for credit too, but only newer ones say that the cloud does not keep up.
-            self._backpressure.behind(bool(found) and not self._credit and self._sent_row >= self._backlog_row)
+            self._backpressure.note_behind(bool(found) and not self._credit and self._sent_row >= self._backlog_row)
             if sendable:
                 await self._write(sendable[: self._writer.fits([one.packet for one in sendable])])
             elif not ours and (found or self._finishing):

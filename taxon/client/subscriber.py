@@ -136,7 +136,10 @@ class Subscriber:
         return self._is_subscribed
 
     async def subscribed(self) -> None:
-        """Wait until the cloud has the wish; from then on, frames are coded for it. Raises as iterating does."""
+        """Wait until the cloud has the wish, or until the subscriber closes. Raises as iterating does.
+
+        From then on, frames are coded for the wish.
+        """
         async with self._changed:
             await self._changed.wait_for(lambda: self._is_subscribed or self._over or self._closing)
             if not self._is_subscribed and self._error is not None:

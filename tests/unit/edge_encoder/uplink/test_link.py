@@ -33,7 +33,7 @@ class Edge:
     def __init__(self, folder: Path, *ports: int) -> None:
         self.spool = Spool(folder, 1 << 20, 3600.0, "normal")
         self.metrics = EdgeMetrics()
-        self.flow = Backpressure(is_live=True)
+        self.flow = Backpressure(may_hold_back=True)
         self.wish = CurrentWish(("semantic", "geometry"))
         self.attempts: list[float] = []
         target = ",".join(f"127.0.0.1:{port}" for port in ports)
@@ -106,7 +106,7 @@ async def test_a_connected_cloud_that_takes_fewer_frames_than_come_holds_live_on
     async with linked(tmp_path, cloud) as edge:
         edge.put(coded(0))
         await cloud.until(packets=1)
-        await asyncio.wait_for(edge.flow.kept_up(), 1)
+        await asyncio.wait_for(edge.flow.wait_until_clear(), 1)
         edge.put(coded(1), coded(2))
         await until(lambda: edge.flow.is_behind)
         await cloud.stop()
