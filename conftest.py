@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.starts import ALONE, MARKERS, StartGuard
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # The workers share the processor, so each has one thread for its arithmetic. This stands before NumPy and torch are imported.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Several workers share the processor, and the networks are small: each process has one thread for its arithmetic.
+# This stands before NumPy and torch are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure(config: pytest.Config) -> None:
