@@ -30,7 +30,7 @@ CONFIG = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
 BINARY = "prometheus-alertmanager"
 START_SECONDS = 30.0
 GROUP_WAIT = "2s"
-"""Two rounds of the rules where they are worked out each second, as the real one is longer than one round."""
+"""Two rounds of the rules, which a test evaluates each second; the real wait is longer than one round, too."""
 GROUP_INTERVAL = "1s"
 
 PACKAGE = DebianPackage(BINARY, BINARY, "amtool")
@@ -38,7 +38,7 @@ PACKAGE = DebianPackage(BINARY, BINARY, "amtool")
 
 @dataclass(frozen=True)
 class PagedAlert:
-    """An alert in a page. status: firing or resolved."""
+    """An alert in a page. status: "firing" or "resolved"."""
 
     status: str
     labels: Mapping[str, str]
@@ -47,7 +47,7 @@ class PagedAlert:
 
 @dataclass(frozen=True)
 class Page:
-    """What a receiver was told at once. status: resolved where every alert in it is."""
+    """One notification of a receiver. status: "resolved" where every alert in it is."""
 
     receiver: str
     status: str
@@ -59,13 +59,13 @@ class Page:
 
     @property
     def name(self) -> str:
-        """Of the one alert that it is about; raises AssertionError where it is about several."""
+        """Return the name of its one alert; raises AssertionError where there are several."""
         (found,) = {alert.labels["alertname"] for alert in self.alerts}
         return found
 
 
 class PageSink:
-    """An HTTP server that takes Alertmanager's webhooks. pages: what came, in its order."""
+    """An HTTP server that takes Alertmanager's webhooks. pages: those that came, in their order."""
 
     def __init__(self) -> None:
         self.pages: list[Page] = []
@@ -88,7 +88,7 @@ class PageSink:
         self._server.server_close()
 
     def told(self) -> str:
-        """All pages, for a failing test."""
+        """Return all pages as text, for a failing test."""
         return "\n".join(map(str, self.pages)) or "no page"
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -103,7 +103,7 @@ class PageSink:
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
-                """Nothing: what came is in `pages`."""
+                """Log nothing: what came is in `pages`."""
 
         return Handler
 
@@ -118,7 +118,7 @@ class HeldAlert:
 
 @dataclass
 class AlertmanagerServer:
-    """folder: for its data. pages_to: URL that all receivers tell; None: the file as it is, which tells nobody."""
+    """Alertmanager. folder: its data. pages_to: the URL of every receiver; None leaves the file as it is, which tells nobody."""
 
     folder: Path
     pages_to: str | None = None
@@ -144,21 +144,21 @@ class AlertmanagerServer:
         await killed(self.process)
 
     async def tell(self, alerts: Sequence[Mapping[str, str]]) -> None:
-        """Alerts with these labels fire, as Prometheus would say; they are taken in this order."""
+        """Say, as Prometheus would, that alerts with these labels fire; they are taken in this order."""
         answer = await self._client.post("/api/v2/alerts", json=[{"labels": dict(labels)} for labels in alerts])
         assert answer.status_code == 200, answer.text
 
     async def held(self) -> list[HeldAlert]:
-        """All that fire."""
+        """Return all alerts that fire."""
         answer = (await self._client.get("/api/v2/alerts")).raise_for_status()
         return [HeldAlert(one["labels"], bool(one["status"]["inhibitedBy"])) for one in answer.json()]
 
     async def silenced(self) -> set[str]:
-        """The names of the alerts that another one inhibits."""
+        """Return the names of the alerts that another one inhibits."""
         return {alert.labels["alertname"] for alert in await self.held() if alert.is_silenced}
 
     async def considered(self, times: int) -> None:
-        """Waits until it has so often asked itself, after now, whether to send pages: one that is not there then does not come."""
+        """Wait for so many of its rounds, after which a page that has not come does not come."""
         before = await self._considerations()
 
         async def is_so() -> bool:
@@ -167,7 +167,7 @@ class AlertmanagerServer:
         await eventually(is_so, "rounds of Alertmanager", 30)
 
     async def _considerations(self) -> float:
-        """How often it looked up whether a page was sent already."""
+        """Return how often it looked up whether a page was sent already."""
         text = (await self._client.get("/metrics")).text
         families: Any = text_string_to_metric_families(text)
         return sum(

@@ -1,4 +1,4 @@
-"""Debian's Chromium without a window, for tests of the wall: as a guest that may talk to this machine alone."""
+"""Debian's Chromium without a window, for tests of the wall. It may talk to this machine alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ColourScheme = Literal["dark", "light"]
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """The browser; every name but this machine's is unknown to it."""
+    """Start the browser; it resolves no name but this machine's."""
     CHROMIUM.require()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -37,7 +37,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @dataclass
 class OpenWall:
-    """A page with the wall, and all that it complained of and asked for."""
+    """A page with the wall, with its errors and its requests."""
 
     page: Page
     url: str
@@ -54,16 +54,16 @@ class OpenWall:
         return " ".join((await self.page.locator(selector).inner_text()).split())
 
     async def state(self, camera: str, words: str, seconds: float = 20) -> None:
-        """Waits until a camera's state reads so."""
+        """Wait until a camera's state reads so."""
         state = self.page.locator(f"{self.card(camera)} .state", has_text=words)
         await state.wait_for(timeout=seconds * 1000)
 
     async def until(self, expression: str, argument: Any = None, seconds: float = 20) -> None:
-        """Waits until a JavaScript expression holds, looked at ten times a second."""
+        """Wait until a JavaScript expression holds, evaluated ten times a second."""
         await self.page.wait_for_function(expression, arg=argument, timeout=seconds * 1000, polling=100)
 
     async def drawn(self, camera: str, task: str, seconds: float = 30) -> None:
-        """Waits until a picture is there that is not all of one colour."""
+        """Wait until there is a picture of more than one colour."""
         await self.until(
             """selector => {
                 const canvas = document.querySelector(selector + " canvas");
@@ -77,11 +77,11 @@ class OpenWall:
         )
 
     async def turn(self, camera: str, task: str) -> None:
-        """Presses a switch of one camera's card."""
+        """Press a switch of one camera's card."""
         await self.page.locator(f"{self.part(camera, task)} .chip").click()
 
     async def overflow_pixels(self) -> int:
-        """By how much the page is wider than the window."""
+        """Return by how many pixels the page is wider than the window."""
         return int(await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
@@ -89,7 +89,7 @@ class OpenWall:
 async def wall_in(
     browser: Browser, url: str, size: tuple[int, int] = DESK, scheme: ColourScheme = "light", **options: Any
 ) -> AsyncIterator[OpenWall]:
-    """The wall in a browser of its own, so to speak: nothing is kept from an earlier page. size: in pixels."""
+    """Open the wall in a browser context that keeps nothing of an earlier page. size: width and height in pixels."""
     context = await browser.new_context(
         viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, locale="en-GB", **options
     )

@@ -85,7 +85,7 @@ class GraphBuilder:
 
 
 def write_tiny_bundle(directory: Path, scale: int = 1) -> bytes:
-    """Returns the bundle's digest. scale: how many times 32 pixels the sides of the input have."""
+    """Write the bundle and return its digest. scale: the input's side in units of 32 pixels."""
     directory.mkdir(parents=True)
     size = InputSize(INPUT.height * scale, INPUT.width * scale)
     _backbone(directory / "backbone.onnx", size)
@@ -131,7 +131,7 @@ def _backbone(path: Path, size: InputSize) -> None:
 
 
 def _encoder(path: Path, group: TaskGroup) -> None:
-    """E and the hyper-analysis with global pooling, a gain for each rate; `h`, before rounding, is for the reference."""
+    """Write E and the hyper-analysis: global pooling, and a gain for each rate. The reference takes `h`, the latent before rounding."""
     g = GraphBuilder()
     latent = group.latent
     pooled = g.node("Flatten", [g.node("GlobalAveragePool", ["f8"])])
@@ -166,7 +166,7 @@ def _features(g: GraphBuilder, flat: str, group: TaskGroup) -> dict[str, str]:
 
 
 def _result(g: GraphBuilder, task: str, feature: str, output: str, scale: int) -> int:
-    """The head's nodes; returns the output's element type."""
+    """Add the head's nodes, and return the output's element type."""
     if task in CLASSES:
         g.node("Softmax", [g.node("MatMul", [feature, g.weight((16, CLASSES[task]), 1)])], output, axis=1)
         return int(TensorProto.FLOAT)
@@ -204,7 +204,7 @@ def _reference(path: Path, group: TaskGroup, scale: int) -> None:
 
 
 def write_overlay(folder: Path, digest: bytes, name: str = "depth", /, **changes: str) -> Path:
-    """`folder`/`name`.onnx. changes: of its metadata; an empty text leaves the entry out."""
+    """Write `folder`/`name`.onnx. changes: its metadata; an empty text leaves the entry out."""
     graph = GraphBuilder()
     mean = graph.node("ReduceMean", ["feature_reshading"], axes=[1], keepdims=1)
     scales = graph.constant([1, 1, 8, 8], "float32")

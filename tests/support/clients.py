@@ -31,7 +31,7 @@ SECONDS = 20.0
 def coded_packets(
     bundle: Bundle, camera: str, count: int, first: int = 1, groups: Collection[str] = ("semantic", "geometry")
 ) -> list[Packet]:
-    """Consecutive frames of one camera, each of another picture, at changing operating points."""
+    """Return consecutive frames of one camera, each of another picture, at changing operating points."""
     size = bundle.manifest.input
     encoder = Encoder(bundle, threads=1)
     random = np.random.default_rng([first, *camera.encode()])
@@ -45,7 +45,7 @@ def coded_packets(
 
 
 class SmallEdge:
-    """One uplink. digest, version: what its Hello says."""
+    """An uplink. digest, version: the bundle and the protocol that its Hello names."""
 
     def __init__(
         self, target: str, digest: bytes, edge_id: str = "small-edge", version: int = PROTOCOL_VERSION
@@ -82,27 +82,27 @@ class SmallEdge:
         await self._channel.close()
 
     async def send(self, packets: Sequence[Packet]) -> None:
-        """One message, once there is credit for it."""
+        """Send one message, once there is credit for it."""
         await self.until(lambda: self.credit >= len(packets))
         self.credit -= len(packets)
         await self._call.write(self._writer.request(packets))
 
     async def deliver(self, packets: Sequence[Packet], at_once: int = 5) -> None:
-        """Sends all, and returns when all are acknowledged."""
+        """Send all, and return when all are acknowledged."""
         for start in range(0, len(packets), at_once):
             await self.send(packets[start : start + at_once])
         last = {packet.camera_id: packet.sequence for packet in packets}
         await self.until(lambda: all(self.acked.get(camera, 0) >= sequence for camera, sequence in last.items()))
 
     async def half_close(self) -> None:
-        """Sends nothing more; returns when the cloud has ended the stream, in order."""
+        """Send nothing more, and return when the cloud has ended the stream in order."""
         await self._call.done_writing()
         assert self._reading is not None
         await asyncio.wait_for(self._reading, SECONDS)
         assert await self._call.code() is grpc.StatusCode.OK, await self._call.details()
 
     async def until(self, true: Callable[[], bool]) -> None:
-        """Waits until a condition on this edge holds; raises the error that ended the stream before."""
+        """Wait until a condition on this edge holds; raises the error that ended the stream before."""
         deadline = time.monotonic() + SECONDS
         while not true():
             if self._reading is not None and self._reading.done():
@@ -126,14 +126,14 @@ class SmallEdge:
 
 
 async def refusal(call: Any) -> grpc.aio.AioRpcError:
-    """The error of a call that the cloud has ended."""
+    """Return the error of a call that the cloud has ended."""
     return grpc.aio.AioRpcError(
         await call.code(), await call.initial_metadata(), await call.trailing_metadata(), await call.details()
     )
 
 
 class SmallSubscriber:
-    """One `Subscribe` call. wish: the fields of the first request."""
+    """A `Subscribe` call. wish: the fields of the first request."""
 
     def __init__(self, target: str, subscription_id: str = "small", hold_seconds: int = 0, **wish: Any) -> None:
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", 64 << 20)]
@@ -165,13 +165,13 @@ class SmallSubscriber:
         await self._channel.close()
 
     async def change(self, **wish: Any) -> None:
-        """Another wish in place of the first one."""
+        """Put another wish in place of the first one."""
         await self._call.write(
             results_pb2.SubscribeRequest(subscription_id=self.first.subscription_id, hold=self.first.hold, **wish)
         )
 
     async def result(self) -> results_pb2.FrameResult:
-        """The next frame; losses before it are added up."""
+        """Return the next frame; losses before it are added up in `lost`."""
         while True:
             response = await asyncio.wait_for(self._call.read(), SECONDS)
             if response is grpc.aio.EOF:
@@ -181,11 +181,11 @@ class SmallSubscriber:
             self.lost += response.lost.frames
 
     async def results(self, count: int) -> list[results_pb2.FrameResult]:
-        """The next frames."""
+        """Return the next frames."""
         return [await self.result() for _ in range(count)]
 
     async def half_close(self) -> None:
-        """Unsubscribes; returns when the cloud has ended the call, in order."""
+        """Unsubscribe, and return when the cloud has ended the call in order."""
         await self._call.done_writing()
         while await asyncio.wait_for(self._call.read(), SECONDS) is not grpc.aio.EOF:
             pass

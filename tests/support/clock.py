@@ -19,11 +19,11 @@ needs_wrong_clock = pytest.mark.skipif(
 )
 
 KEPT_SECONDS = 2.0
-"""A process knows by then that its clock was set."""
+"""After this time a process reads its new clock."""
 
 
 class WrongClock:
-    """path: of the file that says how wrong it is; right at first."""
+    """A clock that is right at first. path: the file that holds its offset."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ class WrongClock:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """For the process that shall go by this clock."""
+        """Return the variables of a process that shall go by this clock."""
         return {
             "LD_PRELOAD": str(_FOUND[0]),
             "FAKETIME_TIMESTAMP_FILE": str(self._path),
@@ -42,7 +42,7 @@ class WrongClock:
         }
 
     def set(self, offset_seconds: float) -> None:
-        """How far it is ahead of the true time; within `KEPT_SECONDS`."""
+        """Set how far it is ahead of the true time; a process follows within `KEPT_SECONDS`."""
         written = self._path.with_suffix(".new")
         written.write_text(f"{offset_seconds:+f}\n")
         written.replace(self._path)

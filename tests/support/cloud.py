@@ -1,4 +1,4 @@
-"""The cloud's parts without its servers: a real journal on disk or a real NATS, a real bundle, real threads."""
+"""The cloud's parts without its servers: a journal on disk or a NATS, a bundle and threads, all of them real."""
 
 from __future__ import annotations
 

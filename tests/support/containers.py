@@ -29,7 +29,7 @@ from tests.support.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 TAG = "e2e"
-"""Of the project's own images, beside those that a person built."""
+"""The tag of the images under test, which stand beside those that a person built."""
 PORTS = (
     *("EDGE_HTTP", "EDGE_RPC", "CLOUD_HTTP", "CLOUD_RPC", "CLOUD_2_HTTP", "CLOUD_2_RPC"),
     *("PROMETHEUS", "ALERTMANAGER", "GRAFANA"),
@@ -39,7 +39,7 @@ HEALTHY_SECONDS = 180.0
 
 
 def compose_command() -> tuple[str, ...] | None:
-    """The Compose of this machine, the newer one where there are both; None where there is none."""
+    """Return this machine's Compose command, the newer one where there are two; None where there is none."""
     if shutil.which("docker"):
         asked = subprocess.run(["docker", "compose", "version"], capture_output=True, timeout=60, check=False)
         if asked.returncode == 0:
@@ -64,19 +64,19 @@ class ComposeStack:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def up(self, *services: str, options: Sequence[str] = ()) -> None:
-        """Creates and starts; raises AssertionError with what Compose said."""
+        """Create and start the containers; raises AssertionError with what Compose said."""
         self._run("up", "--detach", "--no-build", *options, *(services or self.services))
 
     def down(self) -> None:
-        """Removes everything, volumes too."""
+        """Remove everything, volumes too."""
         self._run("down", "--volumes", "--remove-orphans", "--timeout", "20")
 
     def address(self, port: str) -> str:
-        """HOST:PORT of a published port, outside of the containers."""
+        """Return HOST:PORT of a published port, as it is outside of the containers."""
         return f"127.0.0.1:{self.ports[port]}"
 
     def container(self, service: str) -> Container:
-        """As it is now; raises NotFound."""
+        """Return the container as it is now; raises NotFound."""
         labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
         found = self.engine.containers.list(all=True, filters={"label": labels})
         if not found:
@@ -84,12 +84,12 @@ class ComposeStack:
         return found[0]
 
     def health(self, service: str) -> str:
-        """healthy, unhealthy or starting; of a container without a health check its status, such as running."""
+        """Return "healthy", "unhealthy" or "starting"; without a health check the status, such as "running"."""
         state: dict[str, Any] = self.container(service).attrs["State"]
         return str(state["Health"]["Status"] if "Health" in state else state["Status"])
 
     def until_healthy(self, *services: str) -> None:
-        """Waits for all of them; raises AssertionError with the end of the logs."""
+        """Wait until all are healthy; raises AssertionError with the end of the logs."""
         for service in services or self.services:
             try:
                 until(lambda name=service: self.health(name) in ("healthy", "running"), HEALTHY_SECONDS)  # type: ignore[misc]
@@ -133,7 +133,7 @@ class ComposeStack:
 
 @contextmanager
 def running_stack(stack: ComposeStack) -> Iterator[ComposeStack]:
-    """Started from nothing, and nothing left of it."""
+    """Start the stack from nothing, and leave nothing of it."""
     stack.down()
     try:
         stack.up()
@@ -144,7 +144,7 @@ def running_stack(stack: ComposeStack) -> Iterator[ComposeStack]:
 
 
 def until(holds: Callable[[], bool], seconds: float) -> float:
-    """Waits until it holds, and says how long that took; raises TimeoutError. What cannot be asked yet does not hold yet."""
+    """Wait until it holds, and return the seconds; raises TimeoutError. A question that fails yet does not hold yet."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         with suppress(OSError, NotFound, KeyError):
@@ -159,7 +159,7 @@ HOLD_SECONDS = 300.0
 
 
 class Collector:
-    """What a subscriber got, in the order of its coming."""
+    """The results of a subscriber, in the order in which they came."""
 
     def __init__(self, subscriber: Subscriber) -> None:
         self.subscriber = subscriber
@@ -169,7 +169,7 @@ class Collector:
         return [result.sequence for result in self.results if result.camera_id == camera_id]
 
     async def until_arrived(self, camera_id: str, accepted: list[int]) -> None:
-        """Waits until as many have come; whether they are the same is for the test to say."""
+        """Wait until as many have come; the test says whether they are the same."""
         try:
             async with asyncio.timeout(ARRIVAL_SECONDS):
                 while len(self.sequences(camera_id)) < len(accepted):
@@ -185,7 +185,7 @@ class Collector:
 
 @asynccontextmanager
 async def collecting(cloud: str, *tasks: str) -> AsyncIterator[Collector]:
-    """A subscriber of the cloud at that address, whose wish outlives its broken connections."""
+    """Subscribe at this address, with a wish that outlives broken connections."""
     wish = Wish(tasks=tasks, hold_seconds=HOLD_SECONDS)
     async with Subscriber(cloud, wish) as subscriber:
         async with asyncio.timeout(ARRIVAL_SECONDS):
@@ -200,14 +200,14 @@ async def collecting(cloud: str, *tasks: str) -> AsyncIterator[Collector]:
 
 
 async def post(camera: CameraClient, picture: Path) -> int:
-    """Posts a frame that somebody wants; its sequence."""
+    """Post a frame that somebody wants, and return its sequence number."""
     receipt = await camera.post(picture.read_bytes())
     assert receipt.outcome is Outcome.CODED, f"somebody subscribes to every camera, yet it was {receipt}"
     return receipt.sequence
 
 
 async def post_until_wanted(camera: CameraClient, picture: Path) -> int:
-    """The sequence of a camera's first frame that is coded: a wish takes a moment from the subscriber to the edge."""
+    """Post until a frame is coded, and return its sequence number: a wish takes a moment from the subscriber to the edge."""
     async with asyncio.timeout(ARRIVAL_SECONDS):
         while (receipt := await camera.post(picture.read_bytes())).outcome is Outcome.NOT_WANTED:
             await asyncio.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Programs of Debian's packages that tests stand on: whether they are there, and a process of one, ready and ended.
+"""Programs of Debian's packages that tests need: whether they are there, and how one is started and ended.
 
     PROMETHEUS = DebianPackage("prometheus", "promtool")      @PROMETHEUS.needed      PROMETHEUS.require() in a fixture
 
@@ -21,7 +21,7 @@ MAY_INSTALL = os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 class DebianPackage:
-    """name: the package's, and its program's where no other is named. programs: all of them that tests call."""
+    """A package. name: also its program's, where no other is named. programs: those that tests call."""
 
     def __init__(self, name: str, *programs: str) -> None:
         self.name = name
@@ -29,12 +29,12 @@ class DebianPackage:
 
     @property
     def needed(self) -> pytest.MarkDecorator:
-        """A mark for the tests that call it."""
+        """Return a mark for the tests that call it."""
         why = f"needs {' and '.join(self._missing)}, and this user may not install Debian's {self.name} (as root, tests/debian.sh does)"
         return pytest.mark.skipif(bool(self._missing) and not MAY_INSTALL, reason=why)
 
     def require(self) -> None:
-        """The same in a fixture or a helper; fails where it could have been installed."""
+        """Skip the test, from a fixture or a helper; fail it where the package could have been installed."""
         if not self._missing:
             return
         if MAY_INSTALL:
@@ -45,7 +45,7 @@ class DebianPackage:
 async def started(
     argv: Sequence[str], log: Path, is_ready: Callable[[], Awaitable[bool]], seconds: float
 ) -> asyncio.subprocess.Process:
-    """A process, when it is ready; raises AssertionError with the log's end where it does not become so, and then none is left."""
+    """Start a process and wait until it is ready; otherwise end it and raise AssertionError with the log's end."""
     with log.open("ab") as file:
         process = await asyncio.create_subprocess_exec(*argv, stdout=file, stderr=file)
     deadline = time.monotonic() + seconds
@@ -58,14 +58,14 @@ async def started(
 
 
 async def killed(process: asyncio.subprocess.Process | None) -> None:
-    """SIGKILL: nothing is finished, nothing is flushed. Nothing where it has ended."""
+    """Send SIGKILL, so that nothing is finished or flushed, to a process that has not ended."""
     if process is not None and process.returncode is None:
         process.kill()
         await process.wait()
 
 
 async def says_ready(client: httpx.AsyncClient) -> bool:
-    """Whether a program of the Prometheus family is ready, by its `/-/ready`."""
+    """Return True where a program of the Prometheus family is ready, by its `/-/ready`."""
     try:
         return (await client.get("/-/ready")).status_code == 200
     except httpx.TransportError:

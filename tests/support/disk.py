@@ -54,23 +54,23 @@ needs_small_disk = pytest.mark.skipif(not HAS_SMALL_DISK, reason="needs root tha
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """holder: the process that keeps the namespace. folder: where it is mounted, in there."""
+    """A mounted disk. holder: the process that keeps the namespace. folder: the place in it where the disk is mounted."""
 
     holder: int
     folder: Path
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """What stands before a command that shall see it."""
+        """Return the words before a command that shall see the disk."""
         return ("nsenter", f"--mount=/proc/{self.holder}/ns/mnt", "--")
 
     @property
     def path(self) -> Path:
-        """The folder from outside."""
+        """Return the folder's path from outside the namespace."""
         return Path(f"/proc/{self.holder}/root{self.folder}")
 
     def fill(self) -> int:
-        """Leaves no byte free; how many were."""
+        """Leave no byte free, and return how many were."""
         taken = 0
         with (self.path / _BALLAST).open("ab", buffering=0) as ballast:
             for size in (1 << 20, 1 << 12, 1):
@@ -83,13 +83,13 @@ class SmallDisk:
         return taken
 
     def free(self) -> None:
-        """Gives back what `fill` took."""
+        """Give back what `fill` took."""
         (self.path / _BALLAST).unlink(missing_ok=True)
 
 
 @asynccontextmanager
 async def small_disk(folder: Path, size_bytes: int = 24 << 20) -> AsyncIterator[SmallDisk]:
-    """Mounted over the folder (absolute; made where it is not there), empty; gone afterwards."""
+    """Mount an empty disk over the folder (an absolute path, made where it is missing), until the end."""
     folder.mkdir(parents=True, exist_ok=True)
     holder = await asyncio.create_subprocess_exec(
         "unshare", "--mount", "sh", "-c", _MOUNTS, "sh", str(size_bytes), str(folder),
@@ -110,15 +110,15 @@ _FILE = "spool.sqlite"
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 SECTOR_BYTES = 512
 _COPIED_AT = 128
-"""Where the log's index has `nBackfillAttempted`."""
+"""The offset of `nBackfillAttempted` in the log's index."""
 MOST_TORN_BYTES = 64 << 10
 _PROMISED = ("sqlite_sequence", "meta", "cameras", "receipts")
-"""Whose rows appends and wishes change, and deletions do not: where they are as at the end, all that follows is unsynced."""
+"""Appends and wishes change these tables, deletions do not. Where they are as at the end, all that follows is unsynced."""
 
 
 @dataclass(frozen=True)
 class Torn:
-    """log_bytes: of the WAL, overwritten from this offset on or cut there. page: of the database, 0 for none."""
+    """The damage. log_bytes: the WAL is overwritten or cut from this offset on. page: the database's page, 0 for none."""
 
     log_bytes: int
     log_offset: int
@@ -133,7 +133,7 @@ class Torn:
 
 @dataclass(frozen=True)
 class _Frame:
-    """One page in the log. end: the offset behind it."""
+    """A page in the log. end: the offset behind it."""
 
     end: int
     page: int
@@ -141,7 +141,7 @@ class _Frame:
 
 
 def tear(folder: Path, draw: random.Random) -> Torn:
-    """Damages the spool of an edge that is dead. folder: its data folder. draw: where, and what stands there afterwards."""
+    """Damage the spool of an edge that is dead. folder: its data folder. draw: decides the place and the bytes."""
     database, log = folder / _FILE, folder / f"{_FILE}-wal"
     written = log.read_bytes() if log.exists() else b""
     frames = list(_valid_frames(written))
@@ -164,7 +164,7 @@ def tear(folder: Path, draw: random.Random) -> Torn:
 
 
 def _valid_frames(log: bytes) -> Iterator[_Frame]:
-    """Those that SQLite would read: salts of the log's header, check sums unbroken from the start."""
+    """Return the frames that SQLite would read: with the salts of the log's header, and check sums unbroken from the start."""
     if len(log) < _WAL_HEADER:
         return
     magic, _, page_bytes, _ = struct.unpack(">4I", log[:16])
@@ -182,7 +182,7 @@ def _valid_frames(log: bytes) -> Iterator[_Frame]:
 
 
 def _summed(sums: tuple[int, int], words: bytes, order: str) -> tuple[int, int]:
-    """SQLite's running check sum over pairs of 32-bit words."""
+    """Return SQLite's running check sum over pairs of 32-bit words."""
     first, second = sums
     for even, odd in struct.iter_unpack(f"{order}2I", words):
         first = (first + even + second) & 0xFFFFFFFF
@@ -191,13 +191,13 @@ def _summed(sums: tuple[int, int], words: bytes, order: str) -> tuple[int, int]:
 
 
 def _copied_frames(index: Path) -> int:
-    """How many frames of the log a checkpoint has begun to copy: it had them synced first, also the deletions among them."""
+    """Return how many frames of the log a checkpoint has begun to copy; it synced them before, deletions too."""
     found = index.read_bytes()[_COPIED_AT : _COPIED_AT + 4] if index.exists() else b""
     return int(struct.unpack("=I", found)[0]) if len(found) == 4 else 0
 
 
 def _synced(database: Path, log: bytes, copied: list[_Frame], commits: list[int]) -> tuple[int, int]:
-    """The offset behind the last commit that waited for the disk, and how many follow it. commits: offsets behind later ones."""
+    """Return the offset behind the last commit that waited for the disk, and how many follow. commits: offsets behind later ones."""
     ends = [copied[-1].end if copied else min(len(log), _WAL_HEADER), *commits]
     promised = _rows(database, log[: ends[-1]])
     last = len(ends) - 1
@@ -207,7 +207,7 @@ def _synced(database: Path, log: bytes, copied: list[_Frame], commits: list[int]
 
 
 def _rows(database: Path, log: bytes) -> list[list[tuple[object, ...]]]:
-    """What these files say, read from copies."""
+    """Return what these files say, read from copies."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / _FILE
         shutil.copyfile(database, copy)
@@ -221,7 +221,7 @@ def _rows(database: Path, log: bytes) -> list[list[tuple[object, ...]]]:
 
 
 def _half_written(log: bytes, draw: random.Random) -> bytes:
-    """What an append begins with: a frame of this log, or the header of a new one; its check sum will not be right."""
+    """Return the beginning of an append: a frame of this log or the header of a new one, with a wrong check sum."""
     if len(log) < _WAL_HEADER:
         return draw.randbytes(_WAL_HEADER)
     page_bytes = struct.unpack(">I", log[8:12])[0]

@@ -114,30 +114,30 @@ class RecordingCloud(uplink_pb2_grpc.UplinkServiceServicer):
             yield uplink_pb2.ConnectResponse(acks=[reader.ack(name, sequence) for name, sequence in last.items()])
 
     async def start(self, port: int = 0) -> None:
-        """Listens on a port, the same again for a cloud that comes back."""
+        """Listen on a port; a cloud that comes back names the same one."""
         self._server = RpcServer(f"127.0.0.1:{port}", 64 << 20)
         self._server.add(uplink_pb2_grpc.add_UplinkServiceServicer_to_server, self, "taxon.v1.UplinkService")
         await self._server.start()
         self.port = self._server.port
 
     async def stop(self) -> None:
-        """Drops every connection."""
+        """Drop every connection."""
         assert self._server is not None
         await self._server.stop(0)
 
     async def until(self, packets: int = 0, hellos: int = 0, seconds: float = 20.0) -> None:
-        """Waits until it has seen so many."""
+        """Wait until it has seen so many."""
         async with asyncio.timeout(seconds):
             while len(self.packets) < packets or len(self.hellos) < hellos:
                 self._news.clear()
                 await self._news.wait()
 
     def names(self) -> list[tuple[str, int]]:
-        """Camera and sequence of every packet, as they came."""
+        """Return the camera and the sequence number of every packet, as they came."""
         return [(packet.camera_id, packet.sequence) for packet in self.packets]
 
 
 def wanted(*of_all: str, **of_cameras: tuple[str, ...]) -> uplink_pb2.Wanted:
-    """A wish: groups of all cameras, and of single ones."""
+    """Return a wish. of_all: groups of every camera. of_cameras: groups of single ones."""
     cameras = [uplink_pb2.CameraGroups(camera_id=name, groups=groups) for name, groups in of_cameras.items()]
     return uplink_pb2.Wanted(groups_of_all=of_all, cameras=cameras)

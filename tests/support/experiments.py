@@ -31,7 +31,7 @@ LABEL_PX = 64
 
 @dataclass(frozen=True)
 class OpenSmallSuite:
-    """Opens the suite in `folder`, making its features where they are missing; the same numbers every time."""
+    """Opens the suite in `folder`, and makes its features where they are missing, with the same numbers every time."""
 
     folder: Path
 
@@ -49,7 +49,7 @@ class OpenSmallSuite:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Original networks for pictures: a picture's colours, shrunk to a feature, through the heads."""
+    """The original networks: a picture's colours are shrunk to a feature, which goes through the heads."""
 
     heads: nn.ModuleDict
 
@@ -106,12 +106,12 @@ def _features(folder: Path, frames: int, seed: int, heads: nn.ModuleDict) -> Fea
 
 
 def keeps_originals(folder: Path) -> bool:
-    """As the real suites: only the frames that are trained on."""
+    """Return True for the frames that are trained on, as the real suites do."""
     return folder.name == "fit"
 
 
 def _label(name: str, raw: Tensor, rng: np.random.Generator) -> npt.NDArray[np.generic]:
-    """What the untrained networks say, partly wrong and partly unknown, so that every figure lies between its bounds."""
+    """Return what the untrained networks say, partly wrong and partly unknown, so that every figure lies between its bounds."""
     task = TASKS[name]
     if task.kind == "class":
         label = raw.argmax(1).numpy().astype(np.int16)
@@ -142,13 +142,13 @@ RUN_FRAMES = 2
 
 
 def patches(seed: int, side: int = 256) -> npt.NDArray[np.uint8]:
-    """uint8 [side, side, 3]: 4x4 patches of random colours."""
+    """Return uint8 [side, side, 3]: 4x4 patches of random colours."""
     colours = np.random.default_rng([77, seed]).integers(0, 256, (PATCHES, PATCHES, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(colours).resize((side, side), Image.Resampling.NEAREST))
 
 
 def sources(count: int, views: int, first_seed: int = 0) -> list[SourcePicture]:
-    """Sources in memory, each of its own colours."""
+    """Return sources in memory, each of its own colours."""
     return [SourcePicture(f"patches {i}", Patches(first_seed + i), views) for i in range(count)]
 
 
@@ -163,7 +163,7 @@ class Patches:
 
 
 def write_data(data: Path) -> Path:
-    """A data folder with the names that the real one has; returns it."""
+    """Write a data folder with the names that the real one has, and return it."""
     rooms = data / "nyuv2"
     (rooms / "rgb").mkdir(parents=True)
     (rooms / "classes.json").write_text(json.dumps({"label40_to_label13": {}}))
@@ -181,7 +181,7 @@ def write_data(data: Path) -> Path:
 
 
 def write_samples(folder: Path, rooms: Sequence[str] = ("kitchen",)) -> Path:
-    """Shipped pictures; returns their folder."""
+    """Write pictures as they are shipped, and return their folder."""
     for room in rooms:
         for i in range(SAMPLES):
             _save(folder / room / f"{i:03}.jpg", 2000 + i)

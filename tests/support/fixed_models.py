@@ -21,7 +21,7 @@ DIGEST = bytes(range(32))
 
 
 def scattered(count: int, seed: int, limit: int) -> list[int]:
-    """Whole numbers in -limit..limit that look random: a linear congruential sequence."""
+    """Return whole numbers in -limit..limit that look random: a linear congruential sequence."""
     state, values = seed * 7919 + 12345, []
     for _ in range(count):
         state = (state * 1103515245 + 12345) % 2**31
@@ -34,7 +34,7 @@ def scattered_array(shape: tuple[int, ...], seed: int, limit: int) -> IntArray:
 
 
 def tables(scales: int = 8) -> CdfTables:
-    """Tables whose frequencies fall off with the square of the distance; the radius of scale s is s."""
+    """Return tables whose frequencies fall off with the square of the distance; the radius of scale s is s."""
     offset = np.zeros((scales, 16), np.int64)
     cdf: list[int] = []
     for s in range(1, scales):
@@ -48,7 +48,7 @@ def tables(scales: int = 8) -> CdfTables:
 
 
 def arrays(shape: LatentShape = SHAPE, side: int = SIDE, rates: int = RATES, seed: int = 1) -> dict[str, IntArray]:
-    """The arrays of an `entropy.npz` with some certain symbols, some escapes, and means away from zero."""
+    """Return the arrays of an `entropy.npz` with some certain symbols, some escapes, and means away from zero."""
     trunk, n, tau, p, q = 7, 3, 4, 6, 5
     sizes = {
         "trunk": (trunk, side),

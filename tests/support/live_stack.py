@@ -35,7 +35,7 @@ THRIFTY = "porch"
 
 @dataclass
 class MeasuredStack:
-    """What is running. posted: the pictures that were coded, and results: what the subscriber got, by camera."""
+    """The running system. posted: the pictures that were coded, by camera. results: those that the subscriber got, by camera."""
 
     cloud: ServiceProcess
     edge: ServiceProcess
@@ -44,7 +44,7 @@ class MeasuredStack:
     results: dict[str, list[Result]] = field(default_factory=dict)
 
     async def play(self, frames: Mapping[str, Sequence[bytes]], pause_seconds: float = 0.0) -> dict[str, list[Receipt]]:
-        """Posts each camera's frames, and returns when the results of all that were coded are here."""
+        """Post each camera's frames, and return when the results of all that were coded are here."""
         played = [self._play_one(camera, pictures, pause_seconds) for camera, pictures in frames.items()]
         receipts = dict(zip(frames, await asyncio.gather(*played), strict=True))
 
@@ -69,7 +69,7 @@ class MeasuredStack:
         return receipts
 
     async def watch(self, subscriber: Subscriber) -> None:
-        """Keeps what the subscriber gets."""
+        """Keep what the subscriber gets."""
         async for result in subscriber:
             self.results.setdefault(result.camera_id, []).append(result)
 
@@ -119,7 +119,7 @@ async def _until_wanted(edge: ServiceProcess, probe: str, picture: bytes) -> Non
 
 
 async def _asked_for_too_much(cloud: ServiceProcess) -> None:
-    """A subscriber that the cloud refuses."""
+    """Subscribe in a way that the cloud refuses."""
     async with Subscriber(cloud.rpc, Wish(tasks=("telepathy",))) as subscriber:
         try:
             await subscriber.subscribed()
@@ -130,7 +130,7 @@ async def _asked_for_too_much(cloud: ServiceProcess) -> None:
 
 @asynccontextmanager
 async def _wall_page(cloud: ServiceProcess) -> AsyncIterator[None]:
-    """A page of the wall that shows two tasks, and comes back when the cloud was away."""
+    """Open a page of the wall that shows two tasks, and that comes back when the cloud was away."""
     showing = asyncio.create_task(_show(f"ws://127.0.0.1:{cloud.http_port}/wall/socket"))
     try:
         yield
@@ -176,7 +176,7 @@ ROOMS = ("bedroom", "kitchen", "living_room")
 
 @dataclass
 class CameraProcess:
-    """`taxon camera`, which plays a sample room round and round. name: the room's by default."""
+    """`taxon camera`, which plays a sample room in a loop. name: the camera's; the room's by default."""
 
     room: str
     edge: ServiceProcess
@@ -193,7 +193,7 @@ class CameraProcess:
             )
 
     async def stop(self) -> None:
-        """At once: a camera has nothing to finish."""
+        """End it at once: a camera has nothing to finish."""
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
@@ -201,7 +201,7 @@ class CameraProcess:
 
 @dataclass
 class LiveWall:
-    """What is running."""
+    """The running system."""
 
     cloud: ServiceProcess
     edge: ServiceProcess
@@ -210,7 +210,7 @@ class LiveWall:
 
 @asynccontextmanager
 async def live_wall(folder: Path, fps: float) -> AsyncIterator[LiveWall]:
-    """All of it, on free ports; afterwards nothing is left running. fps: of each camera."""
+    """Start all of it on free ports, and end all of it. fps: the frames a second of each camera."""
     cloud = ServiceProcess("cloud", folder / "cloud")
     edge = ServiceProcess("edge", folder / "edge", ("--cloud", cloud.rpc, "--edge-id", "flat"))
     async with running(cloud, edge), AsyncExitStack() as stack:

@@ -22,7 +22,7 @@ needs_nats = DebianPackage(BINARY).needed
 
 @dataclass
 class NatsServer:
-    """folder: for its files and log."""
+    """A NATS server. folder: its files and its log."""
 
     folder: Path
     port: int = field(default_factory=free_port)
@@ -33,22 +33,22 @@ class NatsServer:
         return f"nats://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Returns when it answers."""
+        """Start it, and return when it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         argv = [BINARY, "-js", "-sd", str(self.folder / "store"), "-a", "127.0.0.1", "-p", str(self.port)]
         self.process = await started(argv, self.folder / "nats.log", self._answers, START_SECONDS)
 
     async def kill(self) -> None:
-        """SIGKILL: nothing is finished, nothing is flushed."""
+        """Send SIGKILL: nothing is finished, nothing is flushed."""
         await killed(self.process)
 
     def pause(self) -> None:
-        """It stands still, with its connections open."""
+        """Stop it with its connections open."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """It goes on."""
+        """Let it go on."""
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
 
@@ -64,7 +64,7 @@ class NatsServer:
 
 @asynccontextmanager
 async def running_nats(folder: Path) -> AsyncIterator[NatsServer]:
-    """Started; afterwards it is gone, whatever happened."""
+    """Start a server, and end it whatever happens."""
     server = NatsServer(folder)
     await server.start()
     try:

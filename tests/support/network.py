@@ -36,7 +36,7 @@ CHUNK_BYTES = 1 << 16
 
 @dataclass
 class Link:
-    """A proxy on `host` to `target_port` of 127.0.0.1. up_bytes, down_bytes: what went to the server, and came back."""
+    """A proxy on `host` to `target_port` of 127.0.0.1. up_bytes, down_bytes: bytes to the server, and back."""
 
     target_port: int
     port: int = 0
@@ -67,18 +67,18 @@ class Link:
         return f"{self.host}:{self.port}"
 
     def cut(self) -> None:
-        """Ends every connection; new ones are refused."""
+        """End every connection and refuse new ones."""
         self.is_cut = True
         self._flows.set()
         for writer in tuple(self._open):
             writer.transport.abort()
 
     def hold(self) -> None:
-        """Connections stand, and what either side sends is taken and not passed on."""
+        """Keep the connections, and hold what either side sends."""
         self._flows.clear()
 
     def mend(self) -> None:
-        """Connections are taken again, and what was held goes on."""
+        """Take connections again, and pass on what was held."""
         self.is_cut = False
         self._flows.set()
 
@@ -115,7 +115,7 @@ _TUNSETIFF = 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 MOST_PACKET_BYTES = 65536
 MOST_UNDERWAY = 4096
-"""Packets on their way; beyond them they are lost, as in a router whose queue is full."""
+"""The most packets on their way; more are lost, as in a router whose queue is full."""
 
 HAS_ROUGH_NETWORK = os.geteuid() == 0 and _DEVICE.exists() and shutil.which("ip") is not None
 needs_rough_network = pytest.mark.skipif(
@@ -125,7 +125,7 @@ needs_rough_network = pytest.mark.skipif(
 
 @dataclass(frozen=True)
 class Weather:
-    """Of each direction. delay: of every packet; jitter: up to so much more (order is kept); loss: share of packets."""
+    """The weather of each direction. jitter_seconds: at most so much more delay (order is kept). loss: the share of packets."""
 
     delay_seconds: float = 0.0
     jitter_seconds: float = 0.0
@@ -137,7 +137,7 @@ CALM = Weather()
 
 @dataclass
 class RoughNetwork:
-    """near, far: addresses over the rough link, here and in the namespace; clean_near, clean_far: over the other one."""
+    """Two links. near, far: addresses over the rough one, here and in the namespace. clean_near, clean_far: over the other."""
 
     namespace: str
     near: str
@@ -152,12 +152,12 @@ class RoughNetwork:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """What stands before a command that runs in the namespace."""
+        """Return the words before a command that runs in the namespace."""
         return ("ip", "netns", "exec", self.namespace)
 
 
 class _Direction:
-    """From one TUN device to the other."""
+    """The way from one TUN device to the other."""
 
     def __init__(self, network: RoughNetwork, source: int, sink: int) -> None:
         self._network, self._source, self._sink = network, source, sink
@@ -202,7 +202,7 @@ class _Direction:
 
 @asynccontextmanager
 async def rough_network(seed: int | None = None) -> AsyncIterator[RoughNetwork]:
-    """Made, calm, and gone afterwards."""
+    """Make a network that is calm at first, and remove it at the end."""
     mark = secrets.token_hex(2)
     number = int(mark, 16)
     block, net = 64 + number // 256 % 64, number % 256

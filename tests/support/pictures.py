@@ -15,7 +15,7 @@ GREY, COLOUR = 0, 2
 
 
 def png_that_claims(width: int, height: int, colour_type: int = COLOUR) -> bytes:
-    """The header of an 8-bit PNG of this size, and the pixels of one line at most."""
+    """Return a PNG with a header of this size, and the pixels of one line at most."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -26,13 +26,13 @@ def png_that_claims(width: int, height: int, colour_type: int = COLOUR) -> bytes
 
 
 def room(width: int = 96, height: int = 64) -> Image.Image:
-    """A picture whose corners differ, so that a turned one is another picture."""
+    """Return a picture whose corners differ, so that a turned one is another picture."""
     across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
     return Image.fromarray(np.stack([across, down, 255 - across], axis=-1).astype(np.uint8))
 
 
 def picture(number: int = 0, width: int = 48, height: int = 40) -> bytes:
-    """A JPEG; each number another one."""
+    """Return a JPEG of noise, another one for each number."""
     noise = (scattered_array((height, width, 3), number + 1, 127) + 128).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(noise).save(buffer, "JPEG", quality=90)

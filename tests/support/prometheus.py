@@ -48,7 +48,7 @@ class Series:
 
 
 class QueryRefused(AssertionError):  # noqa: N818 - named after what happened
-    """Prometheus does not understand a query."""
+    """A query that Prometheus does not understand."""
 
 
 @dataclass
@@ -88,19 +88,19 @@ class PrometheusServer:
         await killed(self.process)
 
     async def query(self, expression: str) -> list[Sample]:
-        """Its value at `asked_at`; raises QueryRefused."""
+        """Return an expression's value at `asked_at`; raises QueryRefused."""
         when = {} if self.asked_at is None else {"time": self.asked_at}
         result = (await self._get("/api/v1/query", {"query": expression} | when))["result"]
         return [Sample(_named(one["metric"]), float(one["value"][1])) for one in result]
 
     async def value(self, expression: str) -> float:
-        """The one sample of an expression; NaN where there is none."""
+        """Return the one sample of an expression; NaN where there is none."""
         samples = await self.query(expression)
         assert len(samples) <= 1, f"{expression} has {len(samples)} samples"
         return samples[0].value if samples else math.nan
 
     async def query_range(self, expression: str, start: float, end: float, step_seconds: float) -> list[Series]:
-        """Its values between two times (seconds since 1970); raises QueryRefused."""
+        """Return an expression's values between two times (seconds since 1970); raises QueryRefused."""
         parameters = {"query": expression, "start": start, "end": end, "step": step_seconds}
         result = (await self._get("/api/v1/query_range", parameters))["result"]
         return [
@@ -109,15 +109,15 @@ class PrometheusServer:
         ]
 
     async def label_values(self, label: str, selector: str) -> list[str]:
-        """The values of a label among the series that a selector names."""
+        """Return the values of a label among the series that a selector names."""
         return list(await self._get(f"/api/v1/label/{label}/values", {"match[]": selector}))
 
     async def rule_groups(self) -> list[dict[str, Any]]:
-        """As Prometheus' interface gives them."""
+        """Return the groups of rules as Prometheus' interface gives them."""
         return list((await self._get("/api/v1/rules", {}))["groups"])
 
     async def scraped(self, times: int = 1) -> None:
-        """Waits until every target was scraped so often, and the rules were worked out, after now."""
+        """Wait until every target was scraped so often after now, and the rules were evaluated."""
         since = time.time() + (times - 1) * self.interval_seconds
 
         async def is_scraped() -> bool:
@@ -136,7 +136,7 @@ class PrometheusServer:
         await eventually(is_worked_out, "rules worked out by Prometheus", 120)
 
     async def knows_alertmanagers(self) -> None:
-        """Waits until it has found all (it looks after 5 s): what it has to tell before then is told a minute later."""
+        """Wait until it has found all; it looks after 5 s. An alert from before then is told a minute later."""
 
         async def is_so() -> bool:
             found = (await self._get("/api/v1/alertmanagers", {}))["activeAlertmanagers"]
@@ -167,7 +167,7 @@ class PrometheusServer:
 
 
 async def eventually(is_true: Callable[[], Awaitable[bool]], what: str, seconds: float = 60.0) -> None:
-    """Waits until it is; raises AssertionError naming what did not come."""
+    """Wait until it is so; raises AssertionError naming what did not come."""
     deadline = time.monotonic() + seconds
     while not await is_true():
         assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
@@ -179,6 +179,6 @@ def _named(labels: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _seconds(text: str) -> float:
-    """An RFC 3339 time with nanoseconds, as Prometheus writes it."""
+    """Return the seconds since 1970 of an RFC 3339 time with nanoseconds, as Prometheus writes it."""
     text = re.sub(r"(\.\d{6})\d+", r"\1", text)
     return datetime.fromisoformat(text).timestamp()

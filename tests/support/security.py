@@ -31,7 +31,7 @@ class Authority:
     folder: Path
 
     def renew(self) -> None:
-        """New certificates with new keys, of the same authority; at first the authority too."""
+        """Make new certificates with new keys by the same authority, which the first call makes, too."""
         subprocess.run([SCRIPT, self.folder], check=True, capture_output=True, timeout=60)
 
     def file(self, name: str) -> Path:
@@ -68,7 +68,7 @@ class TokenFolder:
         self._write()
 
     def add(self, name: str, scopes: str) -> Path:
-        """A new token; the client's file."""
+        """Add a new token, and return the client's file."""
         token = new_token()
         self._lines[name] = token_line(name, token, read_scopes(scopes))
         self._write()
@@ -87,7 +87,7 @@ class TokenFolder:
 
 
 def header(token: Path) -> dict[str, str]:
-    """As HTTP shows it."""
+    """Return the HTTP header that shows the token."""
     return {"Authorization": f"Bearer {token.read_text().strip()}"}
 
 
@@ -107,7 +107,7 @@ class Guarded:
     tokens: TokenFolder
 
     def client(self, name: str, scopes: str) -> Credentials:
-        """A client with a new token, once both services know it."""
+        """Return a client's credentials with a new token."""
         return self.ours.client(self.tokens.add(name, scopes), with_certificate=True)
 
 
@@ -150,7 +150,7 @@ async def guarded(folder: Path, bundle: Path, uplink_scopes: str = "uplink") -> 
 
 
 async def posted(camera: CameraClient, outcome: Outcome = Outcome.CODED) -> int:
-    """The sequence of a frame with this outcome, posted until it has it."""
+    """Post until a frame has this outcome, and return its sequence number."""
     async with asyncio.timeout(30):
         while (receipt := await camera.post(PICTURE)).outcome is not outcome:
             await asyncio.sleep(0.1)

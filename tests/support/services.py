@@ -34,7 +34,7 @@ STOP_SECONDS = 30.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -75,7 +75,7 @@ class ServiceProcess:
         return self.folder / f"{self.kind}.log"
 
     async def start(self) -> None:
-        """Returns when it is ready; raises AssertionError with the log's end where it does not become so."""
+        """Start it, and return when it is ready; raises AssertionError with the log's end where it does not become so."""
         self.folder.mkdir(parents=True, exist_ok=True)
         argv = [*self.before, *self.command, self.kind, "--log-format", "json"]
         argv += ["--rpc", self.rpc, "--http", f"{self.host}:{self.http_port}", "--data", str(self.folder / "data")]
@@ -100,26 +100,26 @@ class ServiceProcess:
         raise AssertionError(f"{self.kind} did not become ready: {self.log.read_text()[-3000:]}")
 
     def browser(self, seconds: float) -> httpx.AsyncClient:
-        """An HTTP client that trusts its authority and shows its token."""
+        """Return an HTTP client that trusts its authority and shows its token."""
         trusted = True if self.ca is None else ssl.create_default_context(cafile=str(self.ca))
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return httpx.AsyncClient(timeout=seconds, verify=trusted, headers=headers)
 
     async def kill(self) -> None:
-        """SIGKILL: nothing is finished, nothing is flushed."""
+        """Send SIGKILL: nothing is finished, nothing is flushed."""
         assert self.process is not None
         self.process.kill()
         await self.process.wait()
 
     async def stop(self) -> int:
-        """SIGTERM, and the exit status; raises TimeoutError where the drain does not end."""
+        """Send SIGTERM and return the exit status; raises TimeoutError where the drain does not end."""
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
 
     async def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples that have these labels; 0 where there is none."""
+        """Return the sum of a metric's samples that have these labels; 0 where there is none."""
         async with self.browser(5) as client:
             text = (await client.get(f"{self.url}/metrics")).text
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
@@ -129,7 +129,7 @@ class ServiceProcess:
 
 @asynccontextmanager
 async def running(*services: ServiceProcess) -> AsyncIterator[None]:
-    """Starts the services one after the other; afterwards none is left, whatever happened."""
+    """Start the services one after the other, and end all of them whatever happens."""
     async with AsyncExitStack() as stack:
         for service in services:
             stack.push_async_callback(_ended, service)
@@ -152,14 +152,14 @@ class Finished:
     errors: tuple[str, ...]
 
     def error_about(self, name: str) -> str:
-        """The one error line that names a file."""
+        """Return the one error line that names a file."""
         found = [line for line in self.errors if f"/{name}:" in line]
         assert len(found) == 1, f"expected one error line about {name}, got {self.errors}"
         return found[0]
 
 
 def taxon(*arguments: object, bundle: Path | None = None, cwd: Path | None = None) -> Finished:
-    """Run the command. Whatever happens, its stderr consists of lines that begin with `taxon: `."""
+    """Run the command, and hold its stderr to lines that begin with `taxon: `."""
     argv = [sys.executable, "-m", "taxon", *map(str, arguments)]
     if bundle is not None:
         argv += ["--bundle", str(bundle)]
@@ -179,7 +179,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Signs:
-    """Of one process. resident_bytes: RSS. descriptors: open ones. threads: the kernel's."""
+    """What a process holds. resident_bytes: its RSS. descriptors: the open ones. threads: the kernel's."""
 
     resident_bytes: int
     descriptors: int
@@ -187,7 +187,7 @@ class Signs:
 
 
 def signs(service: ServiceProcess) -> Signs:
-    """Now; raises FileNotFoundError or ProcessLookupError for a process that is gone."""
+    """Return what it holds now; raises FileNotFoundError or ProcessLookupError for a process that is gone."""
     assert service.process is not None
     folder = Path(f"/proc/{service.process.pid}")
     resident = int((folder / "statm").read_text().split()[1]) * _PAGE_BYTES
@@ -195,7 +195,7 @@ def signs(service: ServiceProcess) -> Signs:
 
 
 def slope(seconds: Sequence[float], values: Sequence[float]) -> float:
-    """The least-squares line's rise a second; 0 for fewer than two values."""
+    """Return the least-squares line's rise a second; 0 for fewer than two values."""
     if len(values) < 2:
         return 0.0
     return float(np.polyfit(np.asarray(seconds) - seconds[0], values, 1)[0])
@@ -205,16 +205,16 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
 def settings_with(kind: type[Settings], **chosen: Any) -> Settings:
-    """The defaults but for these; what the environment says counts too."""
+    """Return the defaults but for these values; variables of the environment count, too."""
     return kind(**chosen)
 
 
 def health_stub(channel: grpc.aio.Channel) -> Any:
-    """Check and Watch."""
+    """Return a client of Check and Watch, methods that the type stub does not name."""
     return health_pb2_grpc.HealthStub(channel)
 
 
 def reflection_stub(channel: grpc.aio.Channel) -> Any:
-    """ServerReflectionInfo; the type stub knows blocking channels only."""
+    """Return a client of ServerReflectionInfo; the type stub knows blocking channels only."""
     stub: Any = reflection_pb2_grpc.ServerReflectionStub
     return stub(channel)

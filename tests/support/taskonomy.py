@@ -37,7 +37,7 @@ def write(path: Path, stored: np.ndarray) -> None:
 
 
 def stored_labels(seed: int, side: int = 32) -> dict[str, np.ndarray]:
-    """Domain and file ending of one view's files -> what they hold."""
+    """Return the contents of one view's files, by domain and file ending."""
     rng = np.random.default_rng(seed)
     facing = rng.integers(0, 256, (side, side, 3), np.uint8)
     facing[..., 2] = rng.integers(0, 40, (side, side))
@@ -64,7 +64,7 @@ def file_of(root: Path, layout: str, building: str, view: str, domain_and_ending
 
 
 def write_world(root: Path, layout: str = LAYOUTS[0]) -> Path:
-    """Three views in each of four buildings."""
+    """Write three views in each of four buildings."""
     root.mkdir(exist_ok=True)
     (root / "train_val_test_tiny.csv").write_text(SPLITS, newline="")
     for number, building in enumerate(BUILDINGS):
@@ -119,7 +119,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def shapes_of(table: str) -> Shapes:
-    """The names and shapes that a table lists."""
+    """Return the names and shapes that a table lists."""
     shapes: Shapes = {}
     for entry in table.split(","):
         name, *kind, size = entry.split()
@@ -131,14 +131,14 @@ def shapes_of(table: str) -> Shapes:
 
 
 def noise(count: int, salt: int) -> np.ndarray:
-    """Numbers in -1..1 that every version of every library gives alike."""
+    """Return numbers in -1..1 that every version of every library gives alike."""
     state = (np.arange(count, dtype=np.uint32) + np.uint32(salt * 7919)) * np.uint32(747796405) + np.uint32(2891336453)
     state = (state ^ (state >> np.uint32(16))) * np.uint32(277803737)
     return (state ^ (state >> np.uint32(15))).astype(np.float32) / np.float32(2**31) - np.float32(1)
 
 
 def patterned(shapes: Shapes) -> dict[str, Tensor]:
-    """Parameters of these shapes under which signals neither die nor explode."""
+    """Return parameters of these shapes under which signals neither die nor explode."""
     parameters = {}
     for salt, (name, shape) in enumerate(shapes.items()):
         values = noise(math.prod(shape), salt).reshape(shape)
@@ -163,7 +163,7 @@ def save(folder: Path, stem: str, checkpoint: Any) -> Path:
 
 
 def decoder_shapes(task: str) -> Shapes:
-    """Parameters of a task's published decoder."""
+    """Return the shapes of a task's published decoder."""
     published = PUBLISHED[task]
     outputs = published.outputs
     if not published.dense:
@@ -173,7 +173,7 @@ def decoder_shapes(task: str) -> Shapes:
 
 
 def write_all_networks(folder: Path) -> Path:
-    """Every published file at full size; the encoders are one file under seven names."""
+    """Write every published file at full size; the encoders are one file under seven names."""
     tasks = list(PUBLISHED)
     parameters = patterned(shapes_of(ENCODER))
     # features of about one: decoders of thousands would put out ends of their range alone

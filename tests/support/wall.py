@@ -45,7 +45,7 @@ DRAWN: Mapping[str, Callable[[Any], Image.Image]] = {
 
 @dataclass
 class Feed:
-    """A camera: its pictures are played round and round while it is running."""
+    """A camera whose pictures are played in a loop while it runs."""
 
     pictures: Sequence[Path]
     running: bool = True
@@ -57,7 +57,7 @@ class Feed:
 
 @dataclass(eq=False)
 class Stream:
-    """One subscription."""
+    """A subscription."""
 
     feeder: Feeder
     wish: SubscriberWish
@@ -82,7 +82,7 @@ class Stream:
 
 
 class Feeder:
-    """What the wall takes for the cloud. fps: of each camera."""
+    """The part of the cloud that the wall speaks to. fps: the frames a second of each camera."""
 
     def __init__(self, bundle: Bundle, cameras: dict[str, Sequence[Path]], fps: float) -> None:
         self.bundle = bundle
@@ -123,7 +123,7 @@ class Feeder:
         return tuple(group.name for group in self.bundle.manifest.groups if tasks & set(group.tasks))
 
     async def play(self) -> None:
-        """Plays all cameras until it is cancelled."""
+        """Play all cameras until it is cancelled."""
         while True:
             started = time.monotonic()
             for name, feed in self.feeds.items():
@@ -133,7 +133,7 @@ class Feeder:
             await asyncio.sleep(max(0.0, started + 1 / self.fps - time.monotonic()))
 
     async def frame(self, name: str, feed: Feed, groups: tuple[str, ...]) -> None:
-        """One frame's way, for every subscription."""
+        """Take one frame all its way, for every subscription."""
         captured_us = time.time_ns() // 1000
         streams = list(self.streams)
         tasks = frozenset[str]().union(*(stream.wants(name) for stream in streams))

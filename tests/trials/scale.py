@@ -31,13 +31,13 @@ RECOVERY_SECONDS = 60.0
 ARRIVAL_SECONDS = 60.0
 BEGIN_SECONDS = 30.0
 GROUPS = ("semantic", "geometry")
-"""What each subscriber alone wants, so that a wish that is forgotten shows in the receipts."""
+"""Each subscriber alone wants these, so that a wish that is forgotten shows in the receipts."""
 WISHES = {
     "first": Wish(tasks=("class_scene",), hold_seconds=HOLD_SECONDS),
     "second": Wish(tasks=("reshading",), longest_side_pixels=16, hold_seconds=HOLD_SECONDS),
 }
 CAMERAS = {"edge-1": ("left", "middle.upper", "right"), "edge-4": ("attic", "door", "hall")}
-"""By edge; the edges' names make them begin at different replicas."""
+"""The cameras of each edge; the edges' names make them begin at different replicas."""
 PICTURES = [picture(number) for number in range(8)]
 
 Fault = Callable[[], Awaitable[None]]
@@ -62,17 +62,17 @@ class Report:
 
     @property
     def posted(self) -> int:
-        """Frames that an edge has accepted."""
+        """Return how many frames an edge has accepted."""
         return sum(len(found) for found in self.accepted.values())
 
     @property
     def received(self) -> int:
-        """Results, of both subscribers."""
+        """Return how many results both subscribers have."""
         return sum(len(found) for one in self.results.values() for found in one.values())
 
     @property
     def lost(self) -> int:
-        """Accepted frames without a result, of both subscribers."""
+        """Return how many accepted frames have no result, over both subscribers."""
         return sum(
             len(set(accepted) - set(self.results[name][camera]))
             for name in WISHES
@@ -81,11 +81,11 @@ class Report:
 
     @property
     def doubled(self) -> int:
-        """Results that were given again."""
+        """Return how many results were given again."""
         return sum(len(found) - len(set(found)) for one in self.results.values() for found in one.values())
 
     def arrived(self) -> bool:
-        """Whether both subscribers have as many results as frames were accepted."""
+        """Return True where both subscribers have as many results as frames were accepted."""
         return self.received >= len(WISHES) * self.posted
 
     def __str__(self) -> str:
@@ -96,7 +96,7 @@ class Report:
         )
 
     def check(self) -> None:
-        """Raises AssertionError where a promise was not kept."""
+        """Hold the run to its promises; raises AssertionError where one was not kept."""
         assert set(self.outcomes) == {Outcome.CODED}, f"somebody subscribed all the time: {self.outcomes}; {self}"
         assert not self.half_coded, f"{self.half_coded} frames lack a group that a subscriber wants; {self}"
         for name in WISHES:
@@ -107,7 +107,7 @@ class Report:
 
 
 class Scale:
-    """One run. seconds: of faults; starts and last arrivals come on top."""
+    """A run. seconds: of faults; starts and last arrivals come on top."""
 
     def __init__(self, folder: Path, bundle: Path, seed: int) -> None:
         self.report = Report(seed)
@@ -119,7 +119,7 @@ class Scale:
         self._newest: dict[tuple[str, str], int] = defaultdict(int)
 
     async def run(self, faults: Callable[[], AsyncIterator[None]]) -> Report:
-        """Under these faults; raises AssertionError where a promise was not kept, or a service failed by itself."""
+        """Run under these faults; raises AssertionError where a promise was not kept, or a service failed by itself."""
         async with AsyncExitStack() as stack:
             await self.nats.start()
             stack.push_async_callback(self._nats_ended)
@@ -153,11 +153,11 @@ class Scale:
         return self.report
 
     async def cloud_killed(self, place: int) -> None:
-        """SIGKILL; it stays away until the other one does all its work."""
+        """Send SIGKILL to a cloud, which stays away until the other one does all its work."""
         await self._without(f"cloud {'ab'[place]} killed", self.clouds[place], self.clouds[place].kill)
 
     async def cloud_stopped(self, place: int) -> None:
-        """SIGTERM."""
+        """Send SIGTERM to a cloud."""
 
         async def stop() -> None:
             assert await self.clouds[place].stop() == 0
@@ -165,7 +165,7 @@ class Scale:
         await self._without(f"cloud {'ab'[place]} stopped", self.clouds[place], stop)
 
     async def nats_killed(self, seconds: float) -> None:
-        """SIGKILL, and back after so long, with its files."""
+        """Send SIGKILL to NATS, and start it again later with its files."""
         await self.nats.kill()
         await asyncio.sleep(seconds)
         began = time.time()
@@ -173,7 +173,7 @@ class Scale:
         await self._recovered("NATS killed", began)
 
     async def nats_paused(self, seconds: float) -> None:
-        """It stands still, with its connections open."""
+        """Stop NATS for a while, with its connections open."""
         self.nats.pause()
         await asyncio.sleep(seconds)
         began = time.time()
@@ -181,14 +181,14 @@ class Scale:
         await self._recovered("NATS paused", began)
 
     async def edge_killed(self, place: int) -> None:
-        """SIGKILL, and back at once."""
+        """Send SIGKILL to an edge, and start it again at once."""
         began = time.time()
         await self.edges[place].kill()
         await self.edges[place].start()
         await self._recovered("edge killed", began)
 
     async def random_faults(self, seconds: float) -> AsyncIterator[None]:
-        """One after the other."""
+        """Do faults at random, one after the other."""
         draw = self._random
         kinds: Sequence[Fault] = (
             lambda: self.cloud_killed(draw.randrange(2)),
@@ -226,7 +226,7 @@ class Scale:
         await cloud.start()
 
     async def _recovered(self, kind: str, since: float) -> None:
-        """Waits until every subscriber has a result of every camera that was captured after `since` (seconds since 1970)."""
+        """Wait until every subscriber has a result of every camera that was captured after `since` (seconds since 1970)."""
         wanted = [(name, camera) for name in WISHES for names in CAMERAS.values() for camera in names]
         async with asyncio.timeout(RECOVERY_SECONDS):
             while min(self._newest[one] for one in wanted) < since * 1e6:
@@ -243,7 +243,7 @@ class Scale:
         await asyncio.sleep(1.0)
 
     async def _wanted(self) -> None:
-        """Until the edges know what both subscribers want: frames with both groups, of cameras for that alone."""
+        """Wait until the edges know what both subscribers want, by frames with both groups of cameras for that alone."""
         for edge in self.edges:
             async with CameraClient(edge.rpc, f"probe-{edge.folder.name}") as camera, asyncio.timeout(BEGIN_SECONDS):
                 while set((await camera.post(PICTURES[0])).groups) != set(GROUPS):
@@ -283,13 +283,13 @@ class Scale:
 
 
 def kind_of(report: Report) -> str:
-    """The last fault and its recovery."""
+    """Return the last fault and its recovery."""
     kind = report.last
     return f"{kind}: recovered in {report.recoveries[kind][-1]:.1f} s"
 
 
 def main() -> None:
-    """Prints a line for each fault and one at the end; ends with a traceback where a promise was not kept."""
+    """Print a line for each fault and one at the end; end with a traceback where a promise was not kept."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))

@@ -15,7 +15,7 @@ from tests.trials.chaos.run import run
 
 
 def main() -> None:
-    """Parses and runs; exits with 1 where a law was broken."""
+    """Parse and run; exit with 1 where a law was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0, help="of faults (default: 300)")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30), help="which faults (default: any)")

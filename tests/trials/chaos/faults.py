@@ -26,7 +26,7 @@ Fault = Callable[[random.Random], Awaitable[None]]
 
 
 class Faults:
-    """What can be done to a stack. report: told whether the disk is full."""
+    """The faults of a stack. report: told whether the disk is full."""
 
     def __init__(self, stack: Stack, report: Report) -> None:
         self._stack = stack
@@ -63,7 +63,7 @@ class Faults:
         await _again(service, draw)
 
     async def _torn(self, draw: random.Random) -> None:
-        """A power cut: what the disk had not been told to keep is damaged (see `tests.support.disk`)."""
+        """Cut the power: damage what the disk had not been told to keep (see `tests.support.disk`)."""
         await self._stack.edge.kill()
         torn = await asyncio.to_thread(tear, self._stack.spool, draw)
         print(f"  torn: {torn}", flush=True)
@@ -72,7 +72,7 @@ class Faults:
         assert not aside, f"a torn write was taken for damage, and accepted frames were set aside: {aside}, {torn}"
 
     async def _full(self, draw: random.Random) -> None:
-        """No byte is free, from just after a start (the log is short then, and has to grow) until frames have been refused for a while."""
+        """Leave no byte free, from just after a start (the log is short then, and has to grow) until frames were refused for a while."""
         disk, report = self._stack.disk, self._report
         assert disk is not None
         status = await self._stack.edge.stop()
@@ -118,13 +118,13 @@ class Faults:
         self._stack.network.weather = USUAL
 
     async def _clock_set(self, kind: str, draw: random.Random) -> None:
-        """Ahead of the truth or behind it; the next time from there."""
+        """Set the clock ahead of the true time or behind it; the next time from there."""
         self._stack.clocks[kind].set(draw.choice((-7200.0, -60.0, -1.0, 0.0, 1.0, 60.0)))
         await asyncio.sleep(KEPT_SECONDS)
 
 
 async def _again(service: ServiceProcess, draw: random.Random) -> None:
-    """Started after a while; now and then killed or stopped once more, somewhere in its start."""
+    """Start it after a while; now and then kill or stop it once more during its start."""
     await asyncio.sleep(draw.uniform(0.0, 1.5))
     if draw.random() < 0.3:
         starting = asyncio.create_task(service.start())

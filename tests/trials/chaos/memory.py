@@ -1,4 +1,4 @@
-"""Whether services that are started again and again need more memory the longer all of it goes on.
+"""The memory of services that are started again and again, which must not grow the longer all of it goes on.
 
     Memory.watch --every half second--> (life, age, RSS)          growth(kind) -> Growth
 
@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 from tests.support.services import ServiceProcess, signs
 
 AGES_SECONDS = (6.0, 12.0)
-"""When a life is looked at: warm, and reached by most of them."""
+"""A life is looked at between these ages: it is warm then, and most lives reach them."""
 ALLOWED_BYTES = 32e6
-"""An allocator's mood and caches that fill differently. A leak of 1 kB a frame would be 30 MB after ten minutes at 48 frames a second."""
+"""Allocators and caches vary by less. A leak of 1 kB a frame would be 30 MB after ten minutes at 48 frames a second."""
 SAMPLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Growth:
-    """lives: that reached the age. across_bytes: from the early lives to the late ones. within_bytes: the most that a life gained."""
+    """Growth. lives: those that reached the age. across_bytes: from early lives to late ones. within_bytes: the most in one life."""
 
     lives: int
     first_bytes: float
@@ -36,19 +36,19 @@ class Growth:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the law was kept."""
+        """Return True where the law was kept."""
         return max(self.across_bytes, self.within_bytes) <= ALLOWED_BYTES
 
 
 @dataclass
 class Memory:
-    """Of some services. A life: one process."""
+    """The memory of some services. A life is one process."""
 
     services: Sequence[ServiceProcess]
     _lives: dict[str, dict[int, list[tuple[float, int]]]] = field(default_factory=lambda: defaultdict(dict))
 
     async def watch(self) -> None:
-        """Until it is cancelled."""
+        """Watch until it is cancelled."""
         born: dict[int, float] = {}
         while True:
             for service in self.services:
@@ -61,7 +61,7 @@ class Memory:
             await asyncio.sleep(SAMPLE_SECONDS)
 
     def growth(self, kind: str) -> Growth | None:
-        """None where no life reached the age."""
+        """Return the growth of a kind of service; None where no life reached the age."""
         youngest, oldest = AGES_SECONDS
         at_age: list[float] = []
         within = 0.0

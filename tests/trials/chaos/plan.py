@@ -1,4 +1,4 @@
-"""What happens in a run of chaos: a function of the seed and of what this machine can do to the services.
+"""The plan of a run of chaos, a function of the seed and of what this machine can do to the services.
 
     Plan(seed, kinds) --iter--> Step(number, kinds, pause_seconds), without end          step.draw(seed, kind) -> Random of one fault
 
@@ -17,14 +17,14 @@ LONGEST_PAUSE_SECONDS = 1.5
 
 @dataclass(frozen=True)
 class Step:
-    """One fault, or two at once; then a pause. kinds: each `<what> <how>`, and never two of one what."""
+    """One fault or two at once, then a pause. kinds: each is `<what> <how>`, and no two have the same what."""
 
     number: int
     kinds: tuple[str, ...]
     pause_seconds: float
 
     def draw(self, seed: int, kind: str) -> random.Random:
-        """Where this fault's own numbers come from: nobody else's draws change them."""
+        """Return the source of this fault's own numbers, which nobody else's draws change."""
         return random.Random(f"{seed}/{self.number}/{kind}")
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Plan:
 
 
 def _chosen(draw: random.Random, kinds: Sequence[str]) -> tuple[str, ...]:
-    """Two at once now and then, but never two of one service, link or clock."""
+    """Return two kinds now and then, but never two of one service, link or clock."""
     while True:
         chosen = tuple(draw.sample(kinds, min(len(kinds), draw.choice((1, 1, 2)))))
         if len({kind.split()[0] for kind in chosen}) == len(chosen):

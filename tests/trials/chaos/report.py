@@ -1,4 +1,4 @@
-"""What a run of chaos found, and whether its laws were kept."""
+"""The findings of a run of chaos, and whether its laws were kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.trials.chaos.memory import Growth
 
 CAMERAS = ("left", "middle", "right")
 REFUSED_FOR = "DISK_FULL"
-"""The one reason for which a camera may be refused, and only while the disk is full."""
+"""The only reason for which a camera may be refused, and only while the disk is full."""
 
 Taken = dict[str, list[int]]
 
@@ -45,7 +45,7 @@ class Report:
     """What the steady subscriber has."""
 
     def note_receipt(self, receipt: Receipt) -> None:
-        """A camera's answer."""
+        """Count a camera's receipt."""
         self.outcomes[receipt.outcome] += 1
         if receipt.outcome is Outcome.REFUSED:
             assert receipt.refusal is not None
@@ -57,22 +57,22 @@ class Report:
             self.fresh.append((receipt.camera_id, receipt.sequence))
 
     def note_steady(self, result: Result) -> None:
-        """A result that the steady subscriber got."""
+        """Count a result that the steady subscriber got."""
         self.steady[result.camera_id].append(result.sequence)
         self.seen.add((result.camera_id, result.sequence))
 
     def arrived(self) -> bool:
-        """Whether both subscribers have as many results as frames were accepted."""
+        """Return True where both subscribers have as many results as frames were accepted."""
         taken = (self.steady, self.returning)
         return all(len(one[camera]) >= len(self.accepted[camera]) for one in taken for camera in CAMERAS)
 
     @property
     def results(self) -> int:
-        """How many came, to both subscribers."""
+        """Return how many results came, to both subscribers."""
         return sum(len(found) for taken in (self.steady, self.returning) for found in taken.values())
 
     def broken(self) -> list[str]:
-        """Which laws were, in words."""
+        """Return the laws that were broken, in words."""
         found = [f"the cloud lost {self.lost} results"] if self.lost else []
         found += [
             f"{n} frames {one}" for one, n in self.outcomes.items() if one not in (Outcome.CODED, Outcome.REFUSED)
@@ -94,7 +94,7 @@ class Report:
         return found
 
     def document(self) -> dict[str, object]:
-        """For docs/resilience.md."""
+        """Return the figures for docs/resilience.md."""
         return {
             "seed": self.seed,
             "seconds": round(self.seconds),
@@ -115,7 +115,7 @@ class Report:
             yield kind, round(statistics.median(found), 1), round(max(found), 1)
 
     def table(self) -> str:
-        """A line for each kind of fault: how often, and how long until results of new frames came again."""
+        """Return a line for each kind of fault: how often, and how long until results of new frames came again."""
         lines = [
             f"{kind}: {self.faults[kind]} times, recovered after {m:g} s (slowest {s:g} s)"
             for kind, m, s in self._recovered()
@@ -135,7 +135,7 @@ class Report:
 
 
 def words(growth: Growth) -> str:
-    """In megabytes."""
+    """Return the growth in words, in megabytes."""
     return (
         f"{growth.first_bytes / 1e6:.0f} MB, {growth.across_bytes / 1e6:+.1f} MB over {growth.lives} lives, "
         f"at most {growth.within_bytes / 1e6:+.1f} MB within one"
@@ -143,7 +143,7 @@ def words(growth: Growth) -> str:
 
 
 def difference(kind: str, camera: str, accepted: list[int], found: list[int]) -> str:
-    """What is wrong with a subscriber's results, in short."""
+    """Return what is wrong with a subscriber's results, in short."""
     missing = sorted(set(accepted) - set(found))[:10]
     twice = sorted(one for one, count in Counter(found).items() if count > 1)[:10]
     unknown = sorted(set(found) - set(accepted))[:10]

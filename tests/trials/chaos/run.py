@@ -21,17 +21,17 @@ from tests.trials.chaos.report import CAMERAS, Report
 from tests.trials.chaos.stack import Stack, left_out, stack
 
 PAUSE_SECONDS = 0.35
-"""Between a camera's frames: well below what two busy cores deliver to both subscribers; what is late by minutes says nothing of faults."""
+"""The pause between a camera's frames. Two busy cores deliver far more: what is late by minutes says nothing of faults."""
 HOLD_SECONDS = 300.0
 ARRIVAL_SECONDS = 60.0
-"""After a fault, until the result of a frame that was accepted after it; and after the last fault, without any further result."""
+"""The wait after a fault for the result of a frame accepted after it, and after the last fault without any further result."""
 LAST_SECONDS = 300.0
-"""After the last fault, in all."""
+"""The whole wait after the last fault."""
 PICTURES = [picture(number) for number in range(8)]
 
 
 class Chaos:
-    """seconds: of faults; starts, drains and last arrivals come on top."""
+    """A run. seconds: of faults; starts, drains and last arrivals come on top."""
 
     def __init__(self, stack: Stack, seed: int, seconds: float) -> None:
         self.report = Report(seed, left_out=left_out())
@@ -42,7 +42,7 @@ class Chaos:
         self._arrived = asyncio.Event()
 
     async def run(self) -> Report:
-        """Raises AssertionError where a service failed by itself or did not recover; `Report.broken` says the rest."""
+        """Run it; raises AssertionError where a service failed by itself or did not recover. `Report.broken` says the rest."""
         watching = asyncio.create_task(self._memory.watch())
         takers = [asyncio.create_task(self._steady()), asyncio.create_task(self._returning())]
         cameras: list[asyncio.Task[None]] = []
@@ -82,7 +82,7 @@ class Chaos:
         self.report.seconds = time.monotonic() - began
 
     async def _recovered(self, step: Step) -> None:
-        """Until the steady subscriber has a result of a frame that was accepted from now on."""
+        """Wait until the steady subscriber has a result of a frame that was accepted from now on."""
         began, report = time.monotonic(), self.report
         before = len(report.fresh)
         try:
@@ -100,7 +100,7 @@ class Chaos:
             report.recoveries[kind].append(time.monotonic() - began)
 
     async def _last_arrivals(self) -> None:
-        """Until all have arrived, or nothing does any more: what is late is not lost."""
+        """Wait until all have arrived or none arrives any more: what is late is not lost."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_SECONDS):
                 while not self.report.arrived():
@@ -110,7 +110,7 @@ class Chaos:
                             await asyncio.sleep(0.1)
 
     async def _wanted(self) -> None:
-        """Until the edge knows that somebody subscribes: a first coded frame, of a camera for that alone."""
+        """Wait until the edge knows that somebody subscribes, by the first coded frame of a camera for that alone."""
         async with CameraClient(self._stack.edge.rpc, "probe") as camera, asyncio.timeout(30):
             while (await camera.post(PICTURES[0])).outcome is not Outcome.CODED:
                 await asyncio.sleep(0.05)
@@ -157,7 +157,7 @@ class Chaos:
 
 
 async def _take(subscriber: Subscriber, note: Callable[[Result], None], until: Callable[[], Awaitable[object]]) -> None:
-    """Results until then; what was given out is noted, always."""
+    """Take results until then; all that were given out are noted."""
 
     async def results() -> None:
         async for result in subscriber:
@@ -174,6 +174,6 @@ async def _take(subscriber: Subscriber, note: Callable[[Result], None], until: C
 
 
 async def run(folder: Path, bundle: Path, seed: int, seconds: float) -> Report:
-    """One run, with whatever this machine can do to the services. folder: for data and logs."""
+    """Run once, with all that this machine can do to the services. folder: data and logs."""
     async with stack(folder, bundle, seed) as services:
         return await Chaos(services, seed, seconds).run()

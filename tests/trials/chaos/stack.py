@@ -18,7 +18,7 @@ from tests.support.services import ServiceProcess, running
 USUAL = Weather(delay_seconds=0.02, jitter_seconds=0.02, loss=0.01)
 STORM = Weather(delay_seconds=0.2, jitter_seconds=0.2, loss=0.1)
 RECENT_BYTES = 16 << 20
-"""The cloud's cache of results, small so that it is soon full: what grows then is something else."""
+"""The cloud's cache of results is small, so that it is soon full: whatever grows after that is something else."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Stack:
 
     @property
     def spool(self) -> Path:
-        """The edge's data, as this process sees them."""
+        """Return the edge's data folder, as this process sees it."""
         return self.edge.folder / "data" if self.disk is None else self.disk.path
 
     def check(self) -> None:
-        """Raises AssertionError where a service has ended by itself."""
+        """Hold both services to be running; raises AssertionError where one has ended by itself."""
         for service in (self.edge, self.cloud):
             if service.process is not None and service.process.returncode is not None:
                 status, told = service.process.returncode, service.log.read_text()[-3000:]
@@ -47,7 +47,7 @@ class Stack:
 
 
 def left_out() -> tuple[str, ...]:
-    """What this machine cannot do to the services, in words."""
+    """Return what this machine cannot do to the services, in words."""
     missing = {
         "a rough network (needs root, /dev/net/tun, ip)": HAS_ROUGH_NETWORK,
         "a full disk (needs root that may mount)": HAS_SMALL_DISK,
@@ -58,7 +58,7 @@ def left_out() -> tuple[str, ...]:
 
 @asynccontextmanager
 async def stack(folder: Path, bundle: Path, seed: int) -> AsyncIterator[Stack]:
-    """Running, and ready. folder: for data and logs. bundle: what both load."""
+    """Start the services and wait until they are ready. folder: data and logs. bundle: the one that both load."""
     queues = ("--subscriber-queue-frames", "10000", "--recent-bytes", str(RECENT_BYTES))
     options = ("--bundles", str(bundle.parent.parent), "--threads", "1", *queues)
     cloud = ServiceProcess("cloud", folder / "cloud", options)

@@ -26,7 +26,7 @@ from tests.trials.crossarch.trials import decode_trials, encode_trials, gpu_tria
 
 
 def main() -> int:
-    """Prints a line a trial and one summary line last."""
+    """Print a line for each trial, and one summary line."""
     arguments = _arguments()
     began = time.monotonic()
     try:
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def run(arguments: argparse.Namespace) -> list[Outcome]:
-    """All trials, one after the other; raises TaxonError where one cannot be prepared."""
+    """Run all trials, one after the other; raises TaxonError where one cannot be prepared."""
     prepared = prepare(arguments.folder)
     directory = bundle_directory(arguments.bundle).resolve()
     bundle = Bundle.load(directory)

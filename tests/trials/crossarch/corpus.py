@@ -41,7 +41,7 @@ class Corpus:
 
 
 def write_corpus(bundle: Bundle, pictures: Sequence[Path], invented: int, directory: Path) -> Corpus:
-    """Writes the corpus. invented: latents at each operating point and resolution. directory: an empty folder."""
+    """Write the corpus. invented: the number of latents at each operating point and resolution. directory: an empty folder."""
     images = np.stack([preprocess(path.read_bytes(), bundle.manifest.input).pixels for path in pictures])
     np.save(directory / "images.npy", images)
     encoder = Encoder(bundle)
@@ -79,7 +79,7 @@ def _invented(bundle: Bundle, count: int) -> Iterator[tuple[str, tuple[int, int]
 
 
 def _integers(generator: np.random.Generator, count: int) -> NDArray[np.int64]:
-    """Mostly small; a few need an escape, and a few are the largest that the format carries."""
+    """Return integers that are mostly small; a few need an escape, and a few are the largest that the format carries."""
     small = np.rint(generator.laplace(0, generator.choice([0.5, 2, 8]), count))
     kind = generator.random(count)
     escapes = generator.integers(-2000, 2000, count)

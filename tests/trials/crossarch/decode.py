@@ -25,7 +25,7 @@ from tests.trials.crossarch.rounding import MODES, NEAREST, set_rounding
 
 
 def main() -> None:
-    """Decodes, codes again, and prints."""
+    """Decode, code again, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, required=True, help="directory of a model bundle")
     parser.add_argument("streams", type=Path, help="folder of .txn files")
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def latents_of(bundle: Bundle, codecs: Mapping[str, EntropyCodec], data: bytes) -> dict[str, Latent]:
-    """A bitstream's latents by group name, also of another input size than the bundle's; raises BitstreamError."""
+    """Return a bitstream's latents by group name, also of another input size than the bundle's; raises BitstreamError."""
     bitstream = parse(data)
     bitstream.require_bundle(bundle.digest)
     latents = {}
@@ -66,13 +66,13 @@ def bitstream_of(
     latents: Mapping[str, Latent],
     input_size: tuple[int, int] | None = None,
 ) -> bytes:
-    """Latents to bytes. input_size: (height, width) in units of 32 pixels; None for the bundle's own."""
+    """Return the bytes of latents. input_size: height and width in units of 32 pixels; None for the bundle's own."""
     substreams = [codecs[name].encode(latent).substream for name, latent in latents.items()]
     return serialise(build(bundle.digest, substreams, input_size))
 
 
 def latent_size(bundle: Bundle, group: str, input_size: tuple[int, int] | None) -> tuple[int | None, int | None]:
-    """Height and width of a group's latent for an input of this many units of 32 pixels."""
+    """Return height and width of a group's latent, for an input of this many units of 32 pixels."""
     if input_size is None:
         return None, None
     shape, own = bundle.group(group).latent, bundle.manifest.input

@@ -29,11 +29,11 @@ from tests.trials.crossarch.machine import Machine
 
 SEED = 20261123
 KEPT = 4
-"""Pictures whose feature maps are kept."""
+"""The number of pictures whose feature maps are kept."""
 
 
 def main() -> None:
-    """Encodes every picture at every operating point, and prints one JSON object."""
+    """Encode every picture at every operating point, and print one JSON object."""
     arguments = _arguments()
     bundle = Bundle.load(arguments.bundle)
     providers = choose_providers(arguments.provider, arguments.output / "engines", bundle)
@@ -74,7 +74,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def moved(values: AnyArray, ulps: int, generator: np.random.Generator) -> AnyArray:
-    """float32 values, each moved by a random whole number of last bits in -ulps..ulps; zeros (of a ReLU) stay."""
+    """Return float32 values, each moved by a random whole number of last bits in -ulps..ulps; zeros (of a ReLU) stay."""
     if not ulps:
         return values
     steps = generator.integers(-ulps, ulps + 1, values.shape, dtype=np.int32)
@@ -84,7 +84,7 @@ def moved(values: AnyArray, ulps: int, generator: np.random.Generator) -> AnyArr
 
 
 def latents_of(encoder: Encoder, features: dict[str, AnyArray], start: int) -> Iterator[tuple[str, dict[str, Latent]]]:
-    """(picture-rate, latents by group) of a batch's feature maps. start: the number of its first picture."""
+    """Give (picture-rate, latents by group) of a batch's feature maps. start: the number of its first picture."""
     manifest = encoder.bundle.manifest
     count = len(next(iter(features.values())))
     for point in manifest.operating_points:

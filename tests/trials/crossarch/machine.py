@@ -1,4 +1,4 @@
-"""What a process runs on, asked of the libraries themselves: the proof that a trial's settings took effect."""
+"""The machine that a process runs on, asked of the libraries themselves. This proves that a trial's settings took effect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        """The machine of this process; `onnxruntime` only where it was imported already."""
+        """Return the machine of this process; `onnxruntime` only where it was imported already."""
         core = "numpy._core" if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else "numpy.core"
         umath = importlib.import_module(f"{core}._multiarray_umath")
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
@@ -47,10 +47,10 @@ class Machine:
         )
 
     def to_json(self) -> dict[str, object]:
-        """For the report of a trial's process."""
+        """Return it for the report of a trial's process."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, object]) -> Machine:
-        """What `to_json` gave in another process."""
+        """Read what `to_json` gave in another process."""
         return cls(**(values | {"features": tuple(values["features"])}))  # type: ignore[arg-type]

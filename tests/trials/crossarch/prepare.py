@@ -1,4 +1,4 @@
-"""What the trials need beside this environment: an emulated Python, and packages of other versions and architectures.
+"""The trials' needs beside this environment: an emulated Python, and packages of other versions and architectures.
 
     Debian's packages --prepare_aarch64.sh--> qemu, an aarch64 Python
     lock file, versions --pip --target--> folders of packages, put before all others by PYTHONPATH
@@ -20,9 +20,9 @@ from shared.errors import TaxonError
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "requirements" / "all.lock"
 OLDEST_NUMPY = "1.26.0"
-"""The oldest that pyproject.toml allows; a test compares the two."""
+"""The oldest numpy that pyproject.toml allows; a test compares the two."""
 NEXT_NUMPY = "2.4.6"
-"""Of numpy 2, which Python 3.13 needs; the lock file has 1.26 for the older ones."""
+"""A release of numpy 2, which Python 3.13 needs; the lock file has 1.26 for the older ones."""
 OLDEST_RUNTIME = "1.22.0"
 """The oldest ONNX Runtime that pyproject.toml allows; a test compares the two."""
 _AARCH64 = [f"--platform=manylinux{tag}_aarch64" for tag in ("_2_28", "_2_27", "2014", "_2_17")]
@@ -30,12 +30,12 @@ _TAGS = ["--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=a
 
 
 class NotPrepared(TaxonError):  # noqa: N818 - named after what is wrong
-    """What a trial needs could not be fetched."""
+    """Something that a trial needs could not be fetched."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Where things lie: two qemus, the root of the aarch64 Python, and folders of packages for PYTHONPATH."""
+    """The places of two qemus, of the aarch64 Python, and of folders of packages for PYTHONPATH."""
 
     aarch64_qemu: Path
     aarch64_root: Path
@@ -47,17 +47,17 @@ class Prepared:
     oldest_runtime: Path
 
     def aarch64(self, processor: str) -> tuple[str, ...]:
-        """The command of the aarch64 Python on one of qemu's processors (`-cpu help`)."""
+        """Return the command of the aarch64 Python on one of qemu's processors (`-cpu help`)."""
         python = self.aarch64_root / "usr" / "bin" / "python3.11"
         return (str(self.aarch64_qemu), "-cpu", processor, "-L", str(self.aarch64_root), str(python))
 
     def x86(self, processor: str) -> tuple[str, ...]:
-        """The command of this Python on one of qemu's x86-64 processors."""
+        """Return the command of this Python on one of qemu's x86-64 processors."""
         return (str(self.x86_qemu), "-cpu", processor, sys.executable)
 
 
 def prepare(folder: Path) -> Prepared:
-    """Fetches what is not there yet; raises NotPrepared naming what is missing."""
+    """Fetch what is not there yet; raises NotPrepared naming what is missing."""
     folder = folder.resolve()
     done = subprocess.run(
         [ROOT / "tests" / "trials" / "crossarch" / "prepare_aarch64.sh", folder],
@@ -81,7 +81,7 @@ def prepare(folder: Path) -> Prepared:
 
 
 def locked(*names: str) -> list[str]:
-    """The lines of the lock file that pin these packages, with their hashes; raises NotPrepared for one that is not in it."""
+    """Return the lock file's lines for these packages, with their hashes; raises NotPrepared for one that is not in it."""
     lines = []
     for name in names:
         found = re.search(rf"^{re.escape(name)}==[^\n\\]*(?:\\\n +--hash=\w+:\w+ ?)+", LOCK.read_text(), re.MULTILINE)
@@ -92,7 +92,7 @@ def locked(*names: str) -> list[str]:
 
 
 def _packages(folder: Path, requirements: Sequence[str], options: Sequence[str] = ()) -> Path:
-    """A folder with exactly these packages, kept from run to run."""
+    """Return a folder with exactly these packages, which is kept from run to run."""
     stamp, wanted = folder / "requirements.txt", "\n".join(requirements) + "\n"
     if stamp.exists() and stamp.read_text() == wanted:
         return folder

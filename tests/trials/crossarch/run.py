@@ -47,7 +47,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a trial. wrong: bitstreams that decoded to another symbol or were refused. seconds: of the work alone."""
+    """The outcome of a trial. wrong: bitstreams that decoded to another symbol or were refused. seconds: of the work alone."""
 
     trial: Trial
     machine: Machine | None
@@ -61,12 +61,12 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether the law is broken, or was not tried as wanted."""
+        """Return True where the law is broken, or was not tried as wanted."""
         return not self.skipped and (self.wrong > 0 or bool(self.problems) or self.streams == 0)
 
     @property
     def line(self) -> str:
-        """For people."""
+        """Return a line for people."""
         if self.skipped:
             return f"{self.trial.kind:6}  {self.trial.name}: skipped, {self.skipped}"
         apart = ""
@@ -91,7 +91,7 @@ class Runner:
     _encoded: int = field(default=0)
 
     def run(self, trial: Trial) -> Outcome:
-        """One trial, from its process to its outcome; a process that fails is a failed outcome."""
+        """Run one trial, from its process to its outcome; a process that fails is a failed outcome."""
         target = self.corpus.directory
         if trial.kind == "encode":
             self._encoded += 1
@@ -136,7 +136,7 @@ class Runner:
     def _judge_encoding(
         self, trial: Trial, report: dict[str, Any], machine: Machine, problems: tuple[str, ...], target: Path
     ) -> Outcome:
-        """Decodes here what was coded there, with codecs that have seen nothing else."""
+        """Decode here what was coded there, with codecs that have seen nothing else."""
         codecs, found, symbols = self.bundle.codecs(), {}, 0
         for path in sorted(target.glob("*.txn")):
             try:
@@ -161,12 +161,12 @@ class Runner:
 
 
 def differing(expected: Mapping[str, str], found: Mapping[str, str]) -> int:
-    """How many bitstreams have another digest than what was coded, are missing or are not expected."""
+    """Return how many bitstreams have another digest than what was coded, are missing or are not expected."""
     return sum(expected.get(name) != found.get(name) for name in {*expected, *found})
 
 
 def compared(first: Path, other: Path) -> Difference:
-    """How far apart two encode trials' networks are, from the features.npz of each."""
+    """Return how far apart two encode trials' networks are, from the features.npz of each."""
     with np.load(first / "features.npz") as a, np.load(other / "features.npz") as b:
         names = sorted({*a.files} & {*b.files})
         latents = [name for name in names if name.startswith("latent-")]
@@ -185,7 +185,7 @@ def compared(first: Path, other: Path) -> Difference:
 
 
 def table(outcomes: Iterable[Outcome]) -> str:
-    """The figures as two Markdown tables: decoding elsewhere, and coding elsewhere."""
+    """Return the figures as two Markdown tables: decoding elsewhere, and coding elsewhere."""
     decoding = ["| decoded on | kernels of OpenBLAS | numpy | as coded | time |", "|---|---|---|---|---|"]
     coding = [
         "| coded on | ONNX Runtime | features that differ | by at most | symbols that differ | decoded as coded | time |",

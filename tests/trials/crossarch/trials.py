@@ -16,7 +16,7 @@ from tests.trials.crossarch.rounding import MODES
 
 ABOVE_SSE = ("AVX", "F16C", "FMA3", "AVX2", "AVX512F")
 KERNELS = {"Prescott": "", "Nehalem": "SSE42", "Sandybridge": "AVX", "Haswell": "AVX2", "SkylakeX": "AVX512_SKX"}
-"""OpenBLAS's core types on x86-64, and numpy's name of the feature that each needs."""
+"""OpenBLAS's core types on x86-64, each with numpy's name of the feature that it needs."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Trial:
     without: tuple[str, ...] = ()
 
     def contradictions(self, machine: Machine) -> list[str]:
-        """Where the process did not run as the trial wanted."""
+        """Return where the process did not run as the trial wanted."""
         found = [
             f"{name} is {getattr(machine, name)}, not {value}"
             for name, value in self.wanted.items()
@@ -45,7 +45,7 @@ class Trial:
 
 
 def decode_trials(prepared: Prepared, here: Machine) -> list[Trial]:
-    """Everything that the hyper-synthesis could depend on. here: this process, for what the processor can do."""
+    """Return a trial for all that the hyper-synthesis could depend on. here: this process's machine, for the processor's features."""
     trials = [
         Trial("as here", "decode", wanted={"numpy": np.__version__}),
         *(
@@ -98,7 +98,7 @@ def decode_trials(prepared: Prepared, here: Machine) -> list[Trial]:
 
 
 def encode_trials(prepared: Prepared, images: Path) -> list[Trial]:
-    """Other machines' networks; the first is what the others are compared with."""
+    """Return trials of other machines' networks; the others are compared with the first."""
     with_images = ("--images", str(images))
     emulated = (*with_images, "--limit", "2")
     oldest = {"onnxruntime": OLDEST_RUNTIME}
@@ -135,12 +135,12 @@ def encode_trials(prepared: Prepared, images: Path) -> list[Trial]:
 
 
 def gpu_trial(images: Path) -> Trial:
-    """The networks on an NVIDIA GPU."""
+    """Return the trial of the networks on an NVIDIA GPU."""
     return Trial("CUDA", "encode", options=("--images", str(images), "--provider", "cuda"))
 
 
 def _numpy_levels(here: Machine) -> list[Trial]:
-    """numpy's own loops with the processor's newer instructions off; only what it has can be switched off."""
+    """Give numpy's loops without the processor's newer instructions; only what it has can be switched off."""
     wide = tuple(name for name in here.features if name.startswith("AVX512"))
     levels = {"AVX-512": wide, "AVX2 and AVX-512": ("AVX2", "FMA3", *wide), "everything above SSE3": here.features}
     return [

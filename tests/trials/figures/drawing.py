@@ -37,7 +37,7 @@ MOST_LEGENDS = 8
 
 @dataclass(frozen=True)
 class Answers:
-    """What Prometheus said: by query, between two times (seconds since 1970)."""
+    """Prometheus' answers by query, between two times (seconds since 1970)."""
 
     start: float
     end: float
@@ -45,7 +45,7 @@ class Answers:
 
 
 def draw(board: Mapping[str, Any], answers: Answers, target: Path, subject: str = "") -> None:
-    """One PNG. subject: what a variable of the dashboard was set to."""
+    """Draw one PNG. subject: the value of the dashboard's variable."""
     panels = board["panels"]
     rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
     width = COLUMNS * COLUMN_INCHES + 2 * MARGIN_INCHES
@@ -76,7 +76,7 @@ class _Box:
     page_height: float
 
     def inner(self, left: float, bottom: float, right: float, top: float) -> tuple[float, float, float, float]:
-        """An axes' rectangle with these margins in inches."""
+        """Return an axes' rectangle with these margins in inches."""
         return (
             (self.left + left) / self.page_width,
             (self.top - self.height + bottom) / self.page_height,
@@ -158,7 +158,7 @@ def _curves(axes: Axes, panel: Mapping[str, Any], named: Sequence[tuple[str, Ser
 
 
 def _with_gaps(series: Series, answers: Answers) -> tuple[list[float], list[float]]:
-    """Minutes before the end, and values; where samples are missing there is no line."""
+    """Return minutes before the end, and values; where samples are missing there is no line."""
     times, values = list(series.times), list(series.values)
     step = min((after - before for before, after in zip(times, times[1:])), default=0.0)
     for place in range(len(times) - 1, 0, -1):
@@ -183,7 +183,7 @@ def _style(axes: Axes, unit: str, answers: Answers) -> None:
 
 
 def in_unit(value: float, unit: str, decimals: int | None = None) -> str:
-    """About as Grafana writes it: bits and bytes with prefixes, seconds down to milliseconds, parts in percent."""
+    """Write a value as Grafana does: bits and bytes with prefixes, seconds down to milliseconds, parts in percent."""
     if unit == "percentunit":
         return f"{_digits(100 * value, decimals)} %"
     if unit == "s":

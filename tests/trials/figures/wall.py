@@ -25,7 +25,7 @@ SCALE = 1.25
 
 
 async def draw(target: Path, dark: bool) -> None:
-    """Lets the curves fill before the picture is taken."""
+    """Let the curves fill, then take the picture."""
     with tempfile.TemporaryDirectory() as folder:
         async with live_wall(Path(folder), FPS) as live, chromium() as browser:
             scheme: Literal["dark", "light"] = "dark" if dark else "light"

@@ -23,11 +23,11 @@ from tests.trials.fuzz.targets import TARGETS
 
 FINDINGS = Path("out/fuzz")
 GRACE_SECONDS = 60.0
-"""After its time a fuzzer that does not end is hanging: libFuzzer itself ends an input after the target's deadline."""
+"""A fuzzer that does not end so long after its time hangs: libFuzzer itself ends an input after the target's deadline."""
 
 
 def main() -> int:
-    """0 where the law held."""
+    """Return 0 where the law held."""
     options = _options()
     if options.replay:
         return _replayed(TARGETS[options.replay[0]](), Path(options.replay[1]))

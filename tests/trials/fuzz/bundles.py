@@ -33,7 +33,7 @@ from tests.trials.fuzz.target import LawBroken, Target
 
 _FILE, _TABLES_FILE, _SYNTHESIS_FILE, _TABLES_ARRAY, _SYNTHESIS_ARRAY = range(5)
 MEMORY = Path("/dev/shm")
-"""Files that live for one input need no disk."""
+"""A folder in memory: files that live for one input need no disk."""
 
 _STRANGE: tuple[Any, ...] = (
     *TELLING_NUMBERS,
@@ -154,7 +154,7 @@ def _npz(arrays: Mapping[str, Any]) -> bytes:
 
 
 def _manifest() -> dict[str, Any]:
-    """A small one that is taken: every graph is the file `file`."""
+    """Return a small manifest that is taken: every graph is the file `file`."""
     latent = {"channels": 4, "height": 4, "width": 4, "vector": 5}
     files = dict.fromkeys(("encoder", "decoder", "reference", "entropy"), "file")
     group = {"name": "geometry", "id": 1, "tasks": ["normal", "principal_curvature"], "latent": latent}
@@ -179,7 +179,7 @@ def _manifest() -> dict[str, Any]:
 
 
 def _manifest_changed(content: bytes, random: Random) -> bytes:
-    """A value of it replaced by a strange one, or one more nested than anybody means."""
+    """Replace a value of it by a strange one, or by one more nested than anybody means."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -208,7 +208,7 @@ def _manifest_changed(content: bytes, random: Random) -> bytes:
 
 
 def _array_changed(content: bytes, random: Random) -> bytes:
-    """Some of its numbers replaced, or its type, or its shape."""
+    """Replace some of its numbers, or its type, or its shape."""
     try:
         array = np.load(io.BytesIO(content), allow_pickle=False)
     except Exception:  # whatever numpy stumbles over: it is not an array any more

@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["shared", "edge_encoder", "cloud_analyt
 
 
 def main() -> None:
-    """Does not return: libFuzzer ends the process, with 0 where it has found nothing."""
+    """Run the fuzzer and do not return: libFuzzer ends the process, with 0 where it has found nothing."""
     # Refusals are no news here, and standard output is read line by line.
     configure_logs("fuzz", "error")
     faulthandler.register(TELL_STACKS, all_threads=True)

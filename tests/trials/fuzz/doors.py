@@ -36,10 +36,10 @@ from tests.trials.fuzz.target import LawBroken, Target
 from tests.trials.fuzz.tokens import token, token_file
 
 _QUIET_TURNS = 6
-"""Of the loop without an answer, after which the stranger hangs up."""
+"""After so many turns of the loop without an answer, the stranger hangs up."""
 _MOST_TURNS = 200
 _METRIC, _WALL = b"taxon_behind_the_door_total", b'"type":"tasks"'
-"""What only a token gives to see."""
+"""Only a token gives this to see."""
 _UPGRADE = (
     b"Connection: Upgrade",
     b"Upgrade: websocket",
@@ -134,7 +134,7 @@ class DoorTarget(Target):
         return b"\r\n".join(lines)
 
     async def _spoken(self, data: bytes) -> bytes:
-        """What is answered to these bytes, when they are all there is."""
+        """Return the answer to these bytes, when they are all there is."""
         assert self._config is not None
         config, state, loop = self._config, ServerState(), asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
@@ -184,13 +184,13 @@ class DoorTarget(Target):
 
 
 def _parts(data: bytes) -> tuple[bytes, ...]:
-    """What comes at once. uvicorn forgets what comes in one piece with an upgrade, so its frames come behind it."""
+    """Return what is sent at once. uvicorn forgets what comes in one piece with an upgrade, so its frames come behind it."""
     head, end, rest = data.partition(b"\r\n\r\n")
     return (head + end, rest) if rest and b"upgrade" in head.lower() else (data,)
 
 
 async def _heard(theirs: socket.socket) -> bytes:
-    """Until it is closed, or nothing has come for some turns."""
+    """Read until it is closed, or nothing has come for some turns."""
     answer, quiet = b"", 0
     for _ in range(_MOST_TURNS):
         await asyncio.sleep(0)
@@ -211,7 +211,7 @@ async def _heard(theirs: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def _listening(told: list[str]) -> Iterator[None]:
-    """Every log record with a traceback is told of."""
+    """Tell of every log record with a traceback."""
 
     class Tracebacks(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -231,5 +231,5 @@ def _said(*lines: bytes) -> bytes:
 
 
 def _frame(opcode: int, content: bytes, first: int = 0x80) -> bytes:
-    """As a client sends it, with a mask of zeros."""
+    """Return a frame as a client sends it, with a mask of zeros."""
     return bytes([first | opcode, 0x80 | len(content)]) + bytes(4) + content

@@ -116,7 +116,7 @@ def _saved(picture: Image.Image, form: str, **options: object) -> bytes:
 
 
 def _png_changed(data: bytes, random: Random) -> bytes:
-    """One chunk's content changed, doubled or left out, its check sum mended; pixels also below their compression."""
+    """Change, double or leave out one chunk and mend its check sum; pixels are changed below their compression, too."""
     chunks: list[tuple[bytes, bytes]] = []
     at = len(_PNG)
     while at + 8 <= len(data):

@@ -20,11 +20,11 @@ TELLING_NUMBERS = (
         (1 << 64) - 1,
     ),
 )
-"""Where integers of one width or another end."""
+"""The ends of integers of some width."""
 
 
 def mutated(data: bytes, random: Random, other: bytes) -> bytes:
-    """One to four changes: bits, bytes, pieces left out, doubled or taken of `other`."""
+    """Make one to four changes: bits, bytes, pieces left out, doubled or taken from `other`."""
     made = bytearray(data)
     for _ in range(random.randint(1, 4)):
         at = random.randrange(len(made) + 1)

@@ -20,12 +20,12 @@ from tests.trials.fuzz.target import Target
 
 PROGRESS_SECONDS = 10.0
 START_SECONDS = 120.0
-"""For imports, which are slow where each is instrumented and other programs want the processor."""
+"""The time for imports, which are slow where each is instrumented and other programs want the processor."""
 STACKS_SECONDS = 2.0
 TELL_STACKS = signal.SIGUSR2
-"""At which a fuzzer process writes where its threads stand."""
+"""At this signal a fuzzer process writes where its threads stand."""
 MOST_GROWTH_MEBIBYTES = 192
-"""In the last two thirds of a run, whatever its length; libFuzzer itself keeps what it found in memory."""
+"""The growth in the last two thirds of a run, whatever its length; libFuzzer itself keeps what it found in memory."""
 _PAGE_BYTES = 4096
 _BEGINNING = "INFO: Seed:"
 _INPUTS = re.compile(r"^#(\d+)\s.*cov: (\d+)")
@@ -35,7 +35,7 @@ _ARTIFACT = re.compile(r"Test unit written to (\S+)")
 
 @dataclass
 class Outcome:
-    """What came of one target. coverage: places in the code, of the last progress line. rss_mebibytes: the most that it took."""
+    """The outcome of one target. coverage: places in the code, by the last progress line. rss_mebibytes: the most that it took."""
 
     name: str
     inputs: int = 0
@@ -46,7 +46,7 @@ class Outcome:
 
 
 def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
-    """The last line of a run."""
+    """Return the last line of a run."""
     each = ", ".join(
         f"{one.name} {one.inputs} ({one.rss_mebibytes:.0f} MiB, {one.growth_mebibytes:+.0f})" for one in outcomes
     )
@@ -68,7 +68,7 @@ class Watch:
         self._begun = False
 
     async def outcome(self) -> Outcome:
-        """When the process has ended, or was found to hang."""
+        """Return the outcome, once the process has ended or was found to hang."""
         sampling = asyncio.create_task(self._sample())
         try:
             async with asyncio.timeout(START_SECONDS) as deadline:
@@ -92,7 +92,7 @@ class Watch:
         return self._outcome
 
     async def _stacks(self) -> str:
-        """Where the threads of a process that hangs stand."""
+        """Return where the threads of a process that hangs stand."""
         self._lines.clear()
         if self._process.returncode is None:
             self._process.send_signal(TELL_STACKS)

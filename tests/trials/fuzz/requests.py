@@ -1,4 +1,4 @@
-"""What asks the cloud for results: a subscriber's requests, and the wall page's messages.
+"""Requests for the cloud's results: a subscriber's, and the wall page's messages.
 
     bytes --SubscribeRequest--> SubscriberWish --Subscriptions--> a subscription --rendered--> outputs as it asked
     text --read_message--> PageMessage

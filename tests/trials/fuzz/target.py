@@ -1,4 +1,4 @@
-"""What every target of the fuzzer is: where its inputs begin, how they are changed, and the law that one input is held to."""
+"""A target of the fuzzer: its first inputs, how they are changed, and the law that one input is held to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LawBroken(Exception):  # noqa: N818 - named after what happened
 
 
 class Target(ABC):
-    """name: also its folder in the corpus. longest: of an input, bytes. most_rss_mebibytes: of its process.
+    """A target. name: also its folder in the corpus. longest: the most bytes of an input. most_rss_mebibytes: of its process.
 
     deadline_seconds: of one input.
     """
@@ -31,24 +31,24 @@ class Target(ABC):
 
     @abstractmethod
     def seeds(self) -> Sequence[bytes]:
-        """Good inputs to begin with, always the same ones."""
+        """Return good inputs to begin with, always the same ones."""
 
     @abstractmethod
     def run(self, data: bytes) -> bool:
-        """One input; whether all of it was taken. Raises LawBroken, or lets through what nobody promised to raise."""
+        """Try one input, and return True where all of it was taken. Raises LawBroken; an error that nobody promised passes through."""
 
     def run_quietly(self, data: bytes) -> None:
-        """`run` for who wants to hear of findings alone."""
+        """Run one input, and say nothing of it but findings."""
         self.run(data)
 
     def mutate(self, data: bytes, random: Random) -> bytes:
-        """Another input near this one; knows the format where that goes deeper."""
+        """Return another input near this one; it knows the format where that goes deeper."""
         return mutated(data, random, random.choice(self.seeds()))
 
     def opened(self) -> AbstractContextManager[object]:
-        """What has to be there while inputs are run."""
+        """Hold open what has to be there while inputs are run."""
         return nullcontext()
 
     def corpus(self) -> list[bytes]:
-        """Inputs that are kept in the repository: what reached far, and what was a finding once."""
+        """Return the inputs that the repository keeps: those that reached far, and those that were findings once."""
         return [path.read_bytes() for path in sorted((CORPUS / self.name).glob("*")) if path.is_file()]

@@ -27,12 +27,12 @@ from tests.trials.fuzz.target import LawBroken, Target
 _FILE, _SCOPES, _HEADER = range(3)
 CAMERAS = ("hall", "shop7-door", "a.b_c", "a" * 64, "*")
 GRANTED = {"hall": "post:hall", "wall": "subscribe", "prometheus": "metrics"}
-"""Names of tokens and what they allow."""
+"""The names of tokens, and what they allow."""
 _REFUSALS = (
     "this service asks for a token: Authorization: Bearer TOKEN",
     "this token is unknown here, or was taken back",
 )
-"""Nothing of what was shown is in them."""
+"""Refusals hold nothing of what was shown."""
 WORDS = (
     *(b"post", b"subscribe", b"uplink", b"metrics", b"admin", b":", b",", b"*", b"?", b"shop7-*", b"a*a*a*a*a*b", b" ", b"\t"),
     *(b"Bearer ", b"bearer", b"\n", b"\r", b"\x00", b"\x85", b"\xa0", b"# ", b"0" * 64, b"[", b"!", b"\\"),
@@ -40,12 +40,12 @@ WORDS = (
 
 
 def token(name: str) -> str:
-    """The token of this name, always the same one."""
+    """Return the token of this name, always the same one."""
     return "txn_" + (name * 43)[:43]
 
 
 def token_file() -> str:
-    """With a line for each of GRANTED."""
+    """Return a token file with a line for each of GRANTED."""
     lines = (token_line(name, token(name), read_scopes(scopes)) for name, scopes in GRANTED.items())
     return "# by the fuzzer\n" + "".join(line + "\n" for line in lines)
 
@@ -144,7 +144,7 @@ def _scopes(text: str) -> bool:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    """Whether `*` (any characters) and `?` (one) make the name of the pattern."""
+    """Return True where the pattern means the name: `*` is any characters, `?` is one."""
     reached = {0}
     for sign in pattern:
         if sign == "*":

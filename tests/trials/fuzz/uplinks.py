@@ -130,7 +130,7 @@ def _heeded(responses: Sequence[uplink_pb2.ConnectResponse]) -> bool:
 
 
 def _changed(request: uplink_pb2.ConnectRequest, random: Random) -> uplink_pb2.ConnectRequest:
-    """A number or the bytes of one of its frames or declarations."""
+    """Change a number or the bytes of one of its frames or declarations."""
     parts: list[Message] = [*request.frames, *request.cameras, *(one.geometry for one in request.cameras)]
     if not parts:
         return request

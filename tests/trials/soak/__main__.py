@@ -16,7 +16,7 @@ from tests.trials.soak.run import run
 
 
 def main() -> None:
-    """Parses and runs; exits with 1 where a law was broken."""
+    """Parse and run; exit with 1 where a law was broken."""
     parser = argparse.ArgumentParser(
         description=tests.trials.soak.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -17,7 +17,7 @@ from tests.support.services import Signs, slope
 KINDS = ("edge", "cloud")
 WARM_SHARE = 0.25
 WARM_SECONDS = 90.0
-"""At least so long, or half of a short run: every camera and visitor has been there, every cache is full."""
+"""The warm-up takes at least so long, or half of a short run: every camera and visitor has been there, every cache is full."""
 ALLOWED_SHARE = 0.04
 """Of the memory after the warm-up, for the line's rise to the end: an allocator's arenas wander by some percent of what they hold. It is
 14 MB of an edge's 350 and 22 MB of a cloud's 550, so that in an hour at 10 frames a second a leak of one kilobyte a frame is seen in
@@ -29,7 +29,7 @@ HOUR_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Point:
-    """At one moment. seconds: since the start. signs: of edge and cloud. coded: accepted so far. delivered, lost: results so far."""
+    """A moment. seconds: since the start. signs: of edge and cloud. coded, delivered, lost: frames and results so far."""
 
     seconds: float
     edge: Signs
@@ -41,7 +41,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Trend:
-    """Of one quantity after the warm-up. rise: of the least-squares line, from there to the end. per_hour: the same line's."""
+    """The trend of one quantity after the warm-up. rise: of the least-squares line, to the end. per_hour: the same line's."""
 
     start: float
     rise: float
@@ -50,7 +50,7 @@ class Trend:
 
 @dataclass
 class Soak:
-    """A run. without_result: coded frames whose result never came. visits: of subscribers that came and went."""
+    """A run. without_result: coded frames whose result never came. visits: the number of subscribers that came and went."""
 
     seed: int
     fps: float
@@ -61,7 +61,7 @@ class Soak:
 
     @property
     def warm(self) -> list[Point]:
-        """The points after the warm-up."""
+        """Return the points after the warm-up."""
         if not self.points:
             return []
         whole = self.points[-1].seconds
@@ -69,14 +69,14 @@ class Soak:
         return [one for one in self.points if one.seconds >= begins]
 
     def trend(self, kind: str, quantity: str) -> Trend:
-        """kind: edge or cloud. quantity: of `Signs`."""
+        """Return the trend of one quantity. kind: "edge" or "cloud". quantity: a field of `Signs`."""
         seconds = [one.seconds for one in self.warm]
         values = [float(getattr(getattr(one, kind), quantity)) for one in self.warm]
         rises = slope(seconds, values)
         return Trend(values[0], rises * (seconds[-1] - seconds[0]), rises * HOUR_SECONDS)
 
     def broken(self) -> list[str]:
-        """Which laws were, in words."""
+        """Return the laws that were broken, in words."""
         if len(self.warm) < 2:
             return ["too short to say anything"]
         found = [f"{self.without_result} coded frames without a result"] if self.without_result else []
@@ -92,7 +92,7 @@ class Soak:
         return found
 
     def document(self) -> dict[str, object]:
-        """For docs/resilience.md and whoever looks later."""
+        """Return the figures for docs/resilience.md."""
         return {
             "seed": self.seed,
             "fps": self.fps,
@@ -124,7 +124,7 @@ def _memory(trend: Trend) -> str:
 
 
 def line(point: Point) -> str:
-    """How it goes, in one line."""
+    """Return the present figures in one line."""
     both = "; ".join(
         f"{kind} {one.resident_bytes / 1e6:.0f} MB, {one.descriptors} descriptors, {one.threads} threads"
         for kind, one in (("edge", point.edge), ("cloud", point.cloud))
@@ -133,7 +133,7 @@ def line(point: Point) -> str:
 
 
 def write_csv(points: Iterable[Point], path: Path) -> None:
-    """The time line, a row for each point."""
+    """Write the time line, a row for each point."""
     names = [f"{kind}_{quantity}" for kind in KINDS for quantity in _QUANTITIES]
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
@@ -144,7 +144,7 @@ def write_csv(points: Iterable[Point], path: Path) -> None:
 
 
 def draw(soak: Soak, path: Path) -> None:
-    """Memory with its line, descriptors and threads, and what was delivered, over time."""
+    """Draw memory with its line, descriptors and threads, and what was delivered, over time."""
     figure = Figure(figsize=(13, 3.6), layout="constrained")
     memory, handles, delivered = figure.subplots(1, 3)
     minutes = [one.seconds / 60 for one in soak.points]
@@ -167,7 +167,7 @@ def draw(soak: Soak, path: Path) -> None:
 
 
 def _line_through(soak: Soak, kind: str, trend: Trend) -> Sequence[float]:
-    """The least-squares line's ends, in MB: it goes through the middle of the points."""
+    """Return the least-squares line's ends in MB; it goes through the middle of the points."""
     values = [getattr(one, kind).resident_bytes for one in soak.warm]
     middle = sum(values) / len(values)
     return [(middle - trend.rise / 2) / 1e6, (middle + trend.rise / 2) / 1e6]

@@ -1,4 +1,4 @@
-"""The run itself: cameras and visitors that come and go at random, one subscriber that stays and takes everything."""
+"""The run: cameras and visitors come and go at random, and one subscriber stays and takes everything."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.trials.soak.report import Point, Soak, line
 CAMERAS = 20
 VISITORS = 2
 STAYS_SECONDS = (2.0, 20.0)
-"""How long a camera's or a visitor's connection lasts."""
+"""The seconds that a camera's or a visitor's connection lasts."""
 MOST_POINTS = 600
 TOLD = 10
 ARRIVAL_SECONDS = 60.0
 BURST_SECONDS, BURST_POSTS = 10.0, 24
-"""Before the time line: so many posts always under way, so that the networks have met batches of every size and made room for them."""
+"""So many posts are under way before the time line begins, so that the networks have met batches of every size."""
 RECENT_BYTES = 16 << 20
-"""The cloud's cache of results, small so that it is full when the warm-up ends: it may grow until then."""
+"""The cloud's cache of results is small, so that it is full when the warm-up ends: it may grow until then."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class _Frames:
 
 
 async def run(seconds: float, fps: float, seed: int, folder: Path) -> Soak:
-    """The whole of it; prints how it goes ten times."""
+    """Run all of it, and print ten times how it goes."""
     soak, frames, draw = Soak(seed, fps), _Frames(), random.Random(seed)
     options = ("--bundles", str(SHIPPED_BUNDLE.parents[1]), "--recent-bytes", str(RECENT_BYTES))
     cloud = ServiceProcess("cloud", folder / "cloud", options)
@@ -90,7 +90,7 @@ async def run(seconds: float, fps: float, seed: int, folder: Path) -> Soak:
 
 
 async def _burst(frames: _Frames, edge: ServiceProcess) -> None:
-    """All cameras at once, as fast as they are answered."""
+    """Post from all cameras at once, as fast as they are answered."""
     shown, until = pictures(), time.monotonic() + BURST_SECONDS
 
     async def work(number: int) -> None:
@@ -105,7 +105,7 @@ async def _burst(frames: _Frames, edge: ServiceProcess) -> None:
 
 
 async def _camera(frames: _Frames, edge: ServiceProcess, name: str, fps: float, draw: random.Random) -> None:
-    """Posts at its pace; connects anew now and then."""
+    """Post at its pace, and connect anew now and then."""
     shown = pictures()
     while True:
         until = time.monotonic() + draw.uniform(*STAYS_SECONDS)
@@ -118,13 +118,13 @@ async def _camera(frames: _Frames, edge: ServiceProcess, name: str, fps: float, 
 
 
 async def _steady(frames: _Frames, subscriber: Subscriber) -> None:
-    """Takes everything, all the time."""
+    """Take everything, all the time."""
     async for result in subscriber:
         frames.arrived((result.camera_id, result.sequence))
 
 
 async def _visitor(soak: Soak, cloud: ServiceProcess, draw: random.Random) -> None:
-    """Comes, takes a few results of what it likes, and leaves."""
+    """Come, take a few results of some tasks, and leave."""
     while True:
         wish = Wish(tasks=tuple(draw.sample(TASK_NAMES, draw.randint(1, 3))), longest_side_pixels=64)
         async with Subscriber(cloud.rpc, wish) as subscriber:
