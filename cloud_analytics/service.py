@@ -10,21 +10,70 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 from typing_extensions import override
 
 from cloud_analytics.assembly import Parts, Servers, build, servers_of
-from cloud_analytics.bus_watch import BusWatch
+from cloud_analytics.journal.storage import Storage
+from cloud_analytics.pipeline import Pipeline
+from cloud_analytics.readiness import Readiness
 from cloud_analytics.settings import CloudSettings
-from shared.errors import BundleError, Draining, TaxonError
+from cloud_analytics.subscribers.subscriptions import Subscriptions
+from cloud_analytics.uplink.edges import Uplinks
+from shared.errors import BundleError, BusAway, Draining, TaxonError
+from shared.server.grpc_server import RpcServer
 from shared.server.lifecycle import Service
 from shared.server.supervisor import Deadline, Supervisor
 from shared.telemetry.logs import logger
 
 log = logger("cloud")
+bus_log = logger("cloud.bus")
+PATIENCE_SECONDS = 5.0
+"""A bus that is away for so long is given up for the time being."""
+LOOK_SECONDS = 0.2
 CALLS_GRACE_SECONDS = 1.0
 LEAST_STEP_SECONDS = 0.05
 """Each step of a drain gets at least so long, even after the deadline: what is done already then counts as done."""
+
+
+@dataclass(frozen=True, eq=False)
+class BusWatch:
+    """Sends edges and subscribers away while the bus is away, and calls them back when it is there again.
+
+    Law: no client waits for a replica that can do nothing for it, while another replica may.
+    """
+
+    storage: Storage
+    readiness: Readiness
+    rpc: RpcServer
+    pipeline: Pipeline
+    uplinks: Uplinks
+    subscriptions: Subscriptions
+
+    async def run(self) -> None:
+        """Watch until the task is cancelled."""
+        is_closed = False
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            away_seconds = self.storage.away_seconds
+            if away_seconds >= PATIENCE_SECONDS and not is_closed:
+                is_closed = True
+                bus_log.error("not ready: the bus is away", seconds=round(away_seconds, 1))
+                await self._close()
+            elif not away_seconds and is_closed:
+                is_closed = False
+                bus_log.info("ready: the bus is back")
+                self.readiness.open()
+                await self.rpc.set_ready(True)
+
+    async def _close(self) -> None:
+        self.readiness.close(BusAway())
+        await self.rpc.set_ready(False)
+        # Edges first: one that is gone goes on coding what was wanted last, whatever becomes of its subscribers.
+        self.uplinks.end_all(BusAway())
+        self.pipeline.give_up(BusAway())
+        self.subscriptions.end_all(BusAway())
 
 
 class CloudService(Service):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cloud_analytics.analysis.catalogue import ServedBundle
-from cloud_analytics.journal.wish_store import StoredWish, WishStore
+from cloud_analytics.journal.storage import StoredWish, WishStore
 from cloud_analytics.metrics.service import CloudMetrics
 from shared.contract.wishes import SubscriberWish
 from shared.errors import WishesNotKept

@@ -44,7 +44,7 @@ from shared.server.grpc_server import RpcServer
 from shared.server.http_server import WebServer
 from shared.server.security import ServerSecurity, server_security
 from shared.telemetry.logs import logger
-from shared.transport.loopback import is_loopback
+from shared.transport.addresses import is_loopback
 from shared.wire import ingest_pb2_grpc, uplink_pb2
 
 LARGEST_RPC_OVERHEAD_BYTES = 4096

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from cloud_analytics.decoding.decoder import Decoder
 from cloud_analytics.decoding.heads import TaskResult, results
-from cloud_analytics.rendering.ranking import labels_for, ranked
+from cloud_analytics.rendering.render import labels_for, ranked
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess, preprocess_pixels
 from shared.codec.bitstream import parse

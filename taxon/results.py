@@ -1,9 +1,13 @@
-"""Turns a frame's results into files: a PNG for each dense task, and one JSON with the classes and their probabilities."""
+"""Says where a bitstream's bytes are, and turns a frame's results into files.
+
+The files are a PNG for each dense task, and one JSON with the classes and their probabilities.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +15,37 @@ import numpy.typing as npt
 
 from cloud_analytics.decoding.heads import TaskResult
 from cloud_analytics.rendering.pictures import PICTURES, png, segmentation_ids
-from cloud_analytics.rendering.ranking import labels_for, ranked
+from cloud_analytics.rendering.render import labels_for, ranked
+from shared.codec.bitstream import parse
 from shared.contract.results import ClassProbability
 from shared.model.bundle import Bundle
 
 CLASSES_IN_JSON = 10
+
+
+@dataclass(frozen=True)
+class BitstreamSizes:
+    """Bytes of the header and of each group's substream (its group byte, length and check sum included)."""
+
+    header: int
+    groups: tuple[tuple[str, int], ...]
+
+    @property
+    def total(self) -> int:
+        """The length of the bitstream."""
+        return self.header + sum(size for _, size in self.groups)
+
+    def line(self) -> str:
+        """Return the total and its parts, for people."""
+        parts = ", ".join(f"{name} {size}" for name, size in (("header", self.header), *self.groups))
+        return f"{self.total} bytes ({parts})"
+
+
+def sizes_of(bundle: Bundle, data: bytes) -> BitstreamSizes:
+    """Return the sizes of a bitstream that was written with the bundle (docs/format.md); they add up to its length."""
+    bitstream = parse(data)
+    groups = ((bundle.group_with_id(one.group_id).name, one.size_bytes) for one in bitstream.substreams)
+    return BitstreamSizes(bitstream.header_bytes, tuple(groups))
 
 
 def top_classes(

@@ -5,19 +5,79 @@
 
 A start calls `open`, makes the parts of the service, and then calls `join`. A stop calls `close` once nothing is
 published any more.
+Law: a wish is kept until it has expired or its subscriber has ended it, also where this process dies in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
+from typing_extensions import override
+
 from cloud_analytics.journal.frame_log import FrameLog
-from cloud_analytics.journal.replicas import Replicas
-from cloud_analytics.journal.wish_store import WishStore
 from shared.contract.wishes import SubscriberWish
 from shared.server.supervisor import Supervisor
+
+QUIET_SECONDS = 10.0
+"""A camera may move to another edge when its edge has sent no frame of it for so long."""
+
+
+class Replicas(Protocol):
+    """The other replicas of this cloud."""
+
+    @property
+    def senders(self) -> Mapping[str, str]:
+        """The edge of each camera that another living replica offers, by the camera's name."""
+
+    def connected(self, edge_id: str) -> bool:
+        """Return True where this edge is connected to another living replica."""
+
+    def sending(self, camera_id: str) -> str | None:
+        """Return the edge whose frames of this camera came by another replica in the last `QUIET_SECONDS`."""
+
+
+class SingleReplica(Replicas):
+    """No other replicas: a cloud that is alone decides everything by itself."""
+
+    @property
+    @override
+    def senders(self) -> Mapping[str, str]:
+        return MappingProxyType({})
+
+    @override
+    def connected(self, edge_id: str) -> bool:
+        return False
+
+    @override
+    def sending(self, camera_id: str) -> str | None:
+        return None
+
+
+@dataclass(frozen=True)
+class StoredWish:
+    """A wish as it is kept.
+
+    expires: the time when it expires, in seconds since 1970; None while its subscriber is connected.
+    """
+
+    wish: SubscriberWish
+    expires: float | None
+
+
+class WishStore(Protocol):
+    """A store of wishes."""
+
+    def keeps(self, wish: SubscriberWish) -> bool:
+        """Return True where the wish of a connected subscriber is worth keeping."""
+
+    async def write(self, changes: Mapping[str, StoredWish | None]) -> None:
+        """Remember or (None) forget wishes by subscription id, all of them or none. Raises WishesNotKept."""
+
+    async def kept(self) -> tuple[StoredWish, ...]:
+        """Return an earlier process's wishes that have not expired, each with its time; forget the others."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 
 from cloud_analytics.frames import DecodedFrame, LoggedFrame
 from shared.contract.packets import MICROSECONDS
-from shared.telemetry.camera_series import LABEL, CameraSeries
-from shared.telemetry.metrics import LONG_SECONDS, Meters
+from shared.telemetry.metrics import LABEL, LONG_SECONDS, CameraSeries, Meters
 
 
 class CloudCameraMetrics:

@@ -4,7 +4,7 @@
 
 Laws: half-closing ends the wish at once, and so does a token that is taken back. Whatever else ends the call counts as
 a broken connection, after which the wish is held for as long as it asked. A subscription's id belongs to its token
-while it is connected.
+while it is connected. Numbers travel little-endian, whatever this machine's order.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from contextlib import contextmanager
 
 import grpc
 
-from cloud_analytics.frames import FrameResult, Lost
+from cloud_analytics.frames import FrameResult, Lost, TaskOutput
 from cloud_analytics.readiness import Readiness
-from cloud_analytics.subscribers.messages import frame_message
 from cloud_analytics.subscribers.subscription import Subscription
 from cloud_analytics.subscribers.subscriptions import Subscriptions
 from shared.contract.descriptions import bundle_message, camera_message
+from shared.contract.results import ClassesResult, TensorResult
+from shared.contract.timestamps import timestamp
+from shared.contract.trace_context import traceparent
+from shared.contract.uplink_stream import geometry_message
 from shared.contract.wishes import SubscriberWish, wish_of
 from shared.errors import BadRequest, NotAllowed, TaxonError, TooLarge, Unauthenticated, UnknownCamera
-from shared.server.access.callers import Access, Caller
-from shared.server.access.id_owners import IdOwners
+from shared.server.access.callers import Access, Caller, IdOwners
 from shared.server.access.interceptors import caller_of_call
 from shared.server.access.scopes import Action
 from shared.telemetry.logs import Throttle, logger
@@ -188,3 +190,43 @@ def _require(wish: SubscriberWish, caller: Caller) -> None:
         caller.require_every(Action.SUBSCRIBE)
     for camera_id in wish.cameras:
         caller.require(Action.SUBSCRIBE, camera_id)
+
+
+def frame_message(result: FrameResult) -> results_pb2.FrameResult:
+    """Return a frame as it travels to one subscriber."""
+    packet = result.packet
+    return results_pb2.FrameResult(
+        camera_id=packet.camera_id,
+        sequence=packet.sequence,
+        capture_time=timestamp(packet.capture_time_us),
+        received_time=timestamp(result.received_time_us),
+        coded_bytes=len(packet.bitstream),
+        geometry=geometry_message(packet.geometry),
+        results=[_task_message(one) for one in result.outputs],
+        cursor=result.cursor,
+        traceparent=traceparent(packet.trace_context),
+        bundle_digest=result.bundle_digest,
+        error=result.error,
+        groups=[
+            results_pb2.GroupBytes(group=group.group, rate=group.rate, bytes=group.bytes) for group in result.groups
+        ],
+    )
+
+
+def _task_message(output: TaskOutput) -> results_pb2.TaskResult:
+    if isinstance(output, ClassesResult):
+        classes = [
+            results_pb2.ClassProbability(index=one.index, label=one.label, probability=one.probability)
+            for one in output.classes
+        ]
+        return results_pb2.TaskResult(task=output.task, classes=results_pb2.Classes(classes=classes))
+    if isinstance(output, TensorResult):
+        values = output.values
+        tensor = results_pb2.Tensor(
+            dtype=values.dtype.name,
+            shape=values.shape,
+            values=values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes(),
+        )
+        return results_pb2.TaskResult(task=output.task, tensor=tensor)
+    picture = results_pb2.Picture(png=output.png, width=output.width, height=output.height)
+    return results_pb2.TaskResult(task=output.task, picture=picture)

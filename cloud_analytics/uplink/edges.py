@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cloud_analytics.journal.replicas import QUIET_SECONDS, Replicas, SingleReplica
+from cloud_analytics.journal.storage import QUIET_SECONDS, Replicas, SingleReplica
 from cloud_analytics.metrics.service import CloudMetrics
 from shared.errors import Busy, CameraTaken, Superseded, TaxonError
 from shared.telemetry.logs import logger

@@ -17,8 +17,7 @@ from cloud_analytics.uplink.session import Context, UplinkParts, UplinkSession
 from shared.contract.packets import checked_name
 from shared.contract.uplink_stream import PROTOCOL_VERSION
 from shared.errors import BadRequest, ProtocolMismatch, TaxonError
-from shared.server.access.callers import Access, Caller
-from shared.server.access.id_owners import IdOwners
+from shared.server.access.callers import Access, Caller, IdOwners
 from shared.server.access.interceptors import caller_of_call
 from shared.server.access.scopes import Action
 from shared.telemetry.logs import logger

@@ -25,8 +25,7 @@ from cloud_analytics.uplink.edges import EdgeConnection, Uplinks
 from cloud_analytics.uplink.outbox import UplinkOutbox
 from cloud_analytics.wishes import Wishes
 from shared.contract.packets import checked_name
-from shared.contract.uplink_sizes import bytes_by_camera
-from shared.contract.uplink_stream import PacketReader
+from shared.contract.uplink_stream import PacketReader, bytes_by_camera
 from shared.errors import BadRequest
 from shared.server.access.callers import Caller
 from shared.server.access.scopes import Action

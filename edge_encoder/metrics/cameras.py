@@ -16,8 +16,7 @@ from edge_encoder.encoding.encoder import EncodedFrame
 from edge_encoder.frames import FrameRef, PictureFormat
 from shared.contract.geometry import Geometry
 from shared.contract.receipts import ANSWERED, Outcome
-from shared.telemetry.camera_series import LABEL, CameraSeries
-from shared.telemetry.metrics import Meters
+from shared.telemetry.metrics import LABEL, CameraSeries, Meters
 
 BOUNDS = ("bytes", "age")
 SIDE_INFORMATION, LATENT, FRAMING = "side_information", "latent", "framing"

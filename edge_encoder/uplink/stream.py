@@ -23,8 +23,7 @@ from edge_encoder.control.wanted_groups import CurrentWish
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.spool.spool import Spool, Spooled
 from shared.contract.packets import MICROSECONDS
-from shared.contract.uplink_sizes import GRPC_PREFIX_BYTES, bytes_by_camera
-from shared.contract.uplink_stream import PacketWriter
+from shared.contract.uplink_stream import GRPC_PREFIX_BYTES, PacketWriter, bytes_by_camera
 from shared.errors import DiskFull
 from shared.telemetry.logs import Throttle, logger
 from shared.wire import uplink_pb2

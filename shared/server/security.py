@@ -1,15 +1,18 @@
 """A service's security as one thing: made of its settings, given to its servers, kept up to date while it runs.
 
     ServiceSettings --server_security--> ServerSecurity(tls, access) --run--> certificates and tokens read again when changed
+    WatchedFile --ServerSecurity.look--> SecurityMeters: read again, usable, when their certificates end
 
-Law: a service that other machines can reach has TLS and tokens, or was told --insecure and says so with every start.
+Laws: a service that other machines can reach has TLS and tokens, or was told --insecure and says so with every start.
+An unusable file shows as long as it is unusable, and not only in the second in which it was found.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
@@ -17,18 +20,67 @@ from shared.errors import SettingsRefused
 from shared.server.access.callers import Access
 from shared.server.access.token_file import Tokens
 from shared.server.settings import ServiceSettings
-from shared.server.tls.certificates import ServerTls, TlsFiles
-from shared.server.tls.expiry import ShownFiles
-from shared.server.tls.watched_files import SecurityMeters, WatchedFile
+from shared.server.tls.certificates import ServerTls, ShownFiles, TlsFiles
 from shared.telemetry.logs import Throttle, logger
 from shared.telemetry.metrics import Meters
+from shared.transport.addresses import is_loopback
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
-from shared.transport.loopback import is_loopback
 from shared.transport.secret_files import exposed
 
 log = logger("access")
 RELOAD_SECONDS = 1.0
 TOLD_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class WatchedFile:
+    """A set of files that is read again when it changes.
+
+    what: its name in metrics and logs: `certificates` (the ports'), `tokens`, `client` (what the service shows to
+    others). reload: reads the files where they have changed and says whether they have; raises OSError or ValueError.
+    exposed: gives a line for each file that others can read. certificate: its name in metrics. not_after: gives its end
+    in seconds since 1970; None where the files hold no certificate.
+    """
+
+    what: str
+    reload: Callable[[], bool]
+    exposed: Callable[[], tuple[str, ...]]
+    certificate: str = ""
+    not_after: Callable[[], float] | None = None
+
+
+class SecurityMeters:
+    """The metrics of the files that a service looks after."""
+
+    def __init__(self, meters: Meters, watched: Sequence[WatchedFile]) -> None:
+        self._read = meters.counter(
+            "security_files_read", "Times that changed certificates or tokens were read, by outcome", "what", "outcome"
+        )
+        self._unusable = meters.gauge(
+            "security_files_unusable", "1 while certificates or tokens as they are now cannot be used", "what"
+        )
+        ends = meters.gauge(
+            "certificate_not_after_timestamp_seconds",
+            "When the certificate, or the first of its chain, ends",
+            "certificate",
+        )
+        for what in {"certificates", "tokens", *(one.what for one in watched)}:
+            self._unusable.labels(what).set(0)
+            for outcome in ("taken", "refused"):
+                self._read.labels(what, outcome)
+        for one in watched:
+            if one.not_after is not None:
+                ends.labels(one.certificate).set_function(one.not_after)
+
+    def taken(self, what: str) -> None:
+        """Count that changed files were read."""
+        self._read.labels(what, "taken").inc()
+
+    def usable(self, what: str, is_so: bool) -> None:
+        """Show whether the files can be used as they are; a refusal counts as an attempt."""
+        self._unusable.labels(what).set(not is_so)
+        if not is_so:
+            self._read.labels(what, "refused").inc()
 
 
 class ServerSecurity:

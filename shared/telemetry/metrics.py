@@ -3,10 +3,14 @@
     meters = Meters("taxon_edge", registry);  frames = meters.counter("frames", "Frames by outcome", "camera", "outcome")
 
 Names follow Prometheus: base units (seconds, bytes), and `_total` at the end of a counter, which the library adds.
+Law: no more than `most` cameras have series of their own, whatever names come, and one that was quiet has none.
 """
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TypeVar
@@ -21,6 +25,7 @@ LONG_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 30
 FRAMES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 Made = TypeVar("Made", bound=MetricWrapperBase)
+LABEL = "camera"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,3 +65,52 @@ class Meters:
     def _kept(self, metric: Made, labels: tuple[str, ...]) -> Made:
         self._made.append((labels, metric))
         return metric
+
+
+class CameraSeries:
+    """The series of the cameras that are measured.
+
+    metrics: those with the label `camera`. begin: makes the series of a new camera, at 0. clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        metrics: Iterable[MetricWrapperBase],
+        most: int,
+        quiet_seconds: float,
+        begin: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._metrics = tuple(metrics)
+        self._most = most
+        self._quiet_seconds = quiet_seconds
+        self._begin = begin
+        self._clock = clock
+        self._seen_at: OrderedDict[str, float] = OrderedDict()
+        """The moment when each camera was last seen, the quietest first."""
+
+    def __len__(self) -> int:
+        return len(self._seen_at)
+
+    def saw(self, camera_id: str) -> None:
+        """Note that something came of this camera. It is called before any of its series is touched."""
+        is_new = camera_id not in self._seen_at
+        if is_new and len(self._seen_at) >= self._most:
+            self._forget(next(iter(self._seen_at)))
+        self._seen_at[camera_id] = self._clock()
+        self._seen_at.move_to_end(camera_id)
+        if is_new:
+            self._begin(camera_id)
+
+    def forget_quiet(self) -> None:
+        """Remove the series of cameras that have been quiet for too long."""
+        until = self._clock() - self._quiet_seconds
+        for camera_id, seen_at in tuple(self._seen_at.items()):
+            if seen_at > until:
+                return
+            self._forget(camera_id)
+
+    def _forget(self, camera_id: str) -> None:
+        del self._seen_at[camera_id]
+        for metric in self._metrics:
+            metric.remove_by_labels({LABEL: camera_id})

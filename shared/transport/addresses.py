@@ -1,4 +1,4 @@
-"""The addresses that all lead to the same service: its replicas.
+"""Addresses, HOST:PORT: those that all lead to the replicas of one service, and those of this machine alone.
 
     "a:1,b:2" --Targets--> current --broken--> next --> current ...
 
@@ -7,6 +7,7 @@ Law: with a single address, `next` stays at it.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from zlib import crc32
 
 
@@ -32,3 +33,17 @@ class Targets:
     def next(self) -> None:
         """Go on to the next address, since the current one failed."""
         self._at = (self._at + 1) % len(self._all)
+
+
+def is_loopback(address: str) -> bool:
+    """Return True where HOST:PORT is an address of this machine alone.
+
+    A name counts as another machine's, `localhost` apart, and no host at all as every address of this machine.
+    """
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 
 from shared.errors import SettingsRefused
-from shared.transport.loopback import is_loopback
+from shared.transport.addresses import is_loopback
 from shared.transport.secret_files import exposed
 
 Metadata = tuple[tuple[str, str], ...]

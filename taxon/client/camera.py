@@ -6,6 +6,7 @@
             ...
 
 Law: a frame keeps its capture time through every attempt. So the edge recognises a repeated frame, and each frame gets one receipt.
+A frame leaves the window only when it is answered, so that one which a broken connection lost is sent again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import io
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from types import TracebackType
@@ -32,7 +34,6 @@ from shared.transport.credentials import NO_CREDENTIALS, Credentials
 from shared.wire import ingest_pb2, ingest_pb2_grpc
 from taxon.client._connection import Broken, Patience, Timeouts, failure, open_channel, reopened, shown
 from taxon.client._messages import refusal_of
-from taxon.client._window import FrameWindow
 from taxon.client.types import CameraFrame
 
 log = logging.getLogger("taxon.client.camera")
@@ -225,3 +226,61 @@ def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()
+
+
+class FrameWindow:
+    """A queue of at most `depth` frames. One task fills it and another sends and empties it, on one loop."""
+
+    def __init__(self, depth: int) -> None:
+        if depth < 1:
+            raise ValueError(f"at least one frame must be in flight, not {depth}")
+        self._depth = depth
+        self._frames: deque[ingest_pb2.StreamFramesRequest] = deque()
+        self._answered = 0
+        self._ended = False
+        self._changed = asyncio.Condition()
+
+    async def add(self, frame: ingest_pb2.StreamFramesRequest) -> None:
+        """Append a frame, once there is room."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._frames) < self._depth)
+            self._frames.append(frame)
+            self._changed.notify_all()
+
+    async def room(self) -> None:
+        """Wait until a frame could be added, so that none is asked for before."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._frames) < self._depth)
+
+    async def end(self) -> None:
+        """Say that no more frames will be added."""
+        async with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    async def oldest(self) -> ingest_pb2.StreamFramesRequest | None:
+        """Wait for a frame that has no answer yet; return None when all are answered and no more will be added."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: bool(self._frames) or self._ended)
+            return self._frames[0] if self._frames else None
+
+    async def pop(self) -> None:
+        """Remove the oldest frame, which was answered."""
+        async with self._changed:
+            self._frames.popleft()
+            self._answered += 1
+            self._changed.notify_all()
+
+    async def from_oldest(self) -> AsyncGenerator[ingest_pb2.StreamFramesRequest, None]:
+        """Give every frame from the oldest unanswered one on, each as soon as it is there, until the window ends."""
+        number = self._answered
+        while (frame := await self._numbered(number)) is not None:
+            number += 1
+            yield frame
+
+    async def _numbered(self, number: int) -> ingest_pb2.StreamFramesRequest | None:
+        """Wait for the frame of this number, counted from the first one ever added; return None if there will be none."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._ended or number < self._answered + len(self._frames))
+            index = number - self._answered
+            return self._frames[index] if index < len(self._frames) else None

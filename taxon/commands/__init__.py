@@ -1,4 +1,4 @@
-"""The table of commands, one module each. A module is imported only when its command was asked for."""
+"""The table of commands. A module is imported only when its command was asked for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from taxon.errors import MissingExtra, NeedsCheckout
 INSTALLED_PACKAGES = ("shared", "edge_encoder", "cloud_analytics", "taxon")
 CHECKOUT_PACKAGES = ("training", "experiments")
 """Packages of this project that the wheel leaves out."""
+SERVICES = "taxon.commands.services"
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class Command:
 
 _COMMANDS = (
     Command("demo", "cameras, edge, cloud and a live table, all on this machine", "taxon.commands.demo"),
-    Command("edge", "run the edge service", "taxon.commands.edge", "edge", takes_argv=True),
-    Command("cloud", "run the cloud service", "taxon.commands.cloud", "cloud", takes_argv=True),
+    Command("edge", "run the edge service", SERVICES, "edge", run_name="run_edge", takes_argv=True),
+    Command("cloud", "run the cloud service", SERVICES, "cloud", run_name="run_cloud", takes_argv=True),
     Command("camera", "play a folder, video or webcam to an edge", "taxon.commands.camera", "service"),
     Command("watch", "subscribe to results: a live table, or files", "taxon.commands.watch", "service"),
     Command(

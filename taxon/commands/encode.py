@@ -9,7 +9,7 @@ from edge_encoder.encoding.preprocess import LARGEST_PIXELS, SMALLEST_SIDE
 from taxon.codec import Codec, chosen_groups, chosen_rate
 from taxon.commands.common import add_bundle_option, add_coding_options, add_output_option, for_each, names_of
 from taxon.files import LARGEST_PICTURE_BYTES, output_names, read_bytes, write_all
-from taxon.sizes import sizes_of
+from taxon.results import sizes_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -30,7 +30,7 @@ from taxon.defaults import data_folder, load_bundle
 from taxon.errors import InputError, UsageError
 from taxon.evaluation import ConstantMeters, RateMeter, TaskMeters, labelled_tasks, operating_point_document, table
 from taxon.files import require_writable, write_all
-from taxon.sizes import sizes_of
+from taxon.results import sizes_of
 from training.datasets import DataError, FrameDataset, LabelledFrame, open_dataset
 
 DATA_ERRORS = (DataError, OSError, ValueError, KeyError, SyntaxError)

@@ -21,7 +21,7 @@ from shared.model.tasks import TASKS, Task
 from taxon.codec import Codec, chosen_groups, chosen_rate
 from taxon.commands.common import add_bundle_option, add_coding_options, add_output_option, for_each, names_of
 from taxon.files import LARGEST_PICTURE_BYTES, output_names, read_bytes, write_all
-from taxon.results import result_files, top_classes
+from taxon.results import BitstreamSizes, result_files, sizes_of, top_classes
 from taxon.sheet import (
     TILE_HEIGHT,
     TILE_WIDTH,
@@ -32,7 +32,6 @@ from taxon.sheet import (
     SheetContent,
     draw_sheet,
 )
-from taxon.sizes import BitstreamSizes, sizes_of
 
 JPEG_QUALITY = 75
 CLASSES_ON_SHEET = 5

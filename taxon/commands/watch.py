@@ -4,22 +4,41 @@
                                      --> with --save DIR: files
 
 It waits for a cloud that is not up yet. After a break it goes on without losing a result that the cloud still has.
+Law: a result's JSON is put in place last, so that a frame whose JSON is there is complete.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import io
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from shared.contract.packets import checked_name
 from shared.model.tasks import CLASS_TASKS
 from shared.telemetry.logs import configure_logs
-from taxon.client import CloudClient, Credentials, Encoding, Subscriber, Timeouts, Unreachable, Wish
+from taxon.client import (
+    ClassesResult,
+    CloudClient,
+    Credentials,
+    Encoding,
+    PictureResult,
+    Result,
+    Subscriber,
+    TensorResult,
+    Timeouts,
+    Unreachable,
+    Wish,
+)
 from taxon.commands.common import names_of
 from taxon.errors import CommandError, UsageError
+from taxon.files import write_all
 from taxon.live.options import add_credentials, count, credentials_of, positive
-from taxon.live.result_files import save
 from taxon.live.screen import line, shown, summary
 from taxon.live.stopping import Stop, finish, run_live, until
 from taxon.live.watching import Watching
@@ -158,3 +177,53 @@ async def _take(results: Subscriber, watching: Watching, arguments: argparse.Nam
             print(line(result, delay), flush=True)
         if watching.frames == arguments.frames:
             return
+
+
+def save(folder: Path, result: Result) -> None:
+    """Write one result below the folder; raises OutputError. It waits for the disk, so call it in a thread."""
+    write_all(files_of(folder, result))
+
+
+def files_of(folder: Path, result: Result) -> dict[Path, bytes]:
+    """Return the files of one result; raises BadName if its camera or a task has no valid name."""
+    camera = folder / _folder_name(checked_name("camera", result.camera_id))
+    files: dict[Path, bytes] = {}
+    for task in result.tasks:
+        path = camera / f"{result.sequence}.{checked_name('task', task.task)}"
+        if isinstance(task, TensorResult):
+            buffer = io.BytesIO()
+            np.save(buffer, task.values, allow_pickle=False)
+            files[path.with_name(f"{path.name}.npy")] = buffer.getvalue()
+        elif isinstance(task, PictureResult):
+            files[path.with_name(f"{path.name}.png")] = task.png
+    names = [path.name for path in files]
+    document = json.dumps({**_document(result), "files": names}, indent=1, ensure_ascii=False)
+    return {**files, camera / f"{result.sequence}.json": (document + "\n").encode()}
+
+
+def _folder_name(camera_id: str) -> str:
+    """Return the camera's id, or a harmless name for the two ids that mean other folders."""
+    return f"_{camera_id}" if camera_id in (".", "..") else camera_id
+
+
+def _document(result: Result) -> dict[str, Any]:
+    return {
+        "camera": result.camera_id,
+        "sequence": result.sequence,
+        "capture_time_us": result.capture_time_us,
+        "received_time_us": result.received_time_us,
+        "coded_bytes": result.coded_bytes,
+        "groups": [{"group": one.group, "rate": one.rate, "bytes": one.bytes} for one in result.groups],
+        "geometry": vars(result.geometry),
+        "bundle_digest": result.bundle_digest.hex(),
+        "traceparent": result.traceparent,
+        "error": result.error,
+        "classes": {
+            task.task: [
+                {"index": one.index, "label": one.label, "probability": round(one.probability, 6)}
+                for one in task.classes
+            ]
+            for task in result.tasks
+            if isinstance(task, ClassesResult)
+        },
+    }

@@ -23,7 +23,7 @@ from cloud_analytics.rendering.pictures import (
     reshading_picture,
     segmentation_picture,
 )
-from cloud_analytics.rendering.ranking import ranked
+from cloud_analytics.rendering.render import ranked
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
 from shared.codec.bitstream import parse

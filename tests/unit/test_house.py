@@ -52,7 +52,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"pipeline"},
         {"uplink"},
         {"subscribers"},
-        {"assembly", "bus_watch"},
+        {"assembly"},
         {"service"},
     ],
     "training": [
@@ -75,7 +75,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "tools": [{"rooms"}],
     "taxon": [
         {"errors", "client"},
-        {"defaults", "files", "results", "sizes"},
+        {"defaults", "files", "results"},
         {"codec", "sheet", "evaluation", "live"},
         {"commands"},
         {"main"},

@@ -24,7 +24,7 @@ from cloud_analytics.journal.jetstream.messages import SharedCamera, SharedFrame
 from cloud_analytics.journal.jetstream.names import as_key, name_in
 from cloud_analytics.journal.jetstream.reader import Message
 from cloud_analytics.journal.jetstream.tail import Tail
-from cloud_analytics.journal.replicas import QUIET_SECONDS, Replicas
+from cloud_analytics.journal.storage import QUIET_SECONDS, Replicas
 from shared.server.supervisor import Supervisor
 from shared.telemetry.logs import Throttle, logger
 

@@ -22,8 +22,7 @@ from cloud_analytics.journal.jetstream.messages import SharedWish, wish_bytes, w
 from cloud_analytics.journal.jetstream.names import as_key, name_in
 from cloud_analytics.journal.jetstream.reader import Message
 from cloud_analytics.journal.jetstream.tail import Tail
-from cloud_analytics.journal.storage import Neighbours
-from cloud_analytics.journal.wish_store import StoredWish, WishStore
+from cloud_analytics.journal.storage import Neighbours, StoredWish, WishStore
 from shared.contract.wishes import SubscriberWish
 from shared.errors import WishesNotKept
 from shared.server.supervisor import Supervisor

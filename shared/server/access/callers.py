@@ -4,13 +4,14 @@
 
 Laws: a caller is asked again with every frame, and whenever the tokens change. A token that is taken out of the file
 ends its streams too, also those on which nothing comes. A refusal is counted by its reason and logged now and then,
-with the token's name at most.
+with the token's name at most. Nobody takes the id of somebody else who is connected.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -165,3 +166,30 @@ class Caller:
     def refused(self, what: str) -> RequestError:
         """Return a counted NotAllowed, to be raised, for something that no scope names."""
         return self._access.refused(self._call, NotAllowed(self.name, what), self.name)
+
+
+class IdOwners:
+    """The owners of the ids of one kind, within one process of a service.
+
+    what: the kind of the ids, for refusals. Where nobody asks for tokens, everybody is the same caller.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._held: dict[str, tuple[str, int]] = {}
+
+    @contextmanager
+    def held(self, name: str, caller: Caller) -> Iterator[None]:
+        """Hold an id while it is used; raises NotAllowed, counted."""
+        owner, users = self._held.get(name, (caller.name, 0))
+        if owner != caller.name:
+            raise caller.refused(f"the {self._what} {name}, which is another token's now")
+        self._held[name] = (owner, users + 1)
+        try:
+            yield
+        finally:
+            owner, users = self._held[name]
+            if users == 1:
+                del self._held[name]
+            else:
+                self._held[name] = (owner, users - 1)

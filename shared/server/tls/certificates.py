@@ -5,20 +5,21 @@
 
 Laws: a new connection gets what was read last, an old one goes on. Files that do not fit together (a key half renewed)
 change nothing, and are tried again until they do. TLS is 1.2 at least. No session is resumed, since a resumed one would
-outlive the authority that let it in.
+outlive the authority that let it in. A chain ends with the first of its certificates to end.
 """
 
 from __future__ import annotations
 
 import ssl
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+from cryptography import x509
 
 from shared.errors import SettingsRefused
-from shared.server.tls.expiry import ends_at
+from shared.transport.credentials import Credentials
 from shared.transport.secret_files import Stamp, exposed, stamp_of
 
 
@@ -151,3 +152,42 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
         if files.ask_web:
             context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def ends_at(pem: bytes) -> float:
+    """Return the moment when the first of these certificates ends, in seconds since 1970; raises ValueError for none."""
+    return min(one.not_valid_after_utc.timestamp() for one in x509.load_pem_x509_certificates(pem))
+
+
+@dataclass
+class ShownFiles:
+    """The credentials that a client shows, looked after while it runs.
+
+    not_after: the end of its certificate in seconds since 1970; NaN until one was read.
+    """
+
+    credentials: Credentials
+    not_after: float = field(default=float("nan"), init=False)
+    _stamp: Stamp | None = field(default=None, init=False)
+
+    def reload(self) -> bool:
+        """Return True where something was new; raises OSError or ValueError where it is of no use for a new connection."""
+        stamp = stamp_of(self.credentials.paths)
+        if stamp == self._stamp:
+            return False
+        self._read()
+        self._stamp = stamp
+        return True
+
+    def _read(self) -> None:
+        given = self.credentials
+        try:
+            given.metadata()
+        except SettingsRefused as error:
+            raise ValueError(str(error)) from error
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if given.ca is not None:
+            context.load_verify_locations(given.ca)
+        if given.certificate is not None and given.key is not None:
+            context.load_cert_chain(given.certificate, given.key)
+            self.not_after = ends_at(given.certificate.read_bytes())

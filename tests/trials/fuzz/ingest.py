@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from edge_encoder.encoding.preprocess import preprocess
-from edge_encoder.ingest.capture_time import capture_time_us, rfc3339
+from edge_encoder.ingest.http_answers import capture_time_us, rfc3339
 from shared.contract.geometry import InputSize
 from shared.contract.trace_context import packed, traceparent
 from shared.errors import BadRequest, ImageError

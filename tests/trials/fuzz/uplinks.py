@@ -15,11 +15,10 @@ from random import Random
 from google.protobuf.message import DecodeError, Message
 
 from cloud_analytics.frames import FrameResult
-from cloud_analytics.subscribers.messages import frame_message
+from cloud_analytics.subscribers.server import frame_message
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet, checked_name
-from shared.contract.uplink_sizes import GRPC_PREFIX_BYTES, bytes_by_camera
-from shared.contract.uplink_stream import PacketReader, PacketWriter
+from shared.contract.uplink_stream import GRPC_PREFIX_BYTES, PacketReader, PacketWriter, bytes_by_camera
 from shared.errors import RequestError
 from shared.wire import results_pb2, uplink_pb2
 from taxon.client._messages import result_of

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from cloud_analytics.analysis.catalogue import ServedBundle
 from cloud_analytics.journal.local.database import Database, open_database
-from cloud_analytics.journal.local.wish_store import DiskWishStore
-from cloud_analytics.journal.wish_store import StoredWish
+from cloud_analytics.journal.local.storage import DiskWishStore
+from cloud_analytics.journal.storage import StoredWish
 from cloud_analytics.wishes import WantedGroups, Wishes
 from shared.contract.results import Encoding
 from shared.contract.wishes import SubscriberWish

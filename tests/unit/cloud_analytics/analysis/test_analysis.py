@@ -11,7 +11,7 @@ import pytest
 from shared.contract.packets import Packet
 from shared.model.bundle import Bundle
 from shared.model.tasks import TASKS
-from taxon.sizes import sizes_of
+from taxon.results import sizes_of
 from tests.support.clients import coded_packets
 from tests.support.cloud import assert_equal_to_alone, cloud_parts, logged
 

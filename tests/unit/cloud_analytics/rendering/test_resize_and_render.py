@@ -12,8 +12,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from cloud_analytics.rendering.pictures import normal_picture, png, segmentation_picture
-from cloud_analytics.rendering.render import Style, rendered
-from cloud_analytics.rendering.resize import majority, reduced, smaller_size
+from cloud_analytics.rendering.render import Style, majority, reduced, rendered, smaller_size
 from shared.contract.descriptions import TaskInfo
 from shared.contract.results import ClassesResult, Encoding, PictureResult, TensorResult
 

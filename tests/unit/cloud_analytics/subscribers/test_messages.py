@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cloud_analytics.frames import FrameResult
-from cloud_analytics.subscribers.messages import frame_message
+from cloud_analytics.subscribers.server import frame_message
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
 from shared.contract.results import ClassesResult, ClassProbability, GroupBytes, PictureResult, TensorResult

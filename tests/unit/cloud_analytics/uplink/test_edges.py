@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from cloud_analytics.journal.replicas import QUIET_SECONDS
+from cloud_analytics.journal.storage import QUIET_SECONDS
 from cloud_analytics.uplink.edges import Uplinks
 from shared.errors import Busy, CameraTaken, Draining, Superseded
 from tests.support.cloud import metrics, value

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_encoder.ingest.capture_time import capture_time_us, rfc3339
+from edge_encoder.ingest.http_answers import capture_time_us, rfc3339
 from shared.contract.packets import LATEST_CAPTURE_TIME_US
 from shared.errors import BadRequest
 

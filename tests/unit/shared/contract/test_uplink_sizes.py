@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
-from shared.contract.uplink_sizes import GRPC_PREFIX_BYTES, bytes_by_camera
-from shared.contract.uplink_stream import PacketWriter
+from shared.contract.uplink_stream import GRPC_PREFIX_BYTES, PacketWriter, bytes_by_camera
 from shared.wire import uplink_pb2
 
 GEOMETRY = Geometry(640, 480, 256, 256)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter
 
-from shared.telemetry.camera_series import CameraSeries
+from shared.telemetry.metrics import CameraSeries
 
 
 class Clock:

@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import BadName
 from taxon.client import PictureResult, TensorResult
-from taxon.live.result_files import files_of, save
+from taxon.commands.watch import files_of, save
 from tests.unit.taxon.live.some_results import result, scene
 
 

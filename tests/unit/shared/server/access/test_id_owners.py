@@ -9,8 +9,7 @@ import pytest
 
 from shared.errors import NotAllowed, Unauthenticated
 from shared.server.access import callers as module
-from shared.server.access.callers import Access, Call
-from shared.server.access.id_owners import IdOwners
+from shared.server.access.callers import Access, Call, IdOwners
 from shared.server.access.scopes import Action
 from shared.server.access.token_file import Tokens
 from tests.support.security import TokenFolder, header

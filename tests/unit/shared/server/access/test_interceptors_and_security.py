@@ -25,7 +25,7 @@ from shared.server.http_server import WebServer, web_app
 from shared.server.probe import is_ready
 from shared.server.security import ServerSecurity, server_security
 from shared.telemetry.metrics import Meters
-from shared.transport.loopback import is_loopback
+from shared.transport.addresses import is_loopback
 from taxon.client import Credentials
 from tests.support.security import TokenFolder, authority, header
 from tests.support.services import health_stub, reflection_stub, settings_with

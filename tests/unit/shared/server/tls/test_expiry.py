@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from cloud_analytics.settings import CloudSettings
 from edge_encoder.settings import EdgeSettings
 from shared.server.security import server_security
-from shared.server.tls.expiry import ShownFiles, ends_at
+from shared.server.tls.certificates import ShownFiles, ends_at
 from shared.telemetry.metrics import Meters
 from shared.transport.secret_files import exposed
 from taxon.client import Credentials

@@ -1,0 +1,42 @@
+"""`taxon edge` and `taxon cloud` run the services; their --help and docs/services.md have the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.server.connections.file_limit import make_room
+from shared.server.lifecycle import run_service
+from shared.server.settings import Settings, load_settings, warn_of_unknown_variables
+from shared.telemetry.logs import configure_logs
+from taxon.defaults import bundle_directory
+
+
+def run_edge(argv: Sequence[str]) -> int:
+    """Run until a signal comes, and return the exit status; raises TaxonError if the service cannot start."""
+    from edge_encoder.settings import EdgeSettings
+
+    settings = _begun(EdgeSettings, "edge", argv)
+    # Imported now, since --help and a refused setting need no networks.
+    from edge_encoder.service import EdgeService
+
+    directory = bundle_directory(settings.bundle)
+    return run_service(lambda: EdgeService(settings, directory))
+
+
+def run_cloud(argv: Sequence[str]) -> int:
+    """Run until a signal comes, and return the exit status; raises TaxonError if the service cannot start."""
+    from cloud_analytics.settings import CloudSettings
+
+    settings = _begun(CloudSettings, "cloud", argv)
+    from cloud_analytics.service import CloudService
+
+    return run_service(lambda: CloudService(settings))
+
+
+def _begun(kind: type[Settings], service: str, argv: Sequence[str]) -> Settings:
+    """Return the service's settings, once its logs are set up and there is room for its connections."""
+    settings = load_settings(kind, f"taxon {service}", argv)
+    configure_logs(service, settings.log_level, settings.log_format)
+    warn_of_unknown_variables(kind, f"taxon {service}")
+    make_room(settings.http_connections + settings.rpc_connections)
+    return settings
