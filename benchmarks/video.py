@@ -26,8 +26,7 @@ from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
 from cloud_analytics.decoding.decoder import Decoder
-from cloud_analytics.decoding.heads import TaskResult, results
-from cloud_analytics.decoding.reference import Reference
+from cloud_analytics.decoding.heads import Reference, TaskResult, results
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
 from shared.contract.geometry import InputSize

@@ -105,10 +105,7 @@ class Servers:
 
 
 async def build(settings: CloudSettings) -> Parts:
-    """Open the storage, and build all parts around it.
-
-    Raises SettingsRefused, FolderError, or BusUnusable.
-    """
+    """Open the storage, and build all parts around it. Raises SettingsRefused, FolderError, or BusUnusable."""
     metrics = CloudMetrics(CollectorRegistry(), settings.most_measured_cameras, settings.camera_series_seconds)
     metrics.journal_limit.set(settings.journal_bytes)
     security = server_security(settings, {"http": settings.http, "rpc": settings.rpc}, metrics.meters)

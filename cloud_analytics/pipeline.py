@@ -42,10 +42,7 @@ _UnderWay = tuple[asyncio.Task[DecodedFrame], float]
 
 
 class Pipeline:
-    """The pipeline of one cloud process.
-
-    queue_frames: the most frames between the log and the bus.
-    """
+    """The pipeline of one cloud process. queue_frames: the most frames between the log and the bus."""
 
     def __init__(
         self,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
-from pydantic_settings import SettingsConfigDict
 
 from shared.model.shipped import SHIPPED_BUNDLES
 from shared.server.settings import Address, ServiceSettings
@@ -35,12 +34,8 @@ BusUrls = Annotated[str, AfterValidator(checked_bus)]
 BusName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 
-class CloudSettings(ServiceSettings):
+class CloudSettings(ServiceSettings, env_prefix="TAXON_CLOUD_"):
     """The cloud service: takes feature bitstreams from edges, gives task results to subscribers."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="TAXON_CLOUD_", extra="forbid", frozen=True, cli_kebab_case=True, cli_implicit_flags=True
-    )
 
     rpc: Address = Field("127.0.0.1:50061", description="address to listen on for gRPC")
     http: Address = Field("127.0.0.1:8090", description="address to listen on for the wall, health and metrics")

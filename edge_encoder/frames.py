@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
-from shared.contract.pictures import Picture
+from shared.contract.geometry import Picture
 from shared.contract.receipts import Outcome, Receipt
 
 KnownCamera = NewType("KnownCamera", str)

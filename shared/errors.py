@@ -141,7 +141,6 @@ class FolderError(TaxonError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
-        self.path = path
 
 
 class ReleaseMismatch(FolderError):
@@ -154,8 +153,6 @@ class ReleaseMismatch(FolderError):
             "Nothing was changed. Run the release that wrote it until it is drained, or name another folder with --data "
             "(docs/deployment.md, Going up and down a release)",
         )
-        self.found = found
-        self.supported = supported
 
 
 class JournalFailed(TaxonError):
@@ -264,7 +261,6 @@ class NotAllowed(RequestError):
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(f"the token {name} has no scope {what}")
-        self.name = name
 
 
 class BadName(RequestError):
@@ -272,7 +268,6 @@ class BadName(RequestError):
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"{name[:80]!r} is no {kind} id: take 1 to 64 of the characters A-Z a-z 0-9 . _ -")
-        self.name = name
 
 
 class BadRequest(RequestError):
@@ -295,7 +290,6 @@ class TooLarge(RequestError):
     def __init__(self, what: str, found: int | None, limit: int) -> None:
         size = "more" if found is None else f"{found} bytes"
         super().__init__(f"{what} has {size}; at most {limit} bytes are taken")
-        self.limit = limit
 
 
 class Busy(RequestError):
@@ -314,7 +308,6 @@ class BundleMismatch(RequestError):
         super().__init__(
             f"the edge codes with the bundle {found[:32].hex()}, this cloud serves {listed}; load the same bundle on both sides"
         )
-        self.found = found
 
 
 class ProtocolMismatch(RequestError):
@@ -324,8 +317,6 @@ class ProtocolMismatch(RequestError):
         super().__init__(
             f"uplink protocol version {found} is unknown: this release speaks version {supported}; update the older side"
         )
-        self.found = found
-        self.supported = supported
 
 
 class CameraTaken(RequestError):
@@ -333,7 +324,6 @@ class CameraTaken(RequestError):
 
     def __init__(self, name: str, edge: str) -> None:
         super().__init__(f"camera {name} is sent by the connected edge {edge}; give each camera a name of its own")
-        self.name = name
 
 
 class NotReady(RequestError):

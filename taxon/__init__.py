@@ -15,15 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.errors import (
-        BitstreamError,
-        BundleError,
-        ImageError,
-        Refused,
-        SettingsRefused,
-        TaxonError,
-        Unreachable,
-    )
+    from shared.errors import BitstreamError, BundleError, ImageError, Refused, SettingsRefused, TaxonError, Unreachable
     from shared.model.bundle import Bundle
     from taxon.client import (
         BundleInfo,
@@ -86,13 +78,8 @@ _ELSEWHERE = {
     "Bundle": "shared.model.bundle",
     "Codec": "taxon.codec",
     "DecodedTasks": "taxon.codec",
-    "TaxonError": "shared.errors",
-    "BitstreamError": "shared.errors",
-    "BundleError": "shared.errors",
-    "ImageError": "shared.errors",
-    "Refused": "shared.errors",
-    "SettingsRefused": "shared.errors",
-    "Unreachable": "shared.errors",
+    **dict.fromkeys(("BitstreamError", "BundleError", "ImageError", "TaxonError"), "shared.errors"),
+    **dict.fromkeys(("Refused", "SettingsRefused", "Unreachable"), "shared.errors"),
 }
 """Modules of the names that are not the clients' (`taxon.client`)."""
 

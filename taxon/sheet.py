@@ -174,7 +174,7 @@ def _legend(draw: ImageDraw.ImageDraw, legend: tuple[ClassShare, ...]) -> None:
     for position, entry in enumerate(legend):
         left = round(MARGIN + position * step)
         present = entry.share >= 0.005
-        colour = entry.colour if present else _faded(entry.colour)
+        colour = entry.colour if present else _faded(entry.colour, 3)
         draw.rounded_rectangle([left, LEGEND_ROW, left + width, LEGEND_ROW + 22], 5, colour)
         draw.text(
             (left, LEGEND_ROW + 42), fitted(entry.label, width, font(20)), INK if present else QUIET, font(20), "lm"
@@ -183,8 +183,10 @@ def _legend(draw: ImageDraw.ImageDraw, legend: tuple[ClassShare, ...]) -> None:
             draw.text((left, LEGEND_ROW + 68), f"{100 * entry.share:.0f} %", QUIET, font(20), "lm")
 
 
-def _faded(colour: Colour) -> Colour:
-    red, green, blue = ((3 * paper + part) // 4 for paper, part in zip(PAPER, colour, strict=True))
+def _faded(colour: Colour, paper_parts: int) -> Colour:
+    """Mix one part of the colour with so many of the paper's."""
+    mixed = zip(PAPER, colour, strict=True)
+    red, green, blue = ((paper_parts * paper + part) // (paper_parts + 1) for paper, part in mixed)
     return red, green, blue
 
 
@@ -215,12 +217,7 @@ def _ranking(draw: ImageDraw.ImageDraw, column: int, ranking: Ranking) -> None:
         draw.text((right, top + 18), figure, QUIET, font(22), "rm")
         room = int(right - left - font(22).getlength(figure) - 16)
         draw.text((left, top + 18), fitted(label, room, font(22)), INK if place == 0 else QUIET, font(22), "lm")
-        _bar(draw, left, top + 37, right, probability, ACCENT if place == 0 else _faded_accent())
-
-
-def _faded_accent() -> Colour:
-    red, green, blue = ((paper + part) // 2 for paper, part in zip(PAPER, ACCENT, strict=True))
-    return red, green, blue
+        _bar(draw, left, top + 37, right, probability, ACCENT if place == 0 else _faded(ACCENT, 1))
 
 
 def _bytes(draw: ImageDraw.ImageDraw, column: int, count: ByteCount) -> None:

@@ -145,10 +145,7 @@ class Batcher:
 
 
 def run_batch(frames: Sequence[BatchInput], count: Callable[[str, int], None]) -> list[Values]:
-    """Return the frames' values, in their order.
-
-    count: is told of every head that ran, and for how many frames.
-    """
+    """Return the frames' values, in their order. count: is told of every head that ran, and for how many frames."""
     made: list[dict[str, NDArray[Any]]] = [{} for _ in frames]
     for group in dict.fromkeys(name for frame in frames for name in frame.latents):
         members = [index for index, frame in enumerate(frames) if group in frame.latents]

@@ -70,10 +70,7 @@ class KnownCamera:
 
 @dataclass(frozen=True)
 class Pruned:
-    """The content of a log that was pruned.
-
-    dropped: how many frames it has let go since the last time, by reason.
-    """
+    """The content of a log that was pruned. dropped: how many frames it has let go since the last time, by reason."""
 
     bytes: int
     frames: int

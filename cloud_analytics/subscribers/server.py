@@ -20,8 +20,8 @@ from cloud_analytics.readiness import Readiness
 from cloud_analytics.subscribers.subscription import Subscription
 from cloud_analytics.subscribers.subscriptions import Subscriptions
 from shared.contract.descriptions import bundle_message, camera_message
+from shared.contract.packets import timestamp
 from shared.contract.results import ClassesResult, TensorResult
-from shared.contract.timestamps import timestamp
 from shared.contract.trace_context import traceparent
 from shared.contract.uplink_stream import geometry_message
 from shared.contract.wishes import SubscriberWish, wish_of
@@ -207,18 +207,13 @@ def frame_message(result: FrameResult) -> results_pb2.FrameResult:
         traceparent=traceparent(packet.trace_context),
         bundle_digest=result.bundle_digest,
         error=result.error,
-        groups=[
-            results_pb2.GroupBytes(group=group.group, rate=group.rate, bytes=group.bytes) for group in result.groups
-        ],
+        groups=[results_pb2.GroupBytes(**vars(group)) for group in result.groups],
     )
 
 
 def _task_message(output: TaskOutput) -> results_pb2.TaskResult:
     if isinstance(output, ClassesResult):
-        classes = [
-            results_pb2.ClassProbability(index=one.index, label=one.label, probability=one.probability)
-            for one in output.classes
-        ]
+        classes = [results_pb2.ClassProbability(**vars(one)) for one in output.classes]
         return results_pb2.TaskResult(task=output.task, classes=results_pb2.Classes(classes=classes))
     if isinstance(output, TensorResult):
         values = output.values

@@ -107,10 +107,7 @@ class Subscription:
             return result.result()
 
     async def close(self, *, hold: bool) -> None:
-        """End the stream.
-
-        hold: the connection broke, so the wish stays for its `hold_seconds`; else it ends too.
-        """
+        """End the stream. hold: the connection broke, so the wish stays for its `hold_seconds`; else it ends too."""
         if not self._is_open:
             return
         self.end(BadRequest("this subscription was closed"), drop=True)

@@ -22,8 +22,8 @@ from edge_encoder.ingest.cameras import Cameras
 from edge_encoder.ingest.repeated_posts import RepeatedPosts
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.pipeline.frame_queue import FrameQueue
+from shared.contract.geometry import Picture
 from shared.contract.packets import LATEST_CAPTURE_TIME_US
-from shared.contract.pictures import Picture
 from shared.contract.receipts import Outcome, Receipt
 from shared.contract.trace_context import traceparent
 from shared.errors import BadRequest, DeadlinePassed, Draining, NotReady, TaxonError, TooLarge

@@ -54,16 +54,7 @@ class ReceiptAnswer(BaseModel):
     @classmethod
     def of(cls, receipt: Receipt) -> ReceiptAnswer:
         """Return a receipt as it is answered."""
-        return cls(
-            camera_id=receipt.camera_id,
-            outcome=receipt.outcome,
-            capture_time=rfc3339(receipt.capture_time_us),
-            sequence=receipt.sequence,
-            coded_bytes=receipt.coded_bytes,
-            rate=receipt.rate,
-            groups=list(receipt.groups),
-            repeated_post=receipt.repeated_post,
-        )
+        return cls.model_validate(vars(receipt) | {"capture_time": rfc3339(receipt.capture_time_us)})
 
 
 class CameraAnswer(BaseModel):

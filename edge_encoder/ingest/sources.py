@@ -16,7 +16,7 @@ from edge_encoder.frames import FrameRef
 from edge_encoder.ingest.admission import Admission
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.settings import SourceSetting
-from shared.contract.pictures import Picture
+from shared.contract.geometry import Picture
 from shared.contract.receipts import Receipt
 from shared.errors import Draining, SourceError, TaxonError
 from shared.sources import open_source, play

@@ -95,8 +95,6 @@ class EdgeMetrics:
         """Read the last state of the spool whenever the metrics are read; the age is that of the moment."""
         self._spool_frames.set_function(lambda: state().frames)
         self._spool_bytes.set_function(lambda: state().bytes)
-        self._spool_age.set_function(lambda: _age_seconds(state().oldest_us))
-
-
-def _age_seconds(oldest_us: int) -> float:
-    return max(0.0, time.time() - oldest_us / 1e6) if oldest_us else 0.0
+        self._spool_age.set_function(
+            lambda: max(0.0, time.time() - state().oldest_us / 1e6) if state().oldest_us else 0.0
+        )

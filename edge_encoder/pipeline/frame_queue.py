@@ -14,7 +14,7 @@ from collections import deque
 from typing import Literal
 
 from edge_encoder.frames import FrameRef, QueuedFrame, not_coded, settle_answer
-from shared.contract.pictures import Picture
+from shared.contract.geometry import Picture
 from shared.contract.receipts import Outcome, Receipt
 from shared.errors import Busy
 

@@ -22,8 +22,7 @@ from edge_encoder.encoding.preprocess import preprocess, preprocess_pixels
 from edge_encoder.frames import FrameRef, not_coded
 from edge_encoder.spool.spool import CodedFrame, Spool
 from shared.codec.latents import Latent
-from shared.contract.geometry import Frame, Geometry, InputSize
-from shared.contract.pictures import Picture
+from shared.contract.geometry import Frame, Geometry, InputSize, Picture
 from shared.contract.receipts import Outcome, Receipt
 from shared.errors import DiskFull, ImageError, LatentError, TaxonError
 

@@ -22,8 +22,6 @@ from shared.errors import (
 
 MAGIC = 0xA7
 VERSION = 1
-INPUT_SIZE_UNIT = 32
-"""The input size in the header counts in units of this many pixels."""
 
 _PREFIX_BYTES = 4
 _CRC_BYTES = 4

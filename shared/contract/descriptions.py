@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shared.contract.timestamps import time_us_of, timestamp
+from shared.contract.packets import time_us_of, timestamp
 from shared.wire import results_pb2
 
 

@@ -1,17 +1,22 @@
 """A camera's picture and the network's input: the same picture, stretched.
 
+    source --play--> SourceFrame --> CameraClient or the edge's own queue
     picture (any size, upright) --stretch--> Frame.pixels (the bundle's input) --> result --Geometry--> picture
 
 Stretching keeps the whole view. `Geometry` takes a result's pixel back to its place in the picture.
 Law: the corners of the input are the corners of the picture, and to_input undoes to_picture.
+Law: the capture times of one source's frames rise.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+Picture = bytes | NDArray[np.uint8]
+"""A picture file's bytes (JPEG, PNG or WebP), or upright RGB as uint8 [H, W, 3]."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,7 @@ class Geometry:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A picture ready for the network.
-
-    pixels: uint8 [height, width, 3], upright RGB, of the geometry's input size.
-    """
+    """A picture ready for the network. pixels: uint8 [height, width, 3], upright RGB, of the geometry's input size."""
 
     pixels: NDArray[np.uint8]
     geometry: Geometry
@@ -69,3 +71,11 @@ class Frame:
 def _rescale(position: float, source: int, target: int) -> float:
     """Rescale with half-pixel centres, so that edges map to edges."""
     return (position + 0.5) * target / source - 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFrame:
+    """A frame at the moment when it is due. capture_time_us: microseconds since 1970 (UTC)."""
+
+    picture: Picture = field(repr=False)
+    capture_time_us: int

@@ -1,7 +1,7 @@
 """A coded frame on its way: the edge spools it, the uplink carries it, and the cloud decodes it.
 
 Laws: (camera_id, sequence) names a frame for good. A camera's sequences rise in the order of its frames, and none is
-used twice, even when the edge's disk is replaced.
+used twice, even when the edge's disk is replaced. time_us_of(timestamp(t)) == t for every time that the wire can say.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from shared.contract.geometry import Geometry
-from shared.errors import BadName
+from shared.errors import BadName, BadRequest
 
 MICROSECONDS = 1_000_000
 LATEST_CAPTURE_TIME_US = 253_402_300_800 * MICROSECONDS
@@ -44,3 +46,17 @@ def checked_name(kind: str, name: str) -> str:
     if not _NAME.fullmatch(name):
         raise BadName(kind, name)
     return name
+
+
+def timestamp(time_us: int) -> Timestamp:
+    """Return a time (microseconds since 1970, UTC) as it travels."""
+    seconds, rest = divmod(time_us, MICROSECONDS)
+    return Timestamp(seconds=seconds, nanos=rest * 1000)
+
+
+def time_us_of(message: Timestamp) -> int:
+    """Return a time as it came; raises BadRequest for one outside of the years 1 to 9999."""
+    try:
+        return message.ToMicroseconds()
+    except ValueError as error:
+        raise BadRequest(f"a time that cannot be: {error}") from error

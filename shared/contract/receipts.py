@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.contract.timestamps import time_us_of, timestamp
+from shared.contract.packets import time_us_of, timestamp
 from shared.errors import BadRequest, Refused
 from shared.wire import frame_pb2
 

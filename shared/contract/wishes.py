@@ -21,11 +21,7 @@ DEFAULT_TOP_CLASSES = 5
 NANOSECONDS = 1_000_000_000
 
 _MESSAGES = {Encoding.TENSOR: results_pb2.ENCODING_TENSOR, Encoding.PNG: results_pb2.ENCODING_PNG}
-_ENCODINGS = {
-    results_pb2.ENCODING_UNSPECIFIED: Encoding.TENSOR,
-    results_pb2.ENCODING_TENSOR: Encoding.TENSOR,
-    results_pb2.ENCODING_PNG: Encoding.PNG,
-}
+_ENCODINGS = {results_pb2.ENCODING_UNSPECIFIED: Encoding.TENSOR} | {sent: one for one, sent in _MESSAGES.items()}
 
 
 @dataclass(frozen=True)

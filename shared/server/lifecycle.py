@@ -4,11 +4,13 @@
                              --failed-------------> stop -----------------> exit status 1
 
 Law: a first signal drains, a second one stops at once. An error at the start is one line and a non-zero status.
+Law: the operator is told at the start where there is not enough room for the files of all connections.
 """
 
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 from collections.abc import Callable
 from typing import Protocol
@@ -17,6 +19,8 @@ from shared.errors import TaxonError
 from shared.telemetry.logs import logger
 
 log = logger("service")
+OTHER_FILES = 512
+"""The other files of a service: the spool's or the journal's, libraries', and its own connections."""
 
 
 class Service(Protocol):
@@ -84,3 +88,24 @@ async def _serve(service: Service, stopping: asyncio.Event) -> int:
     await service.stop()
     log.info("stopped")
     return status
+
+
+log = logger("service")
+
+
+def make_room(connections: int) -> int:
+    """Make room for these connections; return the number of files that may be open then."""
+    wanted = connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return soft
+    given = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (given, hard))
+    if given < wanted:
+        log.warning(
+            "fewer files may be open than connections are allowed",
+            files=given,
+            wanted=wanted,
+            lower="--http-connections, --rpc-connections, or raise the limit (ulimit -n)",
+        )
+    return given

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from shared.contract.pictures import SourceFrame
+from shared.contract.geometry import SourceFrame
 from shared.errors import SourceError
 from shared.sources.folder import DEFAULT_FPS, FolderSource, is_picture, pictures_of
 from shared.sources.playing import play

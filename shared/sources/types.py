@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from shared.contract.pictures import Picture
+from shared.contract.geometry import Picture
 
 
 @dataclass(frozen=True, eq=False)

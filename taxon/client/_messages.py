@@ -11,8 +11,8 @@ import numpy as np
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 
+from shared.contract.packets import time_us_of
 from shared.contract.results import ClassesResult, ClassProbability, GroupBytes, PictureResult, TensorResult
-from shared.contract.timestamps import time_us_of
 from shared.contract.uplink_stream import geometry_of
 from shared.errors import BadRequest, Refused
 from shared.wire import results_pb2

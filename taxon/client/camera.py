@@ -25,10 +25,9 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.contract.packets import TRACE_HEADER, checked_name
-from shared.contract.pictures import Picture, SourceFrame
+from shared.contract.geometry import Picture, SourceFrame
+from shared.contract.packets import TRACE_HEADER, checked_name, timestamp
 from shared.contract.receipts import Outcome, Receipt, receipt_of
-from shared.contract.timestamps import timestamp
 from shared.errors import Refused
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
 from shared.wire import ingest_pb2, ingest_pb2_grpc

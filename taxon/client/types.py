@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shared.contract.geometry import Geometry
-from shared.contract.pictures import Picture
+from shared.contract.geometry import Geometry, Picture
 from shared.contract.results import ClassesResult, GroupBytes, PictureResult, TensorResult
 
 

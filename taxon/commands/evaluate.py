@@ -20,8 +20,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from cloud_analytics.decoding.decoder import Decoder
-from cloud_analytics.decoding.heads import TaskResult, results
-from cloud_analytics.decoding.reference import Reference
+from cloud_analytics.decoding.heads import Reference, TaskResult, results
 from edge_encoder.encoding.encoder import EncodedFrame, Encoder
 from shared.model.bundle import Bundle
 from taxon.codec import chosen_rate

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.server.connections.file_limit import make_room
-from shared.server.lifecycle import run_service
+from shared.server.lifecycle import make_room, run_service
 from shared.server.settings import Settings, load_settings, warn_of_unknown_variables
 from shared.telemetry.logs import configure_logs
 from taxon.defaults import bundle_directory

@@ -213,16 +213,13 @@ def _document(result: Result) -> dict[str, Any]:
         "capture_time_us": result.capture_time_us,
         "received_time_us": result.received_time_us,
         "coded_bytes": result.coded_bytes,
-        "groups": [{"group": one.group, "rate": one.rate, "bytes": one.bytes} for one in result.groups],
+        "groups": [vars(one) for one in result.groups],
         "geometry": vars(result.geometry),
         "bundle_digest": result.bundle_digest.hex(),
         "traceparent": result.traceparent,
         "error": result.error,
         "classes": {
-            task.task: [
-                {"index": one.index, "label": one.label, "probability": round(one.probability, 6)}
-                for one in task.classes
-            ]
+            task.task: [vars(one) | {"probability": round(one.probability, 6)} for one in task.classes]
             for task in result.tasks
             if isinstance(task, ClassesResult)
         },

@@ -65,16 +65,9 @@ class Tally:
 
 def receipt_document(receipt: Receipt) -> dict[str, Any]:
     """Return one receipt for machines, as JSON carries it."""
-    document: dict[str, Any] = {
-        "camera": receipt.camera_id,
-        "outcome": str(receipt.outcome),
-        "capture_time_us": receipt.capture_time_us,
-        "sequence": receipt.sequence,
-        "coded_bytes": receipt.coded_bytes,
-        "rate": receipt.rate,
-        "groups": list(receipt.groups),
-        "repeated_post": receipt.repeated_post,
-    }
+    document = {"camera": receipt.camera_id} | vars(receipt)
+    document |= {"outcome": str(receipt.outcome), "groups": list(receipt.groups)}
+    del document["camera_id"], document["refusal"]
     if receipt.refusal is not None:
         document |= {"reason": receipt.refusal.reason, "message": str(receipt.refusal)}
     return document

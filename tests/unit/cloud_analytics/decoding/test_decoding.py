@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from cloud_analytics.decoding.decoder import Decoder
-from cloud_analytics.decoding.heads import Heads, checked_result, results
-from cloud_analytics.decoding.reference import Reference
+from cloud_analytics.decoding.heads import Heads, Reference, checked_result, results
 from edge_encoder.encoding.encoder import Encoder
 from shared.codec.bitstream import Substream, build, parse, serialise
 from shared.codec.latents import LatentBatch

@@ -10,8 +10,7 @@ from edge_encoder.control.bit_budget import Budget
 from edge_encoder.encoding.encoder import EncodedFrame, Encoder
 from edge_encoder.frames import FrameRef, KnownCamera, PictureFormat
 from edge_encoder.metrics.cameras import CameraMetrics, CameraTerms
-from shared.contract.geometry import Geometry
-from shared.contract.pictures import Picture
+from shared.contract.geometry import Geometry, Picture
 from shared.contract.receipts import ANSWERED, Outcome
 from shared.model.bundle import Bundle
 from shared.telemetry.metrics import Meters

@@ -16,7 +16,7 @@ from edge_encoder.frames import FrameRef, KnownCamera
 from edge_encoder.pipeline import stages
 from edge_encoder.pipeline.stages import CodingJob, FrameLatents
 from edge_encoder.spool.spool import Spool
-from shared.contract.pictures import Picture
+from shared.contract.geometry import Picture
 from shared.contract.receipts import Outcome, Receipt
 from shared.errors import ImageError, LatentError
 from shared.model.bundle import Bundle

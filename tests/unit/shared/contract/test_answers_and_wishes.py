@@ -16,10 +16,9 @@ from shared.contract.descriptions import (
     camera_message,
     camera_of,
 )
-from shared.contract.packets import LATEST_CAPTURE_TIME_US
+from shared.contract.packets import LATEST_CAPTURE_TIME_US, time_us_of, timestamp
 from shared.contract.receipts import ANSWERED, Outcome, Receipt, receipt_message, receipt_of
 from shared.contract.results import Encoding
-from shared.contract.timestamps import time_us_of, timestamp
 from shared.contract.wishes import SubscriberWish, Wish, subscribe_request, wish_of
 from shared.errors import BadRequest
 from shared.wire import frame_pb2, results_pb2

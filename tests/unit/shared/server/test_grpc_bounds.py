@@ -15,8 +15,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from shared.server import grpc_server
-from shared.server.connections.file_limit import OTHER_FILES, make_room
 from shared.server.grpc_server import RpcServer
+from shared.server.lifecycle import OTHER_FILES, make_room
 from shared.transport.grpc_channels import channel_options
 from shared.wire import results_pb2, results_pb2_grpc
 from tests.support.services import health_stub
