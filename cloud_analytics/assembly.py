@@ -33,8 +33,7 @@ from cloud_analytics.subscribers.server import ResultsService
 from cloud_analytics.subscribers.subscriptions import Subscriptions
 from cloud_analytics.uplink.edges import Uplinks
 from cloud_analytics.uplink.server import NAME as UPLINK
-from cloud_analytics.uplink.server import UplinkService
-from cloud_analytics.uplink.session import UplinkParts
+from cloud_analytics.uplink.server import UplinkParts, UplinkService
 from cloud_analytics.wall import WALL_OPEN_PATHS, WallMetrics, add_wall
 from cloud_analytics.wishes import Wishes
 from shared.errors import BusUnusable

@@ -181,11 +181,17 @@ class Pipeline:
             analysis, since = await self._under_way.get()
             # Analyses may end in any order; they are awaited in the order of the log.
             decoded = await analysis
-            if decoded.error:
-                self._complain(decoded)
+            packet = decoded.frame.packet
+            if decoded.error and self._undecoded_throttle.due():
+                log.warning(
+                    "frame not decoded",
+                    camera=packet.camera_id,
+                    sequence=packet.sequence,
+                    times=self._undecoded_throttle.times,
+                    reason=decoded.error,
+                )
             self._bus.publish(decoded)
             self._metrics.cameras.published(decoded)
-            packet = decoded.frame.packet
             log.debug(
                 "frame published",
                 camera=packet.camera_id,
@@ -218,17 +224,6 @@ class Pipeline:
         self._metrics.cameras.forget_quiet()
         self._metrics.journal_bytes.set(pruned.bytes)
         self._metrics.journal_frames.set(pruned.frames)
-
-    def _complain(self, decoded: DecodedFrame) -> None:
-        packet = decoded.frame.packet
-        if self._undecoded_throttle.due():
-            log.warning(
-                "frame not decoded",
-                camera=packet.camera_id,
-                sequence=packet.sequence,
-                times=self._undecoded_throttle.times,
-                reason=decoded.error,
-            )
 
 
 def _settle(batch: list[_Waiting], outcome: int | JournalFailed) -> None:

@@ -67,16 +67,11 @@ class Spooled:
 
 @dataclass(frozen=True)
 class SpoolState:
-    """The state of the spool. oldest_us: when the oldest frame was spooled, in microseconds since 1970; 0 for none.
-
-    dropped_for_bytes, dropped_for_age: the frames that were lost to each bound since the start.
-    """
+    """The state of the spool. oldest_us: when the oldest frame was spooled, in microseconds since 1970; 0 for none."""
 
     frames: int
     bytes: int
     oldest_us: int
-    dropped_for_bytes: int
-    dropped_for_age: int
 
 
 class Spool:
@@ -100,7 +95,7 @@ class Spool:
         self._most_age_us = round(most_age_seconds * MICROSECONDS)
         self._clock = clock
         self._throttle = Throttle(_SECONDS_BETWEEN_WARNINGS)
-        self._dropped_for_bytes = self._dropped_for_age = self._unlogged = 0
+        self._unlogged = 0
         self._dropped_since: Counter[tuple[str, Bound]] = Counter()
         query = "SELECT count(*), coalesce(sum(length(bitstream)), 0) FROM frames"
         frames, coded = self._database.main.execute(query).fetchone()
@@ -190,7 +185,7 @@ class Spool:
         with self._lock:
             row = self._database.second.execute("SELECT spooled_us FROM frames ORDER BY row LIMIT 1").fetchone()
         oldest = 0 if row is None else int(row[0])
-        return SpoolState(self._frames, self._bytes, oldest, self._dropped_for_bytes, self._dropped_for_age)
+        return SpoolState(self._frames, self._bytes, oldest)
 
     def take_dropped(self) -> Mapping[tuple[str, Bound], int]:
         """Return how many frames of each camera were dropped for which bound, since the last call."""
@@ -247,9 +242,6 @@ class Spool:
         if not dropped:
             return
         self._count_out([one.size_bytes for one in dropped])
-        bounds = Counter(one.bound for one in dropped)
-        self._dropped_for_age += bounds["age"]
-        self._dropped_for_bytes += bounds["bytes"]
         self._dropped_since.update((one.camera_id, one.bound) for one in dropped)
         self._unlogged += len(dropped)
         if self._throttle.due():

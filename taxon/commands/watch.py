@@ -39,9 +39,8 @@ from taxon.commands.common import names_of
 from taxon.errors import CommandError, UsageError
 from taxon.files import write_all
 from taxon.live.options import add_credentials, count, credentials_of, positive
-from taxon.live.screen import line, shown, summary
+from taxon.live.screen import Watching, line, shown, summary
 from taxon.live.stopping import Stop, finish, run_live, until
-from taxon.live.watching import Watching
 
 DEFAULT_CLOUD = "127.0.0.1:50061"
 ASKED_AGAIN_SECONDS = 3.0

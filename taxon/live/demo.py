@@ -26,10 +26,9 @@ from taxon.client import CloudClient, Encoding, Subscriber, Timeouts, Wish
 from taxon.errors import CommandError
 from taxon.live.children import ChildDied, Children
 from taxon.live.ports import HOST, Ports, until_linked, until_ready
-from taxon.live.screen import shown
+from taxon.live.screen import Watching, shown
 from taxon.live.stopping import Stop, finish
 from taxon.live.tally import Ledger
-from taxon.live.watching import Watching
 
 READY_SECONDS = 300.0
 """The first start on a GPU builds the networks for it, which takes minutes."""

@@ -17,8 +17,7 @@ from cloud_analytics.decoding.decoder import Decoder
 from cloud_analytics.decoding.heads import results
 from cloud_analytics.frames import DecodedFrame, LoggedFrame
 from cloud_analytics.journal.frame_log import Arrival
-from cloud_analytics.journal.local.database import Database
-from cloud_analytics.journal.local.sqlite_journal import Journal
+from cloud_analytics.journal.local.sqlite_journal import Database, Journal
 from cloud_analytics.journal.local.storage import LocalStorage
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import LOCAL_BUS, CloudSettings

@@ -1,11 +1,14 @@
 """Received packets on disk, in the order in which results are published; bounded in bytes and in age.
 
     packets --append: duplicates are dropped--> positions 1, 2, 3, ...
+    folder/journal.sqlite3 --open_database--> Database: one connection writes, one reads
     position, cameras --replay--> the frames after it, and how many of them are gone
 
 Laws: a frame (camera, sequence) is appended once for good. Positions never repeat, also after all frames have gone.
 A replay returns each frame after a position once and in order, and counts exactly those that the bounds have taken; of
 these the last `MOST_DROPPED` are remembered. The calls block, so the event loop makes them in a thread.
+A transaction that has returned survives the loss of power. For the lock, other releases and damage see
+`shared.server.sqlite_file`.
 """
 
 from __future__ import annotations
@@ -13,13 +16,17 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
 
 from cloud_analytics.frames import LoggedFrame
 from cloud_analytics.journal.frame_log import Appended, Arrival, KnownCamera, Replay, position_of
-from cloud_analytics.journal.local.database import Database
 from shared.contract.geometry import Geometry
 from shared.contract.packets import MICROSECONDS, Packet
+from shared.server.sqlite_file import SqliteFile, SqliteFormat, open_sqlite
 
 MOST_DROPPED = 1_000_000
 _DROP_AT_ONCE = 256
@@ -27,6 +34,70 @@ _COLUMNS = (
     "f.position, c.name, f.sequence, f.capture_time_us, f.received_time_us, b.digest, f.picture_width, "
     "f.picture_height, f.input_width, f.input_height, f.bitstream, f.trace_context"
 )
+_SCHEMA = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE cameras (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, edge TEXT NOT NULL, last_sequence INTEGER NOT NULL,
+    capture_time_us INTEGER NOT NULL, received_time_us INTEGER NOT NULL
+);
+CREATE TABLE bundles (number INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE);
+CREATE TABLE frames (
+    position INTEGER PRIMARY KEY AUTOINCREMENT, camera INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    capture_time_us INTEGER NOT NULL, received_time_us INTEGER NOT NULL, bundle INTEGER NOT NULL,
+    picture_width INTEGER NOT NULL, picture_height INTEGER NOT NULL,
+    input_width INTEGER NOT NULL, input_height INTEGER NOT NULL,
+    bitstream BLOB NOT NULL, trace_context BLOB NOT NULL
+);
+CREATE INDEX frames_of_camera ON frames (camera, position);
+CREATE TABLE dropped (camera INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (camera, position)) WITHOUT ROWID;
+CREATE TABLE wishes (subscription TEXT PRIMARY KEY, wish TEXT NOT NULL, expires_us INTEGER) WITHOUT ROWID;
+"""
+JOURNAL = SqliteFormat("journal.sqlite3", "journal", "cloud service", _SCHEMA)
+
+
+@dataclass(frozen=True, eq=False)
+class Database:
+    """The open journal; each connection is used by one thread at a time."""
+
+    file: SqliteFile
+    _write_lock: Lock = field(default_factory=Lock, repr=False)
+    _read_lock: Lock = field(default_factory=Lock, repr=False)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give one transaction: it is committed at the end, and undone by an exception."""
+        with self._write_lock, self.file.main:
+            self.file.main.execute("BEGIN IMMEDIATE")
+            yield self.file.main
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give one view that does not change."""
+        with self._read_lock:
+            self.file.second.execute("BEGIN")
+            try:
+                yield self.file.second
+            finally:
+                self.file.second.execute("COMMIT")
+
+    def used_bytes(self) -> int:
+        """Return the bytes of the file that hold something, without those of the write-ahead log."""
+        with self._write_lock:
+            pages, free, size = (
+                self.file.main.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return int((pages - free) * size)
+
+    def close(self) -> None:
+        """Close the file once what runs has ended."""
+        with self._write_lock, self._read_lock:
+            self.file.close()
+
+
+def open_database(folder: Path) -> Database:
+    """Open the journal in a folder, or begin it. Raises FolderError."""
+    return Database(open_sqlite(folder, JOURNAL))
 
 
 class Journal:

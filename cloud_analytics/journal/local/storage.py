@@ -20,8 +20,7 @@ from typing_extensions import override
 
 from cloud_analytics.frames import LoggedFrame
 from cloud_analytics.journal.frame_log import Appended, Arrival, FrameLog, KnownCamera, Pruned, Replay
-from cloud_analytics.journal.local.database import Database, open_database
-from cloud_analytics.journal.local.sqlite_journal import Journal
+from cloud_analytics.journal.local.sqlite_journal import Database, Journal, open_database
 from cloud_analytics.journal.storage import Neighbours, SingleReplica, Storage, StoredWish, WishStore
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import CloudSettings

@@ -80,13 +80,14 @@ class Tokens:
     """A token file; raises SettingsRefused where it cannot be read at first."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._entries: tuple[TokenEntry, ...] = ()
         self._stamp: Stamp | None = None
         try:
             self.reload()
         except (OSError, ValueError) as error:
-            raise SettingsRefused(f"tokens: {path}: {_why(error)}; `taxon token` makes its lines") from error
+            why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise SettingsRefused(f"tokens: {path}: {why}; `taxon token` makes its lines") from error
 
     @property
     def entries(self) -> tuple[TokenEntry, ...]:
@@ -98,20 +99,15 @@ class Tokens:
 
         Raises OSError or ValueError, and then changes nothing.
         """
-        stamp = stamp_of([self._path])
+        stamp = stamp_of([self.path])
         if stamp == self._stamp:
             return False
-        if self._path.stat().st_size > LARGEST_FILE_BYTES:
+        if self.path.stat().st_size > LARGEST_FILE_BYTES:
             raise ValueError(f"has more than {LARGEST_FILE_BYTES} bytes")
-        self._entries = read_tokens(self._path.read_text(encoding="utf-8"))
+        self._entries = read_tokens(self.path.read_text(encoding="utf-8"))
         # Only now: a file that could not be read may be the same one when it can, once its owner or mode is right.
         self._stamp = stamp
         return True
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._path
 
     def find(self, digest: bytes) -> TokenEntry | None:
         """Return the entry of a token's digest. Each entry is compared in constant time, so that the time reveals nothing."""
@@ -138,7 +134,3 @@ def _checked_name(name: str) -> str:
     if _NAME.fullmatch(name) is None:
         raise ValueError(f"{name[:40]!r} is no name of a token: take 1 to 64 of the characters A-Z a-z 0-9 . _ -")
     return name
-
-
-def _why(error: OSError | ValueError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_analytics.analysis.catalogue import ServedBundle
-from cloud_analytics.journal.local.database import Database, open_database
+from cloud_analytics.journal.local.sqlite_journal import Database, open_database
 from cloud_analytics.journal.local.storage import DiskWishStore
 from cloud_analytics.journal.storage import StoredWish
 from cloud_analytics.wishes import WantedGroups, Wishes

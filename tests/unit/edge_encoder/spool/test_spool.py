@@ -143,7 +143,8 @@ def test_over_the_bound_the_oldest_go_and_are_counted_and_logged_once_a_minute(t
         kept = [spool.append(DIGEST, [coded("a", i)])[0].sequence for i in range(7)]
     assert sequences(spool) == kept[4:]
     state = spool.state()
-    assert (state.frames, state.bytes, state.dropped_for_bytes, state.dropped_for_age) == (3, 3 * one_frame, 4, 0)
+    assert (state.frames, state.bytes) == (3, 3 * one_frame)
+    assert spool.take_dropped() == {("a", "bytes"): 4}
     assert [(one["log_level"], one["frames"]) for one in logs] == [("warning", 1)]
     spool.close()
 
@@ -181,7 +182,7 @@ def test_frames_over_their_age_go(tmp_path: Path) -> None:
     times[0] += 20
     spool.expire()
     assert sequences(spool) == [kept[0].sequence]
-    assert spool.state().dropped_for_age == 1
+    assert spool.take_dropped() == {("a", "age"): 1}
     spool.close()
 
 

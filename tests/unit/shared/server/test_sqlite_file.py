@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from cloud_analytics.journal.local import database as journal
+from cloud_analytics.journal.local import sqlite_journal as journal
 from edge_encoder.spool import database as spool
 from shared.errors import ReleaseMismatch, TaxonError
 from shared.server.sqlite_file import SqliteFormat, open_sqlite

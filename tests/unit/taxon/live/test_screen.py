@@ -6,8 +6,7 @@ import io
 
 from rich.console import Console
 
-from taxon.live.screen import line, table
-from taxon.live.watching import Watching
+from taxon.live.screen import Watching, line, table
 from tests.unit.taxon.live.some_results import result, scene
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from taxon.live.watching import SILENT_SECONDS, WINDOW_SECONDS, Watching
+from taxon.live.screen import SILENT_SECONDS, WINDOW_SECONDS, Watching
 from tests.unit.taxon.live.some_results import result, scene
 
 

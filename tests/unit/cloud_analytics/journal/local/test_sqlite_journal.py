@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_analytics.journal.frame_log import Arrival
-from cloud_analytics.journal.local.database import JOURNAL, open_database
-from cloud_analytics.journal.local.sqlite_journal import Journal
+from cloud_analytics.journal.local.sqlite_journal import JOURNAL, Journal, open_database
 from shared.contract.geometry import Geometry
 from shared.contract.packets import Packet
 from shared.errors import BadRequest, FolderError
