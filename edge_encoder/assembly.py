@@ -21,11 +21,10 @@ from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.control.operating_points import OperatingPoints
 from edge_encoder.control.wanted_groups import CurrentWish, kept_wish
 from edge_encoder.encoding.encoder import Encoder
-from edge_encoder.ingest.admission import Admission, PostLimits
+from edge_encoder.ingest.admission import Admission, PostLimits, RepeatedPosts
 from edge_encoder.ingest.cameras import Cameras
 from edge_encoder.ingest.grpc_service import NAME, IngestService
 from edge_encoder.ingest.http import edge_app
-from edge_encoder.ingest.repeated_posts import RepeatedPosts
 from edge_encoder.ingest.sources import SourcePlayer
 from edge_encoder.metrics.cameras import CameraTerms
 from edge_encoder.metrics.service import EdgeMetrics

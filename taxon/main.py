@@ -20,7 +20,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from shared.errors import SettingsRefused, TaxonError, UnknownName
-from taxon.commands import COMMANDS, Command
+from taxon.commands import COMMANDS
 from taxon.errors import UsageError
 
 OK, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -85,6 +85,3 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _refuse(error: TaxonError, status: int) -> int:
     print(f"taxon: {error}", file=sys.stderr)
     return status
-
-
-__all__ = ["Command", "OneLineParser", "build_parser", "main"]

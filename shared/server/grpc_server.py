@@ -82,7 +82,10 @@ class RpcServer:
         await self.set_ready(False)
         self._has_started = True
         try:
-            self.port = self._listening()
+            if self._tls is None:
+                self.port = self._server.add_insecure_port(self._address)
+            else:
+                self.port = self._server.add_secure_port(self._address, self._tls.rpc_credentials())
         except RuntimeError as error:
             # At the interpreter's end gRPC complains of a server that was neither started nor stopped.
             await self._server.start()
@@ -92,11 +95,6 @@ class RpcServer:
                 "Name another address with --rpc"
             ) from error
         await self._server.start()
-
-    def _listening(self) -> int:
-        if self._tls is None:
-            return self._server.add_insecure_port(self._address)
-        return self._server.add_secure_port(self._address, self._tls.rpc_credentials())
 
     async def set_ready(self, ready: bool) -> None:
         """Set what grpc.health.v1 says of the services."""

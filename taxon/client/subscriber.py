@@ -216,7 +216,10 @@ class Subscriber:
         except TimeoutError as error:
             raise Broken("no subscription in time") from error
         except grpc.aio.AioRpcError as error:
-            raise self._meaning(error) from error
+            found = failure(error)
+            if isinstance(found, Refused) and found.code == UNKNOWN_CAMERA and self._timeouts.wait_for_cameras:
+                found = Broken(str(found))
+            raise found from error
         except asyncio.InvalidStateError as error:
             raise Broken("the cloud ended the stream") from error
         except asyncio.CancelledError as error:
@@ -228,12 +231,6 @@ class Subscriber:
             self._call = None
             self._is_subscribed = False
             call.cancel()
-
-    def _meaning(self, error: grpc.aio.AioRpcError) -> Broken | Refused:
-        found = failure(error)
-        if isinstance(found, Refused) and found.code == UNKNOWN_CAMERA and self._timeouts.wait_for_cameras:
-            return Broken(str(found))
-        return found
 
     async def _take(self, event: results_pb2.SubscribeResponse | object) -> None:
         """Handle one event of the stream; raises Broken at its end, or BadRequest."""

@@ -20,8 +20,8 @@ from shared.contract.packets import checked_name
 from shared.sources import open_source, play
 from shared.telemetry.logs import configure_logs
 from taxon.client import CameraClient, Receipt, Timeouts
+from taxon.commands.common import add_credentials, count, credentials_of, positive
 from taxon.errors import CommandError
-from taxon.live.options import add_credentials, count, credentials_of, positive
 from taxon.live.stopping import Stop, finish, run_live, until
 from taxon.live.tally import Tally, receipt_document
 

@@ -35,10 +35,9 @@ from taxon.client import (
     Unreachable,
     Wish,
 )
-from taxon.commands.common import names_of
+from taxon.commands.common import add_credentials, count, credentials_of, names_of, positive
 from taxon.errors import CommandError, UsageError
 from taxon.files import write_all
-from taxon.live.options import add_credentials, count, credentials_of, positive
 from taxon.live.screen import Watching, line, shown, summary
 from taxon.live.stopping import Stop, finish, run_live, until
 

@@ -87,16 +87,13 @@ class Handshake(asyncio.Protocol):
             self._limit.drop(self, FAILED_HANDSHAKE)
         else:
             if transport is not None and not transport.is_closing():
-                self._hand_on(transport)
+                self._leave()
+                transport.set_protocol(self._http)
+                self._http.connection_made(transport)
+                for data in self._early:
+                    self._http.data_received(data)
         finally:
             self._leave()
-
-    def _hand_on(self, transport: asyncio.Transport) -> None:
-        self._leave()
-        transport.set_protocol(self._http)
-        self._http.connection_made(transport)
-        for data in self._early:
-            self._http.data_received(data)
 
     def _leave(self) -> None:
         self._limit.leave(self)
