@@ -14,9 +14,8 @@ import time
 from collections.abc import Collection
 from dataclasses import replace
 
-from cloud_analytics.analysis.batcher import Batcher, BatchInput
+from cloud_analytics.analysis.batcher import Batcher, BatchInput, DeadlineThreads
 from cloud_analytics.analysis.catalogue import Catalogue, ServedBundle
-from cloud_analytics.analysis.deadline_threads import DeadlineThreads
 from cloud_analytics.frames import DecodedFrame, LoggedFrame
 from cloud_analytics.metrics.service import CloudMetrics
 from cloud_analytics.settings import CloudSettings

@@ -20,8 +20,7 @@ from pathlib import Path
 
 from shared.contract.geometry import SourceFrame
 from shared.errors import SourceError
-from shared.sources.playing import play
-from shared.sources.types import Reading, Source
+from shared.sources.playing import Reading, Source, play
 from shared.sources.video import NETWORK, WEBCAM, VideoSource
 
 __all__ = ["Source", "SourceFrame", "open_source", "play"]

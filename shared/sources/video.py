@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import NoVideoPackage, SourceError
-from shared.sources.types import Reading, Source
+from shared.sources.playing import Reading, Source
 from shared.telemetry.logs import logger
 
 if TYPE_CHECKING:

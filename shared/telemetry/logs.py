@@ -31,7 +31,7 @@ def configure_logs(service: str, level: str = "info", form: LogFormat = "auto", 
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        _named(service),
+        lambda _, __, event: {**event, "service": service},
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -87,11 +87,3 @@ class Throttle:
         self._last = now
         self.times, self._asked = self._asked, 0
         return True
-
-
-def _named(service: str) -> structlog.types.Processor:
-    def add(_: Any, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-        event["service"] = service
-        return event
-
-    return add

@@ -16,8 +16,7 @@ from shared.telemetry.logs import configure_logs
 from taxon.commands.common import add_bundle_option, positive
 from taxon.defaults import bundle_directory, load_bundle
 from taxon.errors import InputError
-from taxon.live.demo import Demo, DemoPlan
-from taxon.live.ports import free_ports
+from taxon.live.demo import Demo, DemoPlan, free_ports
 from taxon.live.stopping import Stop, run_live
 
 ROOMS = ("kitchen", "living_room", "bedroom")

@@ -25,11 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     try:
         data = read_bytes(arguments.file, LARGEST_BITSTREAM_BYTES)
-    except InputError as error:
-        raise InputError(f"{arguments.file}: {error}") from error
-    try:
         bitstream = parse(data)
-    except BitstreamError as error:
+    except (InputError, BitstreamError) as error:
         raise InputError(f"{arguments.file}: {error}") from error
     bundle = None
     # Without any bundle the framing can still be read; but a bundle that was named has to be there.

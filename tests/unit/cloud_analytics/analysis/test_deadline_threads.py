@@ -10,7 +10,7 @@ import pytest
 
 from cloud_analytics.analysis import batcher
 from cloud_analytics.analysis.analysis import Analysis
-from cloud_analytics.analysis.deadline_threads import DeadlineThreads
+from cloud_analytics.analysis.batcher import DeadlineThreads
 from shared.errors import CallHangs
 from shared.model.bundle import Bundle
 from tests.support.clients import coded_packets

@@ -21,8 +21,7 @@ from PIL import Image
 
 from shared.errors import NoVideoPackage, SourceError
 from shared.sources import SourceFrame, open_source, play
-from shared.sources.playing import Pace
-from shared.sources.types import Source
+from shared.sources.playing import Pace, Source
 
 WIDTH, HEIGHT, VIDEO_FPS = 64, 48, 20
 
