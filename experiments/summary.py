@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,21 +29,31 @@ class Claim:
 
 def claims(folder: Path) -> list[Claim]:
     """Read from table1.json to table4.json of `folder`; raises DataError where one is missing."""
+    table1, table2, table3, table4 = (read_results(folder, f"table{number}") for number in range(1, 5))
+    seeds = {name: geometric_mean(values) for name, values in table1["rate_ratio"].items()}
+    plateaus = {task: entry["rate_ratio"] for task, entry in table2["tasks"].items()}
+    together = table3["rate_ratio"]
+    pictures = {
+        f"{task}, {name}": entry["rate_ratio"]["hevc-intra"]
+        for task, found in table4["unseen"].items()
+        for name, entry in found["representations"].items()
+    }
     return [
         _claim(
             "rate against CompressAI's hyperprior (Balle et al.; table 1)", "0.52 x", 0.60, 0.35,
-            _hyperprior(read_results(folder, "table1")),
+            seeds["codebook / scale"], seeds,
         ),
         _claim(
             "rate against IDFC at its plateau (table 2)", "0.50 to 0.65 x, 0.14 x on reshading", 0.40, 0.20,
-            _idfc(read_results(folder, "table2")),
+            geometric_mean(plateaus.values()), plateaus,
         ),
         _claim(
-            "Trinity against Customized, total rate (table 3)", "0.83 x", 0.85, 0.70, _trinity(read_results(folder, "table3"))
+            "Trinity against Customized, total rate (table 3)", "0.83 x", 0.85, 0.70,
+            together["trinity / customized"], {"hex / customized": together["hex / customized"]},
         ),
         _claim(
             "rate against an HEVC-intra picture at equal unseen-task performance (table 4)", "0.36 x", 0.30, 0.10,
-            _pictures(read_results(folder, "table4")),
+            geometric_mean(value for name, value in pictures.items() if name.endswith("binary+")), pictures,
         ),
     ]  # fmt: skip
 
@@ -78,37 +88,9 @@ def geometric_mean(values: Iterable[float | None]) -> float | None:
 
 
 def _claim(
-    what: str, paper: str, at_least: float, aim: float, found: tuple[float | None, dict[str, float | None]]
+    what: str, paper: str, at_least: float, aim: float, ours: float | None, detail: Mapping[str, float | None]
 ) -> Claim:
-    ours, detail = found
     return Claim(what, paper, at_least, aim, ours, ours is not None and ours <= at_least, detail)
-
-
-def _hyperprior(results: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:
-    detail = {name: geometric_mean(values) for name, values in results["rate_ratio"].items()}
-    return detail["codebook / scale"], detail
-
-
-def _idfc(results: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:
-    detail: dict[str, float | None] = {task: entry["rate_ratio"] for task, entry in results["tasks"].items()}
-    return geometric_mean(detail.values()), detail
-
-
-def _trinity(results: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:
-    return results["rate_ratio"]["trinity / customized"], {
-        "hex / customized": results["rate_ratio"]["hex / customized"]
-    }
-
-
-def _pictures(results: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:
-    reference: Callable[[Mapping[str, Any]], float | None] = lambda entry: entry["rate_ratio"]["hevc-intra"]  # noqa: E731
-    detail = {
-        f"{task}, {name}": reference(entry)
-        for task, found in results["unseen"].items()
-        for name, entry in found["representations"].items()
-    }
-    paper = [value for name, value in detail.items() if name.endswith("binary+")]
-    return geometric_mean(paper), detail
 
 
 def read_results(folder: Path, name: str) -> dict[str, Any]:

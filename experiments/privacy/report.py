@@ -6,7 +6,6 @@ privacy.json --Results--> privacy.md, and privacy.png, privacy.svg: PSNR, SSIM a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,41 +21,8 @@ FIGURES = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "correlation": "correlation o
 SPLITS = {"test": "NYU Depth v2, test frames", "samples": "the shipped rooms"}
 ATTACK_COLOUR = COLOURS["codebook"]
 Likeness = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class AttackPoint:
-    """One operating point: mean bytes and bits per pixel, and likeness of the attack, and of the attack on another frame's bytes."""
-
-    name: str
-    bytes_: float
-    bpp: float
-    attack: Likeness
-    another: Likeness
-
-
-@dataclass(frozen=True)
-class Split:
-    """One split's figures. small: a picture codec's points as the results file has them, by its name."""
-
-    no_bits: Likeness
-    unrounded: Likeness
-    points: tuple[AttackPoint, ...]
-    small: Mapping[str, tuple[Mapping[str, Any], ...]]
-
-    @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Split:
-        """From the results file's part."""
-        points = tuple(
-            AttackPoint(one["operating_point"], one["bytes"], one["bpp"], one["attack"], one["another"])
-            for one in found["points"]
-        )
-        return cls(
-            found["no_bits"],
-            found["unrounded"],
-            points,
-            {name: tuple(of) for name, of in found["small_pictures"].items()},
-        )
+Split = Mapping[str, Any]
+"""One split of the results file: `no_bits` and `unrounded` are a Likeness each, `points` and `small_pictures` hold some."""
 
 
 def write_report(found: Mapping[str, Any], results: Path) -> list[Path]:
@@ -66,37 +32,37 @@ def write_report(found: Mapping[str, Any], results: Path) -> list[Path]:
     return [results, text, *figures(found, results.parent)]
 
 
+@reading(NAME)
 def markdown(found: Mapping[str, Any]) -> str:
     """privacy.md; raises DataError where the results file lacks something."""
-    with reading(NAME):
-        parts = []
-        for split, title in SPLITS.items():
-            one = Split.of(found["splits"][split])
-            parts += [
-                f"## Pictures from bitstreams: {title}, {found['frames'][split]} pictures",
-                _attack_table(one),
-                _small_table(one),
-            ]
-        return paragraphs(
-            "# What a stolen bitstream reveals",
-            "[What it means](../privacy.md), and what is not measured.",
-            *parts,
-            "## Which picture was it?",
-            _fingerprint_table(found),
-            "![PSNR, SSIM and correlation over bytes](privacy.png)",
-            "## How it was made",
-            f"    {found['command']}",
-            _made(found),
-        )
+    parts = []
+    for split, title in SPLITS.items():
+        one = found["splits"][split]
+        parts += [
+            f"## Pictures from bitstreams: {title}, {found['frames'][split]} pictures",
+            _attack_table(one),
+            _small_table(one),
+        ]
+    return paragraphs(
+        "# What a stolen bitstream reveals",
+        "[What it means](../privacy.md), and what is not measured.",
+        *parts,
+        "## Which picture was it?",
+        _fingerprint_table(found),
+        "![PSNR, SSIM and correlation over bytes](privacy.png)",
+        "## How it was made",
+        f"    {found['command']}",
+        _made(found),
+    )
 
 
 def _attack_table(split: Split) -> str:
-    rows = [["no bits: the mean picture", "0", "0", *_cells(split.no_bits), "", "", ""]]
+    rows = [["no bits: the mean picture", "0", "0", *_cells(split["no_bits"]), "", "", ""]]
     rows += [
-        [one.name, f"{one.bytes_:.1f}", f"{one.bpp:.4f}", *_cells(one.attack), *_cells(one.another)]
-        for one in split.points
+        [at["operating_point"], f"{at['bytes']:.1f}", f"{at['bpp']:.4f}", *_cells(at["attack"]), *_cells(at["another"])]
+        for at in split["points"]
     ]
-    rows.append(["without rounding", NONE, NONE, *_cells(split.unrounded), "", "", ""])
+    rows.append(["without rounding", NONE, NONE, *_cells(split["unrounded"]), "", "", ""])
     header = [
         "operating point",
         "bytes",
@@ -113,14 +79,14 @@ def _attack_table(split: Split) -> str:
 
 def _small_table(split: Split) -> str:
     rows = []
-    for codec, points in split.small.items():
-        for own, small in zip(split.points, points, strict=True):
+    for codec, points in split["small_pictures"].items():
+        for own, small in zip(split["points"], points, strict=True):
             cells = [f"{100 * small['fits']:.0f} %"]
             if small["likeness"] is None:
                 cells += [NONE, NONE, "none fits", NONE, NONE]
             else:
                 cells += [f"{small['bytes_']:.0f}", f"{small['side_px']:.0f}", *_cells(small["likeness"])]
-            rows.append([f"{PICTURES[codec]} at {own.name} ({own.bytes_:.0f} bytes)", *cells])
+            rows.append([f"{PICTURES[codec]} at {own['operating_point']} ({own['bytes']:.0f} bytes)", *cells])
     return table(
         ["a picture of as many bytes", "fits", "its bytes", "its side (pixels)", "PSNR ↑", "SSIM ↑", "corr. ↑"], rows
     )
@@ -155,10 +121,11 @@ def _cells(likeness: Likeness) -> list[str]:
     return [f"{likeness['psnr_db']:.2f} dB", f"{likeness['ssim']:.3f}", f"{likeness['correlation']:.2f}"]
 
 
+@reading(NAME)
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """privacy.png and privacy.svg; returns both paths."""
-    with reading(NAME), drawing(WIDTH_INCHES, 3.6) as figure:
-        split = Split.of(found["splits"]["test"])
+    with drawing(WIDTH_INCHES, 3.6) as figure:
+        split = found["splits"]["test"]
         panels = figure.subplots(1, len(FIGURES))
         for axes, (name, label) in zip(panels, FIGURES.items(), strict=True):
             _panel(axes, split, name, label)
@@ -168,12 +135,17 @@ def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def _panel(axes: Axes, split: Split, name: str, label: str) -> None:
-    sizes = [point.bytes_ for point in split.points]
-    axes.axhline(split.unrounded[name], color=ATTACK_COLOUR, linestyle=":", label="attack, without rounding")
+    sizes = [point["bytes"] for point in split["points"]]
+    axes.axhline(split["unrounded"][name], color=ATTACK_COLOUR, linestyle=":", label="attack, without rounding")
     axes.plot(
-        sizes, [p.attack[name] for p in split.points], "o-", color=ATTACK_COLOUR, lw=2, label="attack on the bitstream"
+        sizes,
+        [p["attack"][name] for p in split["points"]],
+        "o-",
+        color=ATTACK_COLOUR,
+        lw=2,
+        label="attack on the bitstream",
     )
-    for codec, points in split.small.items():
+    for codec, points in split["small_pictures"].items():
         shown = [(size, p["likeness"][name]) for size, p in zip(sizes, points, strict=True) if p["likeness"]]
         if shown:
             axes.plot(
@@ -184,9 +156,14 @@ def _panel(axes: Axes, split: Split, name: str, label: str) -> None:
                 ms=4,
                 label=f"{PICTURES[codec]} in as many bytes",
             )
-    axes.axhline(split.no_bits[name], color=INK, linestyle="--", lw=1, label="no bits: the mean picture")
+    axes.axhline(split["no_bits"][name], color=INK, linestyle="--", lw=1, label="no bits: the mean picture")
     axes.plot(
-        sizes, [p.another[name] for p in split.points], "x-", color=QUIET, lw=1, label="attack on another frame's bits"
+        sizes,
+        [p["another"][name] for p in split["points"]],
+        "x-",
+        color=QUIET,
+        lw=1,
+        label="attack on another frame's bits",
     )
     axes.set_xlabel("bytes a frame")
     axes.set_ylabel(label)

@@ -14,11 +14,10 @@ from functools import partial
 from typing import Any
 
 from experiments.runs.baselines import IDFC_QPS, idfc_point, kept
-from experiments.runs.curves import Curve, mean_rate_ratio
-from experiments.runs.measure import Point, measure, original_figures
+from experiments.runs.curves import mean_rate_ratio
+from experiments.runs.measure import Point, curve_of, measure, original_figures
 from experiments.runs.runs import Run, RunResult, trained_codec
 from experiments.runs.setup import Setup
-from experiments.table1.collect import curve_on_test
 
 CURVE_SCHEMES = ("codebook", "linear", "hyperprior")
 ABLATED = "segment_semantic"
@@ -87,8 +86,10 @@ def collect(setup: Setup) -> dict[str, Any]:
             "idfc": [idfc_point(suite, name, "test", qp, setup.device).as_json() for qp in IDFC_QPS],
             "rate_ratio": {
                 "codebook / hyperprior": mean_rate_ratio(
-                    curve_on_test(of["codebook"], name, task.figure, task.higher_is_better),
-                    curve_on_test(of["hyperprior"], name, task.figure, task.higher_is_better),
+                    *(
+                        curve_of(of[scheme].test, name, task.figure, task.higher_is_better)
+                        for scheme in ("codebook", "hyperprior")
+                    )
                 )
             },
         }
@@ -118,7 +119,7 @@ def collect(setup: Setup) -> dict[str, Any]:
 
 
 def rounding_points(setup: Setup) -> list[Point]:
-    """The ablated codec as it is, with the encoder rounding as experiments.codecs.rounding says: real bytes on test frames."""
+    """The ablated codec as it is, with the encoder rounding as experiments.codecs.coding says: real bytes on test frames."""
     run = Run.of("codebook", ABLATED, steps=setup.steps)
     codec = trained_codec(setup.suite, run, setup.device)
     folder = setup.suite.folder / "baselines"
@@ -134,14 +135,11 @@ def _ablation(
 ) -> dict[str, Any]:
     task = setup.suite.tasks[ABLATED]
     base = by_run[Run.of("codebook", ABLATED, steps=setup.steps)].test
-    curves = [
-        Curve.of([(point.bpp, point.figures[ABLATED][task.figure]) for point in found], task.higher_is_better)
-        for found in (points, base)
-    ]
+    curves = [curve_of(found, ABLATED, task.figure, task.higher_is_better) for found in (points, base)]
     return {
         "parameters": parameters,
         "test": [point.as_json() for point in points],
-        "rate_ratio": mean_rate_ratio(curves[0], curves[1]),
+        "rate_ratio": mean_rate_ratio(*curves),
     }
 
 

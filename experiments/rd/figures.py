@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from experiments.rd.results import NAME, SCHEMES, FeatureKind, RdResults, TaskCurves
 from experiments.report.names import line_name, quantity, task_name
 from experiments.report.panels import Level, Line, draw_panel, name_lines
 from experiments.report.results import coded_bpp
-from experiments.report.style import COLOURS, INK, QUIET, WIDTH_INCHES, drawing, pale, save
+from experiments.report.style import COLOURS, INK, QUIET, WIDTH_INCHES, drawing, pale, plain_numbers, save
 from experiments.runs.measure import Point
 
 COLUMNS, PANEL_INCHES, BITS_INCHES = 3, 2.9, 2.2
@@ -120,10 +120,8 @@ def ablation_figure(results: RdResults, names: Sequence[str], folder: Path) -> l
         axes.set_xlim(1 / reach, reach)
         axes.spines["left"].set_visible(False)
         axes.grid(False, axis="y")
-        axes.xaxis.set_major_locator(FixedLocator(WIDE_TICKS if reach > WIDE else NARROW_TICKS))
+        plain_numbers(axes, FixedLocator(WIDE_TICKS if reach > WIDE else NARROW_TICKS))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("← better      rate ratio at equal performance      costs bits →")
         return save(figure, folder, f"{NAME}_ablations")
 

@@ -9,10 +9,10 @@ from typing import Any
 from experiments.rd.figures import ablation_figure, bits_figure, curves_figure, spatial_figure
 from experiments.rd.results import NAME, SCHEMES, FeatureKind, RdResults, TaskCurves
 from experiments.report.names import arrow, line_name, quantity, task_name
-from experiments.report.results import coded_bpp, coded_bytes, curve_of, model_bpp, reading
+from experiments.report.results import coded_bpp, coded_bytes, model_bpp, reading
 from experiments.report.tables import BYTES, NONE, paragraphs, prose, rate, ratio, table
 from experiments.runs.curves import mean_rate_ratio
-from experiments.runs.measure import Point
+from experiments.runs.measure import Point, curve_of
 from experiments.summary import geometric_mean
 from training.networks.codec_spec import CodecSpec
 
@@ -35,54 +35,54 @@ TASK_COLUMNS = (
 )  # fmt: skip
 
 
+@reading(NAME)
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of rd.md; raises DataError for a results file of another version."""
     results = RdResults.of(found)
-    with reading(NAME):
-        return paragraphs(
-            "# Rate and performance of every task",
-            prose(f"""
-                How does a task's performance grow with the bytes that its feature may take, where do those bytes go, and what is each part
-                of the codec worth? Every task here is coded alone. It is coded by the paper's codebook hyperprior, by the hyperprior of
-                image compression (mean and scale) on the same transform, and by IDFC. IDFC packs the feature into a grey picture for HEVC
-                intra. (The paper prints single points of these curves, in its sections 4.2 and 4.3; here on {results.made.where}.)
-            """),
-            "![Performance over rate, a panel a task](rd.png)",
-            "Dots are operating points; those of a trained scheme are one network, those of IDFC are QPs.",
-            table(TASK_COLUMNS, [*(_task_row(task) for task in results.tasks), _mean_row(results.tasks)]),
-            prose("""
-                The last three columns are ratios of rates at equal figures, geometric means over all figures that both reach
-                (Bjontegaard's measure); less than 1 means that the codebook needs fewer bits. Rates are of coded bytes, but the middle
-                one of the three counts what the models alone say. The rest of the difference is the coder, whose words and second
-                string weigh most where a frame is a few bytes. The control group is the transform without any rate.
-            """),
-            "## Where the bits go",
-            prose("""
-                Side information tells the decoder how probable the symbols are: the vector v of the codebook, the spatial hyper-latent of
-                the hyperprior. The rest is the latent itself. Bits by the models' cross-entropy, mean of a frame, at the cheapest and the
-                dearest operating point.
-            """),
-            "![Bits of side information and latent at every operating point](rd_bits.png)",
-            table(
-                ("task", "scheme", "bits, cheapest", "of them side", "bits, dearest", "of them side"),
-                [_bits_row(task, scheme) for task in results.tasks for scheme in SCHEMES],
-            ),
-            "## What each part is worth",
-            prose(f"""
-                The codebook hyperprior for {task_name(results.ablated.name)} with one thing changed at a time, one seed each. What
-                changes is the codebook's entries (τ in the paper, C_1 .. C_τ), the sequences of coefficients (n), the length of the side
-                information v, or v itself (in its place a Gaussian that is always the same for every position or channel). Further rows
-                have a linear path beside the networks of E and D, or training without the distance to the original network's own results.
-                The last has an encoder that rounds to the neighbour where the bits saved outweigh the error (same bitstream, same
-                decoder). The rate ratio is
-                against the codec as it is, at equal {results.ablated.shown.name}; more than 1 means that the change costs bits.
-                Differences of the size of those between seeds (table 1) mean nothing.
-            """),
-            "![Rate ratio of every change](rd_ablations.png)",
-            _ablation_table(results),
-            _spatial(results),
-            results.made.text(),
-        )  # fmt: skip
+    return paragraphs(
+        "# Rate and performance of every task",
+        prose(f"""
+            How does a task's performance grow with the bytes that its feature may take, where do those bytes go, and what is each part
+            of the codec worth? Every task here is coded alone. It is coded by the paper's codebook hyperprior, by the hyperprior of
+            image compression (mean and scale) on the same transform, and by IDFC. IDFC packs the feature into a grey picture for HEVC
+            intra. (The paper prints single points of these curves, in its sections 4.2 and 4.3; here on {results.made.where}.)
+        """),
+        "![Performance over rate, a panel a task](rd.png)",
+        "Dots are operating points; those of a trained scheme are one network, those of IDFC are QPs.",
+        table(TASK_COLUMNS, [*(_task_row(task) for task in results.tasks), _mean_row(results.tasks)]),
+        prose("""
+            The last three columns are ratios of rates at equal figures, geometric means over all figures that both reach
+            (Bjontegaard's measure); less than 1 means that the codebook needs fewer bits. Rates are of coded bytes, but the middle
+            one of the three counts what the models alone say. The rest of the difference is the coder, whose words and second
+            string weigh most where a frame is a few bytes. The control group is the transform without any rate.
+        """),
+        "## Where the bits go",
+        prose("""
+            Side information tells the decoder how probable the symbols are: the vector v of the codebook, the spatial hyper-latent of
+            the hyperprior. The rest is the latent itself. Bits by the models' cross-entropy, mean of a frame, at the cheapest and the
+            dearest operating point.
+        """),
+        "![Bits of side information and latent at every operating point](rd_bits.png)",
+        table(
+            ("task", "scheme", "bits, cheapest", "of them side", "bits, dearest", "of them side"),
+            [_bits_row(task, scheme) for task in results.tasks for scheme in SCHEMES],
+        ),
+        "## What each part is worth",
+        prose(f"""
+            The codebook hyperprior for {task_name(results.ablated.name)} with one thing changed at a time, one seed each. What
+            changes is the codebook's entries (τ in the paper, C_1 .. C_τ), the sequences of coefficients (n), the length of the side
+            information v, or v itself (in its place a Gaussian that is always the same for every position or channel). Further rows
+            have a linear path beside the networks of E and D, or training without the distance to the original network's own results.
+            The last has an encoder that rounds to the neighbour where the bits saved outweigh the error (same bitstream, same
+            decoder). The rate ratio is
+            against the codec as it is, at equal {results.ablated.shown.name}; more than 1 means that the change costs bits.
+            Differences of the size of those between seeds (table 1) mean nothing.
+        """),
+        "![Rate ratio of every change](rd_ablations.png)",
+        _ablation_table(results),
+        _spatial(results),
+        results.made.text(),
+    )  # fmt: skip
 
 
 def _task_row(task: TaskCurves) -> list[str]:
@@ -183,14 +183,14 @@ def _spatial_table(task: str, kinds: tuple[FeatureKind, ...], results: RdResults
     return table(("feature", "parameters", "original", "operating point", "bytes a frame", "bpp", shown.name), rows)
 
 
+@reading(NAME)
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """rd, rd_bits and rd_ablations, and rd_spatial where there are such tasks, each as PNG and SVG."""
     results = RdResults.of(found)
-    with reading(NAME):
-        names = [change_name(ablation.name) for ablation in results.ablations]
-        written = [
-            *curves_figure(results, folder),
-            *bits_figure(results, folder),
-            *ablation_figure(results, names, folder),
-        ]
-        return [*written, *(spatial_figure(results, folder) if results.spatial else [])]
+    names = [change_name(ablation.name) for ablation in results.ablations]
+    written = [
+        *curves_figure(results, folder),
+        *bits_figure(results, folder),
+        *ablation_figure(results, names, folder),
+    ]
+    return [*written, *(spatial_figure(results, folder) if results.spatial else [])]

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.rd.collect import ABLATED, SPATIAL_TWIN
-from experiments.report.names import Quantity, quantity
-from experiments.report.results import Made, point_of, points_of, reading
+from experiments.report.results import JudgedTask, Made, point_of, points_of
 from experiments.runs.measure import Point
 
 NAME = "rd"
@@ -19,26 +18,14 @@ SCHEMES = ("codebook", "hyperprior")
 
 
 @dataclass(frozen=True)
-class TaskCurves:
+class TaskCurves(JudgedTask):
     """One task alone. curves: {scheme: operating points}; idfc: its QPs, coarsest first."""
 
-    name: str
-    figure: str
-    higher_is_better: bool
     original: float
     control: float
     curves: Mapping[str, tuple[Point, ...]]
     idfc: tuple[Point, ...]
     rate_ratio: float | None
-
-    @property
-    def shown(self) -> Quantity:
-        """The form in which its figure is shown."""
-        return quantity(self.name, self.figure)
-
-    def value(self, point: Point) -> float:
-        """Its figure at an operating point."""
-        return point.figures[self.name][self.figure]
 
 
 @dataclass(frozen=True)
@@ -73,16 +60,15 @@ class RdResults:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> RdResults:
-        """From rd.json; raises DataError where something is missing."""
-        with reading(NAME):
-            tasks = tuple(_task(name, entry) for name, entry in found["tasks"].items())
-            ablations = tuple(
-                Ablation(name, entry["parameters"], points_of(entry["test"]), entry["rate_ratio"])
-                for name, entry in found["ablations"].items()
-            )
-            figures = {task.name: task.figure for task in tasks}
-            spatial = {name: _kinds(name, figures[name], entry) for name, entry in found["spatial"].items()}
-            return cls(Made.of(found, NAME), tasks, ablations, spatial)
+        """From rd.json."""
+        tasks = tuple(_task(name, entry) for name, entry in found["tasks"].items())
+        ablations = tuple(
+            Ablation(name, entry["parameters"], points_of(entry["test"]), entry["rate_ratio"])
+            for name, entry in found["ablations"].items()
+        )
+        figures = {task.name: task.figure for task in tasks}
+        spatial = {name: _kinds(name, figures[name], entry) for name, entry in found["spatial"].items()}
+        return cls(Made.of(found, NAME), tasks, ablations, spatial)
 
     @property
     def ablated(self) -> TaskCurves:

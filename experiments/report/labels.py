@@ -35,12 +35,6 @@ class Label:
     y: Sequence[float]
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    box: Bbox
-    order: int
-
-
 def place(axes: Axes, labels: Sequence[Label], size_points: float = 8.0) -> None:
     """Write every label; the axes' limits and scales must be final, and the layout of the figure is frozen here."""
     figure = axes.figure.get_figure(root=True)
@@ -59,13 +53,12 @@ def place(axes: Axes, labels: Sequence[Label], size_points: float = 8.0) -> None
         text.set_in_layout(False)
         text.set_path_effects([Stroke(linewidth=2.5, foreground="white"), Normal()])
         size = text.get_window_extent(renderer)
-        best = min(
-            _candidates(curve, size, frame, gap),
-            key=lambda candidate: _cost(candidate, frame, taken, curves, curve, gap),
-        )
-        x, y = axes.transData.inverted().transform((best.box.x0, best.box.y0))
+        boxes = _candidates(curve, size, frame, gap)
+        costs = [ORDER_COST * order + _cost(box, frame, taken, curves, curve, gap) for order, box in enumerate(boxes)]
+        best = boxes[int(np.argmin(costs))]
+        x, y = axes.transData.inverted().transform((best.x0, best.y0))
         text.set_position((float(x), float(y)))
-        taken.append(best.box)
+        taken.append(best)
 
 
 def _sampled(axes: Axes, label: Label) -> Points:
@@ -79,8 +72,8 @@ def _sampled(axes: Axes, label: Label) -> Points:
     return points[inside] if inside.any() else points
 
 
-def _candidates(curve: Points, size: Bbox, frame: Bbox, gap: float) -> list[_Candidate]:
-    found: list[_Candidate] = []
+def _candidates(curve: Points, size: Bbox, frame: Bbox, gap: float) -> list[Bbox]:
+    found = []
     for share in ANCHORS:
         x, y = curve[round(share * (len(curve) - 1))]
         for dx, dy in SIDES:
@@ -88,17 +81,14 @@ def _candidates(curve: Points, size: Bbox, frame: Bbox, gap: float) -> list[_Can
             low = y + dy * gap + (0 if dy > 0 else -size.height if dy < 0 else -size.height / 2)
             # a label over the rim is pushed back in
             left = min(max(left, frame.x0 + gap), frame.x1 - size.width)
-            found.append(_Candidate(Bbox.from_bounds(left, low, size.width, size.height), len(found)))
+            found.append(Bbox.from_bounds(left, low, size.width, size.height))
     return found
 
 
-def _cost(
-    candidate: _Candidate, frame: Bbox, taken: Sequence[Bbox], curves: Sequence[Points], own: Points, gap: float
-) -> float:
-    box = candidate.box
+def _cost(box: Bbox, frame: Bbox, taken: Sequence[Bbox], curves: Sequence[Points], own: Points, gap: float) -> float:
     padded = Bbox.from_extents(box.x0 - gap / 2, box.y0 - gap / 4, box.x1 + gap / 2, box.y1 + gap / 4)
     outside = padded.y0 < frame.y0 or padded.y1 > frame.y1 or padded.x1 > frame.x1 + 2 * gap
-    covered = sum(_inside(padded, curve) for curve in curves)
+    covered = sum(((curve >= padded.min) & (curve <= padded.max)).all(1).sum() for curve in curves)
     nearest = min((_distance(box, curve) for curve in curves if curve is not own), default=np.inf)
     strange = max(0.0, _distance(box, own) + gap / 2 - nearest) / gap
     return (
@@ -106,12 +96,7 @@ def _cost(
         + LABEL_COST * sum(padded.overlaps(other) for other in taken)
         + CURVE_COST * covered
         + STRANGER_COST * min(strange, 3.0)
-        + ORDER_COST * candidate.order
     )
-
-
-def _inside(box: Bbox, points: Points) -> int:
-    return int(((points >= box.min) & (points <= box.max)).all(1).sum())
 
 
 def _distance(box: Bbox, points: Points) -> float:

@@ -65,7 +65,6 @@ def draw_panel(
     lines: Sequence[Line],
     levels: Sequence[Level] = (),
     marks: Sequence[Mark] = (),
-    label_size_points: float = 8.0,
 ) -> None:
     """Draw everything but the labels' places, which `name_lines` finds when all panels of the figure are drawn."""
     for line in lines:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 class Segmentation:
     """A row of table 1, on test frames. bpp: None where there is no rate."""
 
-    method: str
     bpp: float | None
     cross_entropy: float
     pixel_accuracy: float
@@ -22,15 +21,12 @@ class Segmentation:
 
 
 TABLE_1 = {
-    row.method: row
-    for row in (
-        Segmentation("original", None, 0.74, 0.9164, 0.8628, 0.2765),
-        Segmentation("control", None, 0.61, 0.9231, 0.8267, 0.2707),
-        Segmentation("idfc 51", 0.020, 6.22, 0.9274, 0.1562, 0.1103),
-        Segmentation("idfc 43", 0.026, 1.38, 0.9394, 0.7224, 0.2841),
-        Segmentation("scale", 0.025, 0.80, 0.9195, 0.7964, 0.2542),
-        Segmentation("codebook", 0.013, 0.77, 0.9358, 0.8135, 0.2935),
-    )
+    "original": Segmentation(None, 0.74, 0.9164, 0.8628, 0.2765),
+    "control": Segmentation(None, 0.61, 0.9231, 0.8267, 0.2707),
+    "idfc 51": Segmentation(0.020, 6.22, 0.9274, 0.1562, 0.1103),
+    "idfc 43": Segmentation(0.026, 1.38, 0.9394, 0.7224, 0.2841),
+    "scale": Segmentation(0.025, 0.80, 0.9195, 0.7964, 0.2542),
+    "codebook": Segmentation(0.013, 0.77, 0.9358, 0.8135, 0.2935),
 }
 
 TABLE_1_RATIO = 0.013 / 0.025

@@ -5,14 +5,13 @@ docs/results/<name>.json --Made.of, point_of, plateau_of--> Made, Point, Plateau
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.report.names import INPUT_PIXELS, suite_name
+from experiments.report.names import INPUT_PIXELS, Quantity, quantity, suite_name
 from experiments.report.tables import paragraphs, prose
-from experiments.runs.curves import Curve
 from experiments.runs.measure import Point
 from experiments.runs.plateau import Plateau
 from training.datasets.frame import DataError
@@ -73,6 +72,24 @@ class Made:
         )
 
 
+@dataclass(frozen=True)
+class JudgedTask:
+    """A task, and the figure that judges it."""
+
+    name: str
+    figure: str
+    higher_is_better: bool
+
+    @property
+    def shown(self) -> Quantity:
+        """The form in which its figure is shown."""
+        return quantity(self.name, self.figure)
+
+    def value(self, point: Point) -> float:
+        """Its figure at an operating point."""
+        return point.figures[self.name][self.figure]
+
+
 def point_of(data: Mapping[str, Any]) -> Point:
     """One operating point."""
     return Point(**data)
@@ -106,14 +123,3 @@ def coded_bpp(point: Point) -> float:
 def model_bpp(point: Point) -> float:
     """Bits per pixel by the model's cross-entropy, without a coder."""
     return point.bits / INPUT_PIXELS
-
-
-def curve_of(
-    points: Sequence[Point],
-    task: str,
-    figure: str,
-    higher_is_better: bool = True,
-    rate: Callable[[Point], float] = coded_bpp,
-) -> Curve:
-    """The curve of one figure."""
-    return Curve.of([(rate(point), point.figures[task][figure]) for point in points], higher_is_better)

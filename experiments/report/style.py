@@ -18,7 +18,7 @@ from matplotlib.axes._secondary_axes import SecondaryAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, NullFormatter
 
 from experiments.report.names import BYTES_OF_BPP
 
@@ -131,7 +131,12 @@ def _plain_ticks(axes: Axes | SecondaryAxis, panel: Axes) -> None:
     assert figure is not None
     inches = AXIS_SHARE * figure.get_figwidth() / (1 if place is None else place.get_gridspec().ncols)
     subs = (1.0, 2.0, 5.0) if inches / math.log10(high / low) > INCHES_A_DECADE else (1.0, 3.0)
-    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
+    plain_numbers(axes, LogLocator(subs=subs, numticks=20))
+
+
+def plain_numbers(axes: Axes | SecondaryAxis, ticks: Locator) -> None:
+    """Write the x axis's ticks as plain numbers, without powers of ten."""
+    axes.xaxis.set_major_locator(ticks)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 

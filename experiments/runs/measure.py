@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from experiments.codecs.coding import CodebookCoder, HyperpriorCoder, coder_of
-from experiments.codecs.rounding import optimised_rounding
+from experiments.codecs.coding import CodebookCoder, HyperpriorCoder, coder_of, optimised_rounding
+from experiments.runs.curves import Curve
 from experiments.suites.suite import Suite
 from experiments.suites.tasks import ExperimentTask, result
 from shared.model.task_metrics import (
@@ -61,6 +62,17 @@ class Point:
     def bpp(self) -> float:
         """Coded bits (cross-entropy where nothing was coded) per pixel of the network's 256x256 input."""
         return (self.bits if self.coded_bytes is None else 8 * self.coded_bytes) / INPUT_PIXELS
+
+
+def curve_of(
+    points: Sequence[Point],
+    task: str,
+    figure: str,
+    higher_is_better: bool = True,
+    rate: Callable[[Point], float] = attrgetter("bpp"),
+) -> Curve:
+    """The curve of one figure of a task."""
+    return Curve.of([(rate(point), point.figures[task][figure]) for point in points], higher_is_better)
 
 
 class TaskFigures:
@@ -154,7 +166,7 @@ def measure(
     """One operating point of a codec. `coded`: make, decode and count real bytes, and judge what they decode to.
 
     decode: z [N, K], rate [N] -> {task: h^_t}, where it is not the codec's own (an external decoder, paper 3.2).
-    optimise_rounding: as experiments.codecs.rounding does it, which only real bytes show.
+    optimise_rounding: as experiments.codecs.coding does it, which only real bytes show.
     """
     codec.eval()
     frames = suite.split(split)

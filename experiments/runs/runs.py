@@ -203,33 +203,19 @@ def result_of(suite: Suite, run: Run, device: str) -> RunResult:
                     for rate in (() if run.validation_only else rates)
                 ),
             )
-            _write(path, made)
+            temporary = path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(asdict(made), indent=1))
+            temporary.rename(path)
             _shrink(path.with_suffix(".pt"))
-    return read_result(path)
+    data: Mapping[str, Any] = json.loads(path.read_text())
+    validation, test = (tuple(Point(**point) for point in data[split]) for split in ("validation", "test"))
+    return RunResult(run, data["parameters"], validation, test)
 
 
 def trained_codec(suite: Suite, run: Run, device: str) -> TransformCodec:
     """The codec of a finished run."""
     result_of(suite, run, device)
     return train_run(suite, run, device)
-
-
-def read_result(path: Path) -> RunResult:
-    """A result that `result_of` wrote."""
-    data: Mapping[str, Any] = json.loads(path.read_text())
-    fields = dict(data["run"])
-    run = Run(
-        fields["scheme"], tuple(fields["tasks"]), tuple(fields["supervised"]), fields["seed"], fields["steps"],
-        tuple((name, value) for name, value in fields["changes"]), fields["mimic"], fields["validation_only"],
-    )  # fmt: skip
-    validation, test = (tuple(Point(**point) for point in data[split]) for split in ("validation", "test"))
-    return RunResult(run, data["parameters"], validation, test)
-
-
-def _write(path: Path, result: RunResult) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(result), indent=1))
-    temporary.rename(path)
 
 
 def _shrink(path: Path) -> None:

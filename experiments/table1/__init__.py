@@ -1,1 +1,1 @@
-"""Table 1 of the paper: collect, results, report."""
+"""Table 1 of the paper: collect, report."""

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.runs.baselines import IDFC_QPS, idfc_point
-from experiments.runs.curves import Curve, mean_rate_ratio
-from experiments.runs.measure import Point, original_figures
+from experiments.runs.curves import mean_rate_ratio
+from experiments.runs.measure import Point, curve_of, original_figures
 from experiments.runs.plateau import Plateau, interpolated, threshold
 from experiments.runs.runs import Run, RunResult
 from experiments.runs.setup import Setup
@@ -61,7 +61,7 @@ def collect(setup: Setup) -> dict[str, Any]:
     }
     found["rate_ratio"] = {
         f"{ours} / {theirs}": [
-            mean_rate_ratio(curve_on_test(a, TASK, task.figure), curve_on_test(b, TASK, task.figure))
+            mean_rate_ratio(curve_of(a.test, TASK, task.figure), curve_of(b.test, TASK, task.figure))
             for a, b in zip(of[ours], of[theirs], strict=True)
         ]
         for ours, theirs in RATIOS
@@ -92,8 +92,3 @@ def plateau_json(plateau: Plateau) -> dict[str, Any]:
 def mean_figure(points: Sequence[Point], task: str, figure: str) -> float:
     """Mean of one figure over several points."""
     return sum(point.figures[task][figure] for point in points) / len(points)
-
-
-def curve_on_test(result: RunResult, task: str, figure: str, higher_is_better: bool = True) -> Curve:
-    """A run's test curve of one figure, in coded bits per pixel."""
-    return Curve.of([(point.bpp, point.figures[task][figure]) for point in result.test], higher_is_better)

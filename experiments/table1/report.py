@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.report import paper
 from experiments.report.names import SCHEMES, line_name, quantity, task_name
 from experiments.report.panels import Level, Line, Mark, draw_panel, mean_point, name_lines
-from experiments.report.results import coded_bpp, coded_bytes, curve_of, model_bpp, reading, tolerance_text
+from experiments.report.results import (
+    Made,
+    coded_bpp,
+    coded_bytes,
+    model_bpp,
+    plateau_of,
+    point_of,
+    points_of,
+    reading,
+    tolerance_text,
+)
 from experiments.report.style import COLOURS, byte_axis, drawing, save
 from experiments.report.tables import BPP, BYTES, NONE, italic, paragraphs, prose, rate, ratio, spread, table
 from experiments.runs.curves import mean_rate_ratio
-from experiments.runs.measure import Point
+from experiments.runs.measure import Point, curve_of
+from experiments.runs.plateau import Plateau
 from experiments.summary import geometric_mean
-from experiments.table1.results import NAME, Table1Results
 
+NAME = "table1"
+ORDER = ("scale", "hyperprior", "channels", "positions", "codebook", "context", "linear")
 FIGURES = ("cross_entropy", "pixel_accuracy", "non_background_accuracy", "miou")
 HEADER = (
     "scheme", "bytes a frame ↓", "coded bpp ↓", "cross-entropy ↓", "accuracy ↑", "non-background accuracy ↑", "mIoU ↑",
@@ -25,40 +38,104 @@ HEADER = (
 SHOWN_QPS = (51, 43)
 
 
+@dataclass(frozen=True)
+class SeedResult:
+    """One trained codec: its operating points on test frames, and its plateau."""
+
+    test: tuple[Point, ...]
+    plateau: Plateau
+
+
+@dataclass(frozen=True)
+class Table1Results:
+    """The results file, of test frames.
+
+    limit: the plateau's threshold on validation frames, and control_validation the control group's figure there that it comes from.
+    idfc: (validation, test) for each QP, from the coarsest.
+    """
+
+    made: Made
+    task: str
+    figure: str
+    limit: float
+    control_validation: float
+    original: Mapping[str, float]
+    control: tuple[Point, ...]
+    schemes: Mapping[str, tuple[SeedResult, ...]]
+    idfc: tuple[tuple[Point, Point], ...]
+    rate_ratio: Mapping[str, tuple[float | None, ...]]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Table1Results:
+        """From table1.json."""
+        return cls(
+            Made.of(found, NAME),
+            found["task"],
+            found["figure"],
+            found["plateau_threshold"],
+            statistics.fmean(e["validation"]["figures"][found["task"]][found["figure"]] for e in found["control"]),
+            found["original"]["test"],
+            tuple(point_of(entry["test"]) for entry in found["control"]),
+            {
+                scheme: tuple(SeedResult(points_of(e["test"]), plateau_of(e["plateau"])) for e in entries)
+                for scheme, entries in found["schemes"].items()
+            },
+            tuple((point_of(entry["validation"]), point_of(entry["test"])) for entry in found["idfc"]),
+            {name: tuple(values) for name, values in found["rate_ratio"].items()},
+        )
+
+    @property
+    def order(self) -> list[str]:
+        """The schemes of this file, in the order in which they are shown."""
+        return [scheme for scheme in ORDER if scheme in self.schemes]
+
+    @property
+    def idfc_plateau(self) -> tuple[Point, bool]:
+        """IDFC on test frames at the cheapest QP that is at the plateau on validation frames, else at the best one there; whether it is."""
+
+        def figure(point: Point) -> float:
+            return point.figures[self.task][self.figure]
+
+        good = [pair for pair in self.idfc if figure(pair[0]) >= self.limit]
+        if good:
+            return min(good, key=lambda pair: coded_bytes(pair[0]))[1], True
+        return max(self.idfc, key=lambda pair: figure(pair[0]))[1], False
+
+
+@reading(NAME)
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of table1.md; raises DataError for a results file of another version."""
     results = Table1Results.of(found)
-    with reading(NAME):
-        return paragraphs(
-            f"# Table 1: {task_name(results.task)} under every compression scheme",
-            prose(f"""
-                A camera computes a feature of its picture, sends the compressed feature in the picture's place, and the other side
-                finishes the network's work. How many bytes does the answer need, and which way of compressing needs the fewest? All
-                trained schemes are one transform around one frozen network and differ only in how they estimate the probability of what is
-                sent. *IDFC* packs the feature into a grey picture and codes that by HEVC intra. The *control group* is the transform
-                without any rate: the best that can be had through it. (Paper, section 4.2; here on {results.made.where}.)
-            """),
-            _verdict(results),
-            "![Performance over rate, every scheme](table1.png)",
-            "Thick: mean of the seeds; thin: each seed; ring: the plateau.",
-            "## At the plateau",
-            table(HEADER, _rows(results)),
-            _notes(results),
-            "## Rates compared along the whole curves",
-            prose("""
-                Ratio of two schemes' rates at equal mIoU: the geometric mean over all mIoU that both reach (Bjontegaard's measure). Less
-                than 1 means that the first needs fewer bits. The last column leaves the coder out and compares what the models say the
-                symbols cost.
-            """),
-            _ratio_table(results),
-            "## What the coder adds",
-            prose("""
-                Bytes of the real bitstream beyond the model's cross-entropy, mean of a frame. Both hyperpriors are coded by CompressAI's
-                rANS, which ends in whole 32-bit words and makes two strings, the others by this project's range coder in one string.
-            """),
-            _coder_table(results),
-            results.made.text(),
-        )
+    return paragraphs(
+        f"# Table 1: {task_name(results.task)} under every compression scheme",
+        prose(f"""
+            A camera computes a feature of its picture, sends the compressed feature in the picture's place, and the other side
+            finishes the network's work. How many bytes does the answer need, and which way of compressing needs the fewest? All
+            trained schemes are one transform around one frozen network and differ only in how they estimate the probability of what is
+            sent. *IDFC* packs the feature into a grey picture and codes that by HEVC intra. The *control group* is the transform
+            without any rate: the best that can be had through it. (Paper, section 4.2; here on {results.made.where}.)
+        """),
+        _verdict(results),
+        "![Performance over rate, every scheme](table1.png)",
+        "Thick: mean of the seeds; thin: each seed; ring: the plateau.",
+        "## At the plateau",
+        table(HEADER, _rows(results)),
+        _notes(results),
+        "## Rates compared along the whole curves",
+        prose("""
+            Ratio of two schemes' rates at equal mIoU: the geometric mean over all mIoU that both reach (Bjontegaard's measure). Less
+            than 1 means that the first needs fewer bits. The last column leaves the coder out and compares what the models say the
+            symbols cost.
+        """),
+        _ratio_table(results),
+        "## What the coder adds",
+        prose("""
+            Bytes of the real bitstream beyond the model's cross-entropy, mean of a frame. Both hyperpriors are coded by CompressAI's
+            rANS, which ends in whole 32-bit words and makes two strings, the others by this project's range coder in one string.
+        """),
+        _coder_table(results),
+        results.made.text(),
+    )
 
 
 def _verdict(results: Table1Results) -> str:
@@ -183,6 +260,7 @@ def _coder_table(results: Table1Results) -> str:
     return table(header, rows)
 
 
+@reading(NAME)
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """table1.png and table1.svg: real bytes to the left, the models' cross-entropy to the right."""
     results = Table1Results.of(found)
@@ -192,7 +270,7 @@ def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
         Level(results.original[results.figure], "original", COLOURS["original"]),
         Level(control, "control group", COLOURS["control"]),
     ]
-    with reading(NAME), drawing(height_inches=4.4) as figure:
+    with drawing(height_inches=4.4) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         # the left panel last: it holds IDFC too, and sets the range that both share
         drawn = [

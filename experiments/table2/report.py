@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
 from experiments.report import paper
-from experiments.report.names import BYTES_OF_BPP, Quantity, arrow, quantity, task_name
-from experiments.report.results import Made, coded_bytes, plateau_of, reading, tolerance_text
-from experiments.report.style import COLOURS, INK, QUIET, WIDTH_INCHES, drawing, save
-from experiments.report.tables import BPP, BYTES, NONE, paragraphs, prose, rate, ratio, table
+from experiments.report.names import BYTES_OF_BPP, arrow, quantity, task_name
+from experiments.report.results import JudgedTask, Made, coded_bytes, plateau_of, reading, tolerance_text
+from experiments.report.style import COLOURS, INK, QUIET, WIDTH_INCHES, drawing, plain_numbers, save
+from experiments.report.tables import BPP, BYTES, NONE, italic, maybe, paragraphs, prose, rate, ratio, table
 from experiments.runs.plateau import Plateau
 from experiments.summary import geometric_mean
 
@@ -31,12 +31,9 @@ TAKEN = (0.7, 1.08)
 
 
 @dataclass(frozen=True)
-class TaskPlateau:
+class TaskPlateau(JudgedTask):
     """One task. original, control: by split; plateaus: by method; compared: by method, at `compared_at`, a figure that both reach."""
 
-    name: str
-    figure: str
-    higher_is_better: bool
     original: Mapping[str, float]
     control: Mapping[str, float]
     threshold: float
@@ -44,11 +41,6 @@ class TaskPlateau:
     compared_at: float
     compared: Mapping[str, Plateau]
     rate_ratio: float
-
-    @property
-    def shown(self) -> Quantity:
-        """The form in which its figure is shown."""
-        return quantity(self.name, self.figure)
 
     @property
     def both_reach(self) -> bool:
@@ -74,9 +66,8 @@ class Table2Results:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Table2Results:
-        """From table2.json; raises DataError where something is missing."""
-        with reading(NAME):
-            return cls(Made.of(found, NAME), tuple(_task(name, entry) for name, entry in found["tasks"].items()))
+        """From table2.json."""
+        return cls(Made.of(found, NAME), tuple(_task(name, entry) for name, entry in found["tasks"].items()))
 
 
 def _task(name: str, entry: Mapping[str, Any]) -> TaskPlateau:
@@ -95,39 +86,39 @@ def _task(name: str, entry: Mapping[str, Any]) -> TaskPlateau:
     )
 
 
+@reading(NAME)
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of table2.md; raises DataError for a results file of another version."""
     results = Table2Results.of(found)
-    with reading(NAME):
-        mean = geometric_mean(task.rate_ratio for task in results.tasks)
-        first = results.tasks[0]
-        return paragraphs(
-            "# Table 2: how many bytes each task needs",
-            prose(f"""
-                From some rate on, more bits do not make a task's results any better: its plateau. Where does it begin, task by task,
-                and how far is an earlier method from it? Ours is the paper's codebook hyperprior, one codec a task,
-                with a linear path beside the networks of E and D where the feature has spatial dimensions. *IDFC* packs the same feature
-                into a grey picture and codes that by HEVC intra. The plateau begins where a figure comes within
-                {tolerance_text(first.threshold, first.control["validation"])} of the *control group's*, the same transform without any
-                rate. (Paper, section 4.3; here on {results.made.where}.)
-            """),
-            f"**Rate against IDFC's, geometric mean over the tasks: {ratio(mean)}.**",
-            "![Bytes at the plateau, ours and IDFC's, task by task](table2.png)",
-            "## At the plateau",
-            table(HEADER, [row for task in results.tasks for row in _rows(task)]),
-            _notes(results),
-            "## Rates compared",
-            prose("""
-                At the plateau where both methods come to it, else at the best figure that both reach on validation frames. Found on
-                validation frames by bisection over the encoder's operating points (ours) and QPs (IDFC), measured in real bytes on
-                test frames.
-            """),
-            table(
-                ("task", "at", "codebook, bytes", "IDFC, bytes", "ratio", "*the paper's ratio*"),
-                [_compared(task) for task in results.tasks],
-            ),
-            results.made.text(),
-        )  # fmt: skip
+    mean = geometric_mean(task.rate_ratio for task in results.tasks)
+    first = results.tasks[0]
+    return paragraphs(
+        "# Table 2: how many bytes each task needs",
+        prose(f"""
+            From some rate on, more bits do not make a task's results any better: its plateau. Where does it begin, task by task,
+            and how far is an earlier method from it? Ours is the paper's codebook hyperprior, one codec a task,
+            with a linear path beside the networks of E and D where the feature has spatial dimensions. *IDFC* packs the same feature
+            into a grey picture and codes that by HEVC intra. The plateau begins where a figure comes within
+            {tolerance_text(first.threshold, first.control["validation"])} of the *control group's*, the same transform without any
+            rate. (Paper, section 4.3; here on {results.made.where}.)
+        """),
+        f"**Rate against IDFC's, geometric mean over the tasks: {ratio(mean)}.**",
+        "![Bytes at the plateau, ours and IDFC's, task by task](table2.png)",
+        "## At the plateau",
+        table(HEADER, [row for task in results.tasks for row in _rows(task)]),
+        _notes(results),
+        "## Rates compared",
+        prose("""
+            At the plateau where both methods come to it, else at the best figure that both reach on validation frames. Found on
+            validation frames by bisection over the encoder's operating points (ours) and QPs (IDFC), measured in real bytes on
+            test frames.
+        """),
+        table(
+            ("task", "at", "codebook, bytes", "IDFC, bytes", "ratio", "*the paper's ratio*"),
+            [_compared(task) for task in results.tasks],
+        ),
+        results.made.text(),
+    )  # fmt: skip
 
 
 def _rows(task: TaskPlateau) -> list[list[str]]:
@@ -136,7 +127,7 @@ def _rows(task: TaskPlateau) -> list[list[str]]:
         if method in task.plateaus:
             plateau = task.plateaus[method]
             points = plateau.validation, plateau.test
-            values = [point.figures[task.name][task.figure] for point in points]
+            values = [task.value(point) for point in points]
             rates = [BPP.text(points[0].bpp), *rate(points[1].bpp)[::-1]]
             title += "" if plateau.reached else " \\*"
         else:
@@ -156,12 +147,9 @@ def _paper_cells(task: TaskPlateau, method: str) -> list[str]:
     row = paper.TABLE_2[task.name][method]
     shown = quantity(task.name, paper.TABLE_2_FIGURES[task.name])
     shown = shown.printed(2) if shown.unit else shown
-    cells = [shown.text(row.validation), _printed(row.validation_bpp), shown.text(row.test), _printed(row.test_bpp)]
-    return [cell if cell == NONE else f"*{cell}*" for cell in cells]
-
-
-def _printed(bpp: float | None) -> str:
-    return NONE if bpp is None else BPP.text(bpp)
+    return italic(
+        [shown.text(row.validation), maybe(row.validation_bpp, BPP), shown.text(row.test), maybe(row.test_bpp, BPP)]
+    )
 
 
 def _compared(task: TaskPlateau) -> list[str]:
@@ -192,10 +180,11 @@ def _notes(results: Table2Results) -> str:
     return " ".join(lines)
 
 
+@reading(NAME)
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """table2.png and table2.svg: bytes at the compared figure as bars, the paper's as hollow marks."""
     results = Table2Results.of(found)
-    with reading(NAME), drawing(WIDTH_INCHES, 0.72 * len(results.tasks) + 1.3) as figure:
+    with drawing(WIDTH_INCHES, 0.72 * len(results.tasks) + 1.3) as figure:
         axes = figure.subplots()
         axes.set_xscale("log")
         for y, task in enumerate(results.tasks):
@@ -205,9 +194,7 @@ def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.set_ylim(len(results.tasks) - 0.4, -0.95)
         axes.set_xlim(*_range(results))
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        plain_numbers(axes, LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
         axes.spines["left"].set_visible(False)
         axes.grid(False, axis="y")
         axes.set_xlabel("bytes a frame (log)      ← better")

@@ -26,38 +26,38 @@ from experiments.table3.results import NAME, Aggregation, Table3Results
 RELATIVE = Quantity("mean performance, original networks = 100", " %", 100.0, 1)
 
 
+@reading(NAME)
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of table3.md; raises DataError for a results file of another version."""
     results = Table3Results.of(found)
-    with reading(NAME):
-        return paragraphs(
-            "# Table 3: coding tasks apart, in groups and together",
-            prose(f"""
-                Several tasks ({len(results.tasks)} here) look at the same picture, so their features share information: coded together
-                they could cost less than each alone, but a codec that has to serve many tasks may serve each worse. *Customized* is one
-                codec a task, *Trinity* one for each of {len(results.aggregations["trinity"].groups)} groups of related tasks, *Hex* one for
-                all. Which needs the fewest bits for the same performance? (Paper, section 4.4; here on {results.made.where}.)
-            """),
-            _verdict(results),
-            "![Total rate against mean performance of the three aggregations](table3.png)",
-            "## At equal loss",
-            _table(results),
-            _notes(results),
-            "## Which tasks help each other",
-            prose(f"""
-                Every pair of tasks, coded by one codec, is compared with two codecs of one task each, at equal mean performance (training
-                of {results.pair_steps} steps for all of them). Less than 1 means that the two help each other, more than 1 that they are
-                in each other's way.
-            """),
-            "![Rate of every pair coded together, relative to apart](table3_pairs.png)",
-            _pair_table(results),
-            prose(f"""
-                **The best grouping by these ratios**: {grouping_text(results.best_grouping)}. Of all ways of dividing the tasks it has the
-                least mean ratio of its pairs, weighted by the size of the groups; a task alone counts as 1. The Trinity groups are
-                {grouping_text(results.aggregations["trinity"].groups)}.
-            """),
-            results.made.text(),
-        )  # fmt: skip
+    return paragraphs(
+        "# Table 3: coding tasks apart, in groups and together",
+        prose(f"""
+            Several tasks ({len(results.tasks)} here) look at the same picture, so their features share information: coded together
+            they could cost less than each alone, but a codec that has to serve many tasks may serve each worse. *Customized* is one
+            codec a task, *Trinity* one for each of {len(results.aggregations["trinity"].groups)} groups of related tasks, *Hex* one for
+            all. Which needs the fewest bits for the same performance? (Paper, section 4.4; here on {results.made.where}.)
+        """),
+        _verdict(results),
+        "![Total rate against mean performance of the three aggregations](table3.png)",
+        "## At equal loss",
+        _table(results),
+        _notes(results),
+        "## Which tasks help each other",
+        prose(f"""
+            Every pair of tasks, coded by one codec, is compared with two codecs of one task each, at equal mean performance (training
+            of {results.pair_steps} steps for all of them). Less than 1 means that the two help each other, more than 1 that they are
+            in each other's way.
+        """),
+        "![Rate of every pair coded together, relative to apart](table3_pairs.png)",
+        _pair_table(results),
+        prose(f"""
+            **The best grouping by these ratios**: {grouping_text(results.best_grouping)}. Of all ways of dividing the tasks it has the
+            least mean ratio of its pairs, weighted by the size of the groups; a task alone counts as 1. The Trinity groups are
+            {grouping_text(results.aggregations["trinity"].groups)}.
+        """),
+        results.made.text(),
+    )  # fmt: skip
 
 
 def grouping_text(groups: Sequence[Sequence[str]]) -> str:
@@ -146,11 +146,11 @@ def _pair_table(results: Table3Results) -> str:
     return table(["", *map(task_name, results.tasks[:-1])], rows)
 
 
+@reading(NAME)
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """table3 (the three curves) and table3_pairs (the heat map), each as PNG and SVG."""
     results = Table3Results.of(found)
-    with reading(NAME):
-        return [*_curves_figure(results, folder), *pairs_figure(results, grouping_text(results.best_grouping), folder)]
+    return [*_curves_figure(results, folder), *pairs_figure(results, grouping_text(results.best_grouping), folder)]
 
 
 def _curves_figure(results: Table3Results, folder: Path) -> list[Path]:

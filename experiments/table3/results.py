@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report.results import Made, reading
+from experiments.report.results import Made
 from experiments.runs.curves import Curve
 
 NAME = "table3"
@@ -91,28 +91,27 @@ class Table3Results:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Table3Results:
-        """From table3.json; raises DataError where something is missing."""
-        with reading(NAME):
-            aggregations = {
-                name: Aggregation(
-                    _groups(entry["groups"]), _totals(entry["curve"]["validation"]), _totals(entry["curve"]["test"])
-                )
-                for name, entry in found["aggregations"].items()
-            }
-            tasks = [task for group in aggregations["customized"].groups for task in group]
-            figures = {task: _figure(found["original"]["test"][task]) for task in tasks}
-            return cls(
-                Made.of(found, NAME),
-                found["tolerance"],
-                figures,
-                {task: found["original"]["test"][task][figure] for task, figure in figures.items()},
-                {task: figure in HIGHER_IS_BETTER for task, figure in figures.items()},
-                aggregations,
-                found["rate_ratio"],
-                found["pairs"]["steps"],
-                found["pairs"]["rate_ratio"],
-                _groups(found["pairs"]["best_grouping"]),
+        """From table3.json."""
+        aggregations = {
+            name: Aggregation(
+                _groups(entry["groups"]), _totals(entry["curve"]["validation"]), _totals(entry["curve"]["test"])
             )
+            for name, entry in found["aggregations"].items()
+        }
+        tasks = [task for group in aggregations["customized"].groups for task in group]
+        figures = {task: _figure(found["original"]["test"][task]) for task in tasks}
+        return cls(
+            Made.of(found, NAME),
+            found["tolerance"],
+            figures,
+            {task: found["original"]["test"][task][figure] for task, figure in figures.items()},
+            {task: figure in HIGHER_IS_BETTER for task, figure in figures.items()},
+            aggregations,
+            found["rate_ratio"],
+            found["pairs"]["steps"],
+            found["pairs"]["rate_ratio"],
+            _groups(found["pairs"]["best_grouping"]),
+        )
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.runs.baselines import PICTURE_CODECS, picture_point, uncompressed_picture_point
-from experiments.runs.curves import Curve, mean_rate_ratio
-from experiments.runs.measure import Point
+from experiments.runs.curves import mean_rate_ratio
+from experiments.runs.measure import Point, curve_of
 from experiments.runs.runs import Run
 from experiments.runs.setup import Setup
 from experiments.runs.unseen import UnseenRun, unseen_points
@@ -73,9 +73,9 @@ def _task(
     }
     for representation, run in of.items():
         points = unseen_points(suite, run, setup.device)
-        ours = _curve(points["test"], name, task.figure, task.higher_is_better)
+        ours = curve_of(points["test"], name, task.figure, task.higher_is_better)
         ratios = {
-            codec: mean_rate_ratio(ours, _curve(reference, name, task.figure, task.higher_is_better))
+            codec: mean_rate_ratio(ours, curve_of(reference, name, task.figure, task.higher_is_better))
             for codec, reference in pictures.items()
         }
         found["representations"][representation] = {
@@ -86,7 +86,3 @@ def _task(
             "rate_ratio": ratios,
         }
     return found
-
-
-def _curve(points: list[Point], task: str, figure: str, higher_is_better: bool) -> Curve:
-    return Curve.of([(point.bpp, point.figures[task][figure]) for point in points], higher_is_better)

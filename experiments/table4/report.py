@@ -12,24 +12,22 @@ from experiments.report.names import (
     BYTES_OF_BPP,
     PICTURES,
     REPRESENTATIONS,
-    Quantity,
     arrow,
-    quantity,
     task_name,
     tasks_text,
 )
 from experiments.report.panels import Level, Line, Mark, draw_panel, name_lines
 from experiments.report.results import (
+    JudgedTask,
     Made,
     coded_bpp,
     coded_bytes,
-    curve_of,
     points_of,
     reading,
 )
 from experiments.report.style import COLOURS, WIDTH_INCHES, drawing, save
 from experiments.report.tables import BYTES, NONE, italic, paragraphs, prose, rate, ratio, table
-from experiments.runs.measure import Point
+from experiments.runs.measure import Point, curve_of
 from experiments.runs.plateau import TOLERANCE
 
 NAME = "table4"
@@ -49,24 +47,12 @@ class Representation:
 
 
 @dataclass(frozen=True)
-class UnseenTask:
+class UnseenTask(JudgedTask):
     """One unseen task: its representations, and the same figure from pictures."""
 
-    name: str
-    figure: str
-    higher_is_better: bool
     original: float
     representations: Mapping[str, Representation]
     pictures: Mapping[str, tuple[Point, ...]]
-
-    @property
-    def shown(self) -> Quantity:
-        """The form in which its figure is shown."""
-        return quantity(self.name, self.figure)
-
-    def value(self, point: Point) -> float:
-        """Its figure at an operating point."""
-        return point.figures[self.name][self.figure]
 
     def chosen(self, representation: Representation) -> Point:
         """On test frames, the cheapest operating point that is within TOLERANCE of the best one, both on validation frames."""
@@ -96,55 +82,54 @@ class Table4Results:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Table4Results:
-        """From table4.json; raises DataError where something is missing."""
-        with reading(NAME):
-            pictures = {codec: points_of(points) for codec, points in found["pictures"].items()}
-            tasks = []
-            for name, entry in found["unseen"].items():
-                representations = {
-                    which: Representation(
-                        tuple(part["coded_tasks"]),
-                        tuple(part["supervised_tasks"]),
-                        points_of(part["validation"]),
-                        points_of(part["test"]),
-                        part["rate_ratio"],
-                    )
-                    for which, part in entry["representations"].items()
-                }
-                original = entry["original"][entry["figure"]]
-                tasks.append(
-                    UnseenTask(name, entry["figure"], entry["higher_is_better"], original, representations, pictures)
+        """From table4.json."""
+        pictures = {codec: points_of(points) for codec, points in found["pictures"].items()}
+        tasks = []
+        for name, entry in found["unseen"].items():
+            representations = {
+                which: Representation(
+                    tuple(part["coded_tasks"]),
+                    tuple(part["supervised_tasks"]),
+                    points_of(part["validation"]),
+                    points_of(part["test"]),
+                    part["rate_ratio"],
                 )
-            return cls(Made.of(found, NAME), tuple(tasks))
+                for which, part in entry["representations"].items()
+            }
+            original = entry["original"][entry["figure"]]
+            tasks.append(
+                UnseenTask(name, entry["figure"], entry["higher_is_better"], original, representations, pictures)
+            )
+        return cls(Made.of(found, NAME), tuple(tasks))
 
 
+@reading(NAME)
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of table4.md; raises DataError for a results file of another version."""
     results = Table4Results.of(found)
-    with reading(NAME):
-        return paragraphs(
-            "# Table 4: tasks that the bitstream was not made for",
-            prose(f"""
-                A camera's bitstream is fixed; later somebody wants a task of it that nobody had thought of. A decoder for that task is
-                trained on the frozen bitstream and compared with the usual way out, sending a compressed picture and running the task's
-                network on it: how many bytes does a picture need for the same answer? *Binary* was trained for two other tasks of the
-                group. In *Binary+* the unseen task's feature goes in as well, without its loss. *Trinity* was trained for the
-                three tasks of a group, and the unseen task is none of them. (Paper, section 4.5; here on {results.made.where}.)
-            """),
-            "![Performance over rate of every unseen task](table4.png)",
-            prose(f"""
-                Ring: the operating point in the tables below, the cheapest that on validation frames comes within {100 * TOLERANCE:g} %
-                of the best that its representation reaches there. Picture columns: bytes of a picture with the same figure, read between
-                the codec's qualities in the logarithm of the rate; "at most" where its coarsest quality does better already. HEVC is
-                counted without parameter sets, the other formats as whole files. BPG, the paper's codec, is HEVC intra.
-            """),
-            prose("""
-                The second table of each task compares the rates at equal figures along the whole curves: the geometric mean of ours /
-                the picture's over all figures that both reach (Bjontegaard's measure). Less than 1 means that the bitstream is smaller.
-            """),
-            *(_block(task) for task in results.tasks),
-            results.made.text(),
-        )
+    return paragraphs(
+        "# Table 4: tasks that the bitstream was not made for",
+        prose(f"""
+            A camera's bitstream is fixed; later somebody wants a task of it that nobody had thought of. A decoder for that task is
+            trained on the frozen bitstream and compared with the usual way out, sending a compressed picture and running the task's
+            network on it: how many bytes does a picture need for the same answer? *Binary* was trained for two other tasks of the
+            group. In *Binary+* the unseen task's feature goes in as well, without its loss. *Trinity* was trained for the
+            three tasks of a group, and the unseen task is none of them. (Paper, section 4.5; here on {results.made.where}.)
+        """),
+        "![Performance over rate of every unseen task](table4.png)",
+        prose(f"""
+            Ring: the operating point in the tables below, the cheapest that on validation frames comes within {100 * TOLERANCE:g} %
+            of the best that its representation reaches there. Picture columns: bytes of a picture with the same figure, read between
+            the codec's qualities in the logarithm of the rate; "at most" where its coarsest quality does better already. HEVC is
+            counted without parameter sets, the other formats as whole files. BPG, the paper's codec, is HEVC intra.
+        """),
+        prose("""
+            The second table of each task compares the rates at equal figures along the whole curves: the geometric mean of ours /
+            the picture's over all figures that both reach (Bjontegaard's measure). Less than 1 means that the bitstream is smaller.
+        """),
+        *(_block(task) for task in results.tasks),
+        results.made.text(),
+    )
 
 
 def _block(task: UnseenTask) -> str:
@@ -213,11 +198,12 @@ def _all_points(task: UnseenTask) -> str:
     return table(["representation", *(str(i) for i in range(count))], rows)
 
 
+@reading(NAME)
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """table4.png and table4.svg: a panel a task."""
     results = Table4Results.of(found)
     rows = -(-len(results.tasks) // COLUMNS)
-    with reading(NAME), drawing(WIDTH_INCHES, rows * PANEL_INCHES) as figure:
+    with drawing(WIDTH_INCHES, rows * PANEL_INCHES) as figure:
         panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
         for axes in panels[len(results.tasks) :]:
             axes.remove()

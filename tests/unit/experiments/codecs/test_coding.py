@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from experiments.codecs.coding import CodebookCoder, HyperpriorCoder, coder_of
-from experiments.codecs.rounding import element_bits, optimised_rounding
+from experiments.codecs.coding import CodebookCoder, HyperpriorCoder, coder_of, element_bits, optimised_rounding
 from experiments.codecs.schemes import HyperpriorCodec, build_tables, make_codec
 from training.networks.codec import GroupCodec
 from training.networks.codec_spec import CodecSpec
