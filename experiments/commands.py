@@ -8,7 +8,6 @@ NAME --collect--> docs/results/NAME.json --report--> NAME.md, NAME*.png, NAME*.s
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 from experiments import summary
 from experiments.privacy import command as privacy
 from experiments.rd import collect as rd
+from experiments.report.results import report
 from experiments.runs.runs import RunTraining
 from experiments.runs.setup import OpenSuite, Setup
 from experiments.suites.nyuv2 import OpenNyuv2
@@ -120,15 +120,6 @@ def run(arguments: argparse.Namespace) -> int:
         for written in report(name, path):
             print(written)
     return 0
-
-
-def report(name: str, results: Path) -> list[Path]:
-    """Write Markdown and figures beside a results file; returns what was written."""
-    found = summary.read_results(results.parent, name)
-    module: Any = importlib.import_module(f"experiments.{name}.report")
-    text = results.with_suffix(".md")
-    text.write_text(module.markdown(found))
-    return [results, text, *module.figures(found, results.parent)]
 
 
 def _setup(arguments: argparse.Namespace, name: str) -> Setup:

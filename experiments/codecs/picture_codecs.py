@@ -108,12 +108,10 @@ class HevcIntra:
         return np.ascontiguousarray(cut)
 
     def _padded(self, picture: UInt8Array) -> UInt8Array:
-        margins = [(0, self._coded_side(side) - side) for side in picture.shape[:2]]
-        return np.pad(picture, margins + [(0, 0)] * (picture.ndim - 2), mode="edge")
-
-    def _coded_side(self, side: int) -> int:
         block = self._CODING_BLOCK_PX
-        return max(self._MINIMUM_SIDE_PX, -(-side // block) * block)
+        coded = [max(self._MINIMUM_SIDE_PX, -(-side // block) * block) for side in picture.shape[:2]]
+        margins = [(0, whole - side) for whole, side in zip(coded, picture.shape[:2], strict=True)]
+        return np.pad(picture, margins + [(0, 0)] * (picture.ndim - 2), mode="edge")
 
     def _stream(self, frame: av.VideoFrame, qp: int) -> bytes:
         """The Annex B byte stream of one frame. An encoder has to be opened for each: x265 cannot change its QP."""

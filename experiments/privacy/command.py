@@ -13,9 +13,9 @@ from typing import Any
 from experiments.privacy.attack import AttackTraining
 from experiments.privacy.experiment import broken_laws, collect
 from experiments.privacy.pictures import sources_of
-from experiments.privacy.report import write_report
 from experiments.privacy.sheet import write_sheets
 from experiments.privacy.steal import PrivacySetup, open_stolen
+from experiments.report.results import report
 from experiments.summary import read_results
 from shared.model.bundle import Bundle
 from training.commands import data_folder, device_of, set_threads
@@ -53,15 +53,16 @@ def run(arguments: argparse.Namespace, output: Path) -> int:
     if not arguments.report_only:
         setup = setup_of(arguments, bundle)
         stolen = open_stolen(setup)
-        found = {"experiment": NAME, "command": _command(arguments), **collect(setup, stolen)}
+        # the command that makes the file again, without options that only name folders
+        command = f"taxon experiment {NAME}" + (f" --steps {arguments.steps}" if arguments.steps else "")
+        found = {"experiment": NAME, "command": command, **collect(setup, stolen)}
         output.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found, indent=1) + "\n")
         for written in write_sheets(stolen, output, setup.folder):
             print(written)
-    found = read_results(output, NAME)
-    for written in write_report(found, path):
+    for written in report(NAME, path):
         print(written)
-    return conclude(found, bundle)
+    return conclude(read_results(output, NAME), bundle)
 
 
 def setup_of(arguments: argparse.Namespace, bundle: Bundle) -> PrivacySetup:
@@ -72,11 +73,6 @@ def setup_of(arguments: argparse.Namespace, bundle: Bundle) -> PrivacySetup:
     folder = arguments.work / "experiments" / f"{NAME}-{bundle.digest.hex()[:12]}"
     training = AttackTraining(steps=arguments.steps or DEFAULT_STEPS)
     return PrivacySetup(arguments.bundle, sources, folder, training, device_of(arguments.device), arguments.workers)
-
-
-def _command(arguments: argparse.Namespace) -> str:
-    """Return the command that makes the results file again, without options that only name folders."""
-    return f"taxon experiment {NAME}" + (f" --steps {arguments.steps}" if arguments.steps else "")
 
 
 def conclude(found: dict[str, Any], bundle: Bundle) -> int:

@@ -140,7 +140,10 @@ def search(chunk: FileSearch) -> list[list[Fitted | None]]:
     asked = json.loads(json.dumps(grid))
     kept = json.loads(chunk.path.read_text()) if chunk.path.exists() else None
     if kept is None or kept["asked"] != asked:
-        found = [_fit_one(*pair, chunk.codec) for pair in zip(chunk.pictures, chunk.budgets, strict=True)]
+        found = []
+        for picture, budgets in zip(chunk.pictures, chunk.budgets, strict=True):
+            candidates = candidates_of(picture, chunk.codec, max(budgets))
+            found.append([best_within(candidates, budget) for budget in budgets])
         chosen = [[None if one is None else [one.side, one.grey, one.quality] for one in of] for of in found]
         chunk.path.parent.mkdir(parents=True, exist_ok=True)
         chunk.path.write_text(json.dumps({"asked": asked, "chosen": chosen}))
@@ -149,8 +152,3 @@ def search(chunk: FileSearch) -> list[list[Fitted | None]]:
         [None if one is None else coded_file(picture, chunk.codec, *one) for one in of]
         for picture, of in zip(chunk.pictures, kept["chosen"], strict=True)
     ]
-
-
-def _fit_one(picture: UInt8Array, budgets: Sequence[int], codec: PictureCodec) -> list[Fitted | None]:
-    candidates = candidates_of(picture, codec, max(budgets))
-    return [best_within(candidates, budget) for budget in budgets]

@@ -25,13 +25,6 @@ Split = Mapping[str, Any]
 """One split of the results file: `no_bits` and `unrounded` are a Likeness each, `points` and `small_pictures` hold some."""
 
 
-def write_report(found: Mapping[str, Any], results: Path) -> list[Path]:
-    """Write Markdown and figures beside a results file; returns what was written."""
-    text = results.with_suffix(".md")
-    text.write_text(markdown(found))
-    return [results, text, *figures(found, results.parent)]
-
-
 @reading(NAME)
 def markdown(found: Mapping[str, Any]) -> str:
     """privacy.md; raises DataError where the results file lacks something."""

@@ -41,7 +41,9 @@ def curves_figure(results: RdResults, folder: Path) -> list[Path]:
             draw_panel(axes, task.shown, task.higher_is_better, lines, levels)
             axes.set_title(task_name(task.name).capitalize())
             drawn.append((axes, task, lines, levels))
-        _label_outer([axes for axes, *_ in drawn])
+        # the rate's label stands only under the lowest panel of each column
+        for axes, *_ in drawn[:-COLUMNS]:
+            axes.set_xlabel("")
         for axes, task, lines, levels in drawn:
             name_lines(axes, task.shown, lines, levels, SMALL_POINTS)
         return save(figure, folder, NAME)
@@ -57,13 +59,6 @@ def _grid(figure: Figure, rows: int, count: int) -> list[Axes]:
     for axes in panels[count:]:
         axes.remove()
     return list(panels[:count])
-
-
-def _label_outer(panels: Sequence[Axes]) -> None:
-    """The rate's label only under the lowest panel of each column."""
-    for i, axes in enumerate(panels):
-        if i + COLUMNS < len(panels):
-            axes.set_xlabel("")
 
 
 def bits_figure(results: RdResults, folder: Path) -> list[Path]:

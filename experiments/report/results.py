@@ -5,16 +5,28 @@ docs/results/<name>.json --Made.of, point_of, plateau_of--> Made, Point, Plateau
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from experiments.report.names import INPUT_PIXELS, Quantity, quantity, suite_name
 from experiments.report.tables import paragraphs, prose
 from experiments.runs.measure import Point
 from experiments.runs.plateau import Plateau
+from experiments.summary import read_results
 from training.datasets.frame import DataError
+
+
+def report(name: str, results: Path) -> list[Path]:
+    """Write Markdown and figures of experiment `name` beside its results file; returns what was written."""
+    found = read_results(results.parent, name)
+    module: Any = importlib.import_module(f"experiments.{name}.report")
+    text = results.with_suffix(".md")
+    text.write_text(module.markdown(found))
+    return [results, text, *module.figures(found, results.parent)]
 
 
 @contextmanager
@@ -101,7 +113,7 @@ def points_of(data: Sequence[Mapping[str, Any]]) -> tuple[Point, ...]:
 
 
 def plateau_of(data: Mapping[str, Any]) -> Plateau:
-    """A plateau as experiments.table1.collect.plateau_json wrote it."""
+    """A plateau, from its fields."""
     return Plateau(data["reached"], data["setting"], point_of(data["validation"]), point_of(data["test"]))
 
 

@@ -99,16 +99,12 @@ def _analysed(
 
 
 def _range(suite: Suite, task: str) -> FeatureRange:
-    return _range_of(suite.folder, task, lambda: suite.fit.batch(
-        np.linspace(0, len(suite.fit) - 1, min(RANGE_FRAMES, len(suite.fit))).astype(np.int64), (task,), ()
-    ).features[task].numpy())  # fmt: skip
-
-
-def _range_of(folder: Path, task: str, features: Callable[[], npt.NDArray[np.float32]]) -> FeatureRange:
-    path = folder / "baselines" / f"range_{task}.json"
+    path = suite.folder / "baselines" / f"range_{task}.json"
     if not path.exists():
+        indices = np.linspace(0, len(suite.fit) - 1, min(RANGE_FRAMES, len(suite.fit))).astype(np.int64)
+        features = suite.fit.batch(indices, (task,), ()).features[task].numpy()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(FeatureRange.of(features()))))
+        path.write_text(json.dumps(asdict(FeatureRange.of(features))))
     return FeatureRange(**json.loads(path.read_text()))
 
 

@@ -131,7 +131,9 @@ def train_run(suite: Suite, run: Run, device: str) -> TransformCodec:
     settings = RunTraining(steps=run.steps, seed=BASE_SEED + run.seed)
     torch.manual_seed(settings.seed)
     codec = make_codec(run.scheme, spec_of(suite, run))
-    codec.initialise(_sample(suite, run.tasks))
+    # the codec starts from features of frames from all over the training set
+    spread = np.linspace(0, len(suite.fit) - 1, min(START_FRAMES, len(suite.fit))).astype(np.int64)
+    codec.initialise(suite.fit.batch(spread, run.tasks, ()).features)
     codec = codec.to(device).to(memory_format=torch.channels_last).train()
     steps = [p for n, p in codec.named_parameters() if n.endswith(STEP_PARAMETERS) and p.requires_grad]
     others = [p for n, p in codec.named_parameters() if not n.endswith(STEP_PARAMETERS) and p.requires_grad]
@@ -144,7 +146,7 @@ def train_run(suite: Suite, run: Run, device: str) -> TransformCodec:
     weights |= {f"mimic {task}": weight for task, weight in weights.items()}
 
     def losses(step: int, batch: FeatureBatch) -> dict[str, Tensor]:
-        rate = _rates(step, settings.seed, settings.batch, device)
+        rate = random_rates(step, settings.seed, settings.batch, device)
         coded = codec(batch.features, rate)
         found = {"bits": (prices[rate] * coded.bits).mean()}
         for task in run.supervised:
@@ -158,9 +160,7 @@ def train_run(suite: Suite, run: Run, device: str) -> TransformCodec:
         return found
 
     def batch(step: int) -> FeatureBatch:
-        chosen = np.sort(
-            np.random.default_rng([settings.seed, step]).choice(len(suite.fit), settings.batch, replace=False)
-        )
+        chosen = suite.fit.random(settings.seed, step, settings.batch)
         return suite.fit.batch(chosen, run.tasks, run.supervised)
 
     path = suite.folder / "runs" / f"{run.key}.pt"
@@ -173,13 +173,8 @@ def train_run(suite: Suite, run: Run, device: str) -> TransformCodec:
     return trained.eval()
 
 
-def _sample(suite: Suite, tasks: tuple[str, ...]) -> Mapping[str, Tensor]:
-    """Features of frames from all over the training set, to start from."""
-    indices = np.linspace(0, len(suite.fit) - 1, min(START_FRAMES, len(suite.fit))).astype(np.int64)
-    return suite.fit.batch(indices, tasks, ()).features
-
-
-def _rates(step: int, seed: int, count: int, device: str) -> Tensor:
+def random_rates(step: int, seed: int, count: int, device: str) -> Tensor:
+    """int64 [count]: the operating points of a training step's frames, drawn from the seed and the step alone."""
     generator = torch.Generator().manual_seed(seed * STEP_SEEDS + step)
     return torch.randint(0, len(PRICES), (count,), generator=generator).to(device)
 

@@ -11,17 +11,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
 from experiments.runs.measure import Point, measure
-from experiments.runs.runs import BASE_SEED, Run, RunTraining, trained_codec
+from experiments.runs.runs import BASE_SEED, Run, RunTraining, random_rates, trained_codec
 from experiments.suites.suite import FeatureBatch, Suite
 from experiments.suites.tasks import mimic_loss, task_loss
 from training.data.batches import read_ahead
-from training.loop import STEP_SEEDS, train
+from training.loop import train
 from training.networks.codec import TransformCodec
 from training.networks.layers import SeparableResidual
 from training.networks.task import DENSE_CHANNELS
@@ -98,8 +97,7 @@ def train_decoder(suite: Suite, run: UnseenRun, device: str) -> UnseenDecoder:
     codec.eval()
 
     def losses(step: int, batch: FeatureBatch) -> dict[str, Tensor]:
-        generator = torch.Generator().manual_seed(settings.seed * STEP_SEEDS + step)
-        rate = torch.randint(0, codec.spec.rates, (settings.batch,), generator=generator).to(device)
+        rate = random_rates(step, settings.seed, settings.batch, device)
         with torch.no_grad():
             z = codec.scaled(batch.features, rate).round()
         raw = suite.heads[run.task](decoder(z, rate)[run.task])
@@ -110,9 +108,7 @@ def train_decoder(suite: Suite, run: UnseenRun, device: str) -> UnseenDecoder:
         return found
 
     def batch(step: int) -> FeatureBatch:
-        chosen = np.sort(
-            np.random.default_rng([settings.seed, step]).choice(len(suite.fit), settings.batch, replace=False)
-        )
+        chosen = suite.fit.random(settings.seed, step, settings.batch)
         features = [*run.base.tasks, *([run.task] if f"feature_{run.task}" in suite.fit.arrays else [])]
         return suite.fit.batch(chosen, tuple(dict.fromkeys(features)), (run.task,))
 

@@ -166,7 +166,10 @@ class OriginalNetworks(nn.Module):
 
 @dataclass(frozen=True)
 class OpenNyuv2:
-    """Opens the suite; the arguments are those of nyuv2_suite."""
+    """Opens the suite, writing features and, `with_unseen`, training the unseen tasks' original networks where they are missing.
+
+    Raises DataError where the work folder has no trained task networks (`taxon train --stage tasks`).
+    """
 
     data: Path
     work: Path
@@ -174,39 +177,36 @@ class OpenNyuv2:
     with_unseen: bool
 
     def __call__(self) -> Suite:
-        return nyuv2_suite(self.data, self.work, self.device, self.with_unseen)
-
-
-def nyuv2_suite(data: Path, work: Path, device: str, with_unseen: bool = True) -> Suite:
-    """Open the suite, writing features and, `with_unseen`, training the unseen tasks' original networks where they are missing.
-
-    Raises DataError where the work folder has no trained task networks (`taxon train --stage tasks`).
-    """
-    weights = work / "uncompressed.pt"
-    if not weights.exists():
-        raise DataError(f"{work} has no trained task networks: run taxon train --stage tasks --work {work} first")
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    tasks = TaskNetworks(pretrained_lite0())
-    tasks.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    originals = OriginalNetworks(tasks).eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
-    folder = work / "experiments" / f"nyuv2-{digest[:12]}"
-    sets = {"fit": _fit_features(data, work, folder / "fit", originals, digest, device)}
-    for split in ("validation", "test"):
-        sets[split] = _frame_features(data, folder / split, split, originals, device)
-    heads = dict(tasks.heads.items())
-    if with_unseen:
-        _train_unseen(originals, sets["fit"], folder, UnseenTraining(), device)
-        heads |= dict(originals.unseen_heads.items())
-        sets = {
-            split: frames.with_arrays_of(_unseen_features(folder / f"{split}-unseen", frames, originals, device))
-            for split, frames in sets.items()
-        }
-    fused = nn.ModuleDict({name: fuse(head.eval()) for name, head in heads.items()})
-    return Suite(
-        "nyuv2", folder, TASKS, TASKS_OF_GROUP, VECTORS, fused.requires_grad_(False).to(device),
-        sets["fit"], sets["validation"], sets["test"],
-        partial(_analyse, originals, device), partial(_pictures, data), digest,
-    )  # fmt: skip
+        weights = self.work / "uncompressed.pt"
+        if not weights.exists():
+            raise DataError(
+                f"{self.work} has no trained task networks: run taxon train --stage tasks --work {self.work} first"
+            )
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        tasks = TaskNetworks(pretrained_lite0())
+        tasks.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        originals = OriginalNetworks(tasks).eval().requires_grad_(False).to(self.device)
+        originals = originals.to(memory_format=torch.channels_last)
+        folder = self.work / "experiments" / f"nyuv2-{digest[:12]}"
+        sets = {"fit": _fit_features(self.data, self.work, folder / "fit", originals, digest, self.device)}
+        for split in ("validation", "test"):
+            sets[split] = _frame_features(self.data, folder / split, split, originals, self.device)
+        heads = dict(tasks.heads.items())
+        if self.with_unseen:
+            _train_unseen(originals, sets["fit"], folder, UnseenTraining(), self.device)
+            heads |= dict(originals.unseen_heads.items())
+            sets = {
+                split: frames.with_arrays_of(
+                    _unseen_features(folder / f"{split}-unseen", frames, originals, self.device)
+                )
+                for split, frames in sets.items()
+            }
+        fused = nn.ModuleDict({name: fuse(head.eval()) for name, head in heads.items()})
+        return Suite(
+            "nyuv2", folder, TASKS, TASKS_OF_GROUP, VECTORS, fused.requires_grad_(False).to(self.device),
+            sets["fit"], sets["validation"], sets["test"],
+            partial(_analyse, originals, self.device), partial(_pictures, self.data), digest,
+        )  # fmt: skip
 
 
 @torch.inference_mode()
@@ -234,6 +234,8 @@ def _fit_features(
     parts += [(houses, np.arange(i, min(i + BATCH, len(houses)))) for i in range(0, len(houses), BATCH)]
     writer = FeatureWriter(folder, len(views.fit_rooms) + len(houses))
     frames = Nyuv2(data / "nyuv2", "train")
+    size = (LABEL_PX, LABEL_PX)
+    unknown = np.full(size, np.nan, np.float32), np.full(size, IGNORE, np.uint8)
     first = 0
     for part, at in tqdm(parts, desc="features of fit"):
         trunk = [
@@ -246,7 +248,7 @@ def _fit_features(
         for name, values in _view_labels(part, at).items():
             writer.put(f"label_{name}", first, values)
         for offset, index in enumerate(at):
-            depth, segmentation = _unseen_labels(frames, rooms, int(index)) if part is rooms else _no_unseen_labels()
+            depth, segmentation = _unseen_labels(frames, rooms, int(index)) if part is rooms else unknown
             writer.put("label_depth", first + offset, depth[None, None])
             writer.put("label_segment_40", first + offset, segmentation[None])
         first += len(at)
@@ -266,10 +268,6 @@ def _view_labels(views: ViewSet, at: npt.NDArray[np.int64]) -> dict[str, npt.NDA
         "reshading": geometry[:, 3:4],
         "principal_curvature": geometry[:, 4:6],
     }
-
-
-def _no_unseen_labels() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    return np.full((LABEL_PX, LABEL_PX), np.nan, np.float32), np.full((LABEL_PX, LABEL_PX), IGNORE, np.uint8)
 
 
 def _unseen_labels(frames: Nyuv2, rooms: ViewSet, index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
@@ -359,9 +357,7 @@ def _train_unseen(
         network = nn.Sequential(feature, head).requires_grad_(True).train()
 
         def batch(step: int, task: str = task, group: str = group) -> FeatureBatch:
-            chosen = np.sort(
-                np.random.default_rng([settings.seed, step]).choice(len(fit), settings.batch, replace=False)
-            )
+            chosen = fit.random(settings.seed, step, settings.batch)
             neck = torch.from_numpy(np.ascontiguousarray(fit.arrays[f"neck {group}"][chosen])).float()
             label = LABEL_OF.get(task, task)
             return FeatureBatch({"neck": neck}, {task: fit.batch(chosen, (), (label,)).labels[label]}, {})

@@ -37,10 +37,9 @@ class FeatureBatch:
 
     def to(self, device: str) -> FeatureBatch:
         """The same batch on `device`."""
+        parts = (self.features, self.labels, self.originals)
         return FeatureBatch(
-            {name: value.to(device, non_blocking=True) for name, value in self.features.items()},
-            {name: value.to(device, non_blocking=True) for name, value in self.labels.items()},
-            {name: value.to(device, non_blocking=True) for name, value in self.originals.items()},
+            *({name: value.to(device, non_blocking=True) for name, value in part.items()} for part in parts)
         )
 
 
@@ -65,6 +64,10 @@ class FeatureSet:
         joined = copy.copy(self)
         joined.arrays = self.arrays | other.arrays
         return joined
+
+    def random(self, seed: int, step: int, count: int) -> npt.NDArray[np.int64]:
+        """The frames of a training step: different ones, drawn from the seed and the step alone."""
+        return np.sort(np.random.default_rng([seed, step]).choice(self.count, count, replace=False))
 
     def batch(self, indices: npt.NDArray[np.int64], features: Sequence[str], labels: Sequence[str]) -> FeatureBatch:
         """The features and labels of the named tasks; a task without labels here has none in the batch."""

@@ -53,7 +53,10 @@ class FrameCounts:
 
 @dataclass(frozen=True)
 class OpenTaskonomy:
-    """Opens the suite; the arguments are those of taskonomy_suite."""
+    """Opens the suite, writing features and labels where they are missing: 24 KB and 0.2 MB for each frame of fit.
+
+    Raises DataError, naming it, for a file that is missing or refused, and where no frame of a split has a task's label.
+    """
 
     data: Path
     weights: Path
@@ -63,7 +66,33 @@ class OpenTaskonomy:
     frames: FrameCounts = FrameCounts()
 
     def __call__(self) -> Suite:
-        return taskonomy_suite(self.data, self.weights, self.work, self.device, self.with_unseen, self.frames)
+        networks = PublishedNetworks(self.weights, (*_seen(), *UNSEEN), self.device)
+        views = {split: ChosenViews.at_random(self.data, split, most) for split, most in asdict(self.frames).items()}
+        class_weights = views["fit"].dataset.segment_weights()
+        tasks = {name: task for name, task in tasks_of(class_weights).items() if task.seen or self.with_unseen}
+        for chosen in views.values():
+            chosen.require_labels(tuple(tasks))
+        folder = self.work / "experiments" / _folder_name(networks, views, tasks["segment_semantic"])
+        scales = feature_scales(folder, views["fit"], networks, tuple(tasks))
+        sets = {
+            split: write_features(
+                folder / split, chosen, seen_sample, networks, {task: scales[task] for task in _seen()}
+            )
+            for split, chosen in views.items()
+        }
+        if self.with_unseen:
+            unseen = {task: scales[task] for task in UNSEEN}
+            sets = {
+                split: kept.with_arrays_of(
+                    write_features(folder / f"{split}-unseen", views[split], unseen_sample, networks, unseen)
+                )
+                for split, kept in sets.items()
+            }
+        heads = nn.ModuleDict({task: PublishedHead(networks.decoder(task), scales[task]) for task in tasks})
+        return Suite(
+            "taskonomy", folder, tasks, TASKS_OF_GROUP, {}, heads, sets["fit"], sets["validation"], sets["test"],
+            partial(_analyse, networks, tuple(tasks)), partial(_pictures, views), networks.digest,
+        )  # fmt: skip
 
 
 def tasks_of(class_weights: npt.NDArray[np.float32] | None) -> dict[str, ExperimentTask]:
@@ -85,45 +114,6 @@ def tasks_of(class_weights: npt.NDArray[np.float32] | None) -> dict[str, Experim
         name: replace(nyuv2.TASKS[name], values_of=partial(published_result, name), **changed)
         for name, changed in changes.items()
     }
-
-
-def taskonomy_suite(
-    data: Path,
-    weights: Path,
-    work: Path,
-    device: str,
-    with_unseen: bool = True,
-    frames: FrameCounts = FrameCounts(),
-) -> Suite:
-    """Open the suite, writing features and labels where they are missing: 24 KB and 0.2 MB for each frame of fit.
-
-    Raises DataError, naming it, for a file that is missing or refused, and where no frame of a split has a task's label.
-    """
-    networks = PublishedNetworks(weights, (*_seen(), *UNSEEN), device)
-    views = {split: ChosenViews.at_random(data, split, most) for split, most in asdict(frames).items()}
-    class_weights = views["fit"].dataset.segment_weights()
-    tasks = {name: task for name, task in tasks_of(class_weights).items() if task.seen or with_unseen}
-    for chosen in views.values():
-        chosen.require_labels(tuple(tasks))
-    folder = work / "experiments" / _folder_name(networks, views, tasks["segment_semantic"])
-    scales = feature_scales(folder, views["fit"], networks, tuple(tasks))
-    sets = {
-        split: write_features(folder / split, chosen, seen_sample, networks, {task: scales[task] for task in _seen()})
-        for split, chosen in views.items()
-    }
-    if with_unseen:
-        unseen = {task: scales[task] for task in UNSEEN}
-        sets = {
-            split: kept.with_arrays_of(
-                write_features(folder / f"{split}-unseen", views[split], unseen_sample, networks, unseen)
-            )
-            for split, kept in sets.items()
-        }
-    heads = nn.ModuleDict({task: PublishedHead(networks.decoder(task), scales[task]) for task in tasks})
-    return Suite(
-        "taskonomy", folder, tasks, TASKS_OF_GROUP, {}, heads, sets["fit"], sets["validation"], sets["test"],
-        partial(_analyse, networks, tuple(tasks)), partial(_pictures, views), networks.digest,
-    )  # fmt: skip
 
 
 def _seen() -> tuple[str, ...]:

@@ -32,12 +32,8 @@ SCALE_VIEWS = 200
 LABEL_STEP = {"fit": 2, "validation": 1, "test": 1}
 # the data set's name and file ending of each task's label
 LABEL_FILES = {
-    "class_scene": ("class_scene", "npy"),
-    "class_object": ("class_object", "npy"),
-    "segment_semantic": ("segment_semantic", "png"),
-    "normal": ("normal", "png"),
-    "reshading": ("reshading", "png"),
-    "principal_curvature": ("principal_curvature", "png"),
+    **{task: (task, "npy") for task in ("class_scene", "class_object")},
+    **{task: (task, "png") for task in ("segment_semantic", "normal", "reshading", "principal_curvature")},
     "depth": ("depth_zbuffer", "png"),
 }
 

@@ -6,6 +6,7 @@ For the schemes with a rate: the curve over all operating points, and the platea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from experiments.runs.baselines import IDFC_QPS, idfc_point
@@ -75,17 +76,7 @@ def _scheme(result: RunResult, task: str, plateau: Plateau) -> dict[str, Any]:
         "parameters": result.parameters,
         "validation": [point.as_json() for point in result.validation],
         "test": [point.as_json() for point in result.test],
-        "plateau": plateau_json(plateau),
-    }
-
-
-def plateau_json(plateau: Plateau) -> dict[str, Any]:
-    """Return the plateau as a results file keeps it."""
-    return {
-        "reached": plateau.reached,
-        "setting": plateau.setting,
-        "validation": plateau.validation.as_json(),
-        "test": plateau.test.as_json(),
+        "plateau": asdict(plateau),
     }
 
 

@@ -270,12 +270,14 @@ def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
         Level(results.original[results.figure], "original", COLOURS["original"]),
         Level(control, "control group", COLOURS["control"]),
     ]
+    points = [(test.bpp, test.figures[results.task][results.figure]) for _, test in results.idfc]
+    idfc = Line(points, COLOURS["idfc"], "IDFC", focus=False)
     with drawing(height_inches=4.4) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         # the left panel last: it holds IDFC too, and sets the range that both share
         drawn = [
             (panels[1], "Cross-entropy alone, no coder", _lines(results, model_bpp), _marks(results, model_bpp)),
-            (panels[0], "Real bytes", [*_lines(results, coded_bpp), _idfc(results)], _marks(results, coded_bpp)),
+            (panels[0], "Real bytes", [*_lines(results, coded_bpp), idfc], _marks(results, coded_bpp)),
         ]
         for axes, title, lines, marks in drawn:
             draw_panel(axes, shown, True, lines, levels, marks)
@@ -301,11 +303,6 @@ def _lines(results: Table1Results, of: Callable[[Point], float]) -> list[Line]:
             Line([mean_point(points) for points in zip(*curves, strict=True)], COLOURS[scheme], line_name(scheme))
         )
     return lines
-
-
-def _idfc(results: Table1Results) -> Line:
-    points = [(coded_bpp(test), test.figures[results.task][results.figure]) for _, test in results.idfc]
-    return Line(points, COLOURS["idfc"], "IDFC", focus=False)
 
 
 def _marks(results: Table1Results, of: Callable[[Point], float]) -> list[Mark]:

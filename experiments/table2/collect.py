@@ -7,6 +7,7 @@ compared at the best figure that both reach.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from experiments.runs.measure import Point, measure, original_figures
 from experiments.runs.plateau import Plateau, search, threshold
 from experiments.runs.runs import Run, trained_codec
 from experiments.runs.setup import Setup
-from experiments.table1.collect import mean_figure, plateau_json
+from experiments.table1.collect import mean_figure
 
 COARSEST_QP, FINEST_QP = 51, 0
 
@@ -82,9 +83,9 @@ def _task(setup: Setup, task: str) -> dict[str, Any]:
         "original": {split: original(split)[task] for split in ("validation", "test")},
         "control": {split: control_figure(setup, task, split) for split in ("validation", "test")},
         "plateau_threshold": threshold(kind, control_figure(setup, task)),
-        "codebook": plateau_json(ours),
-        "idfc": plateau_json(idfc),
+        "codebook": asdict(ours),
+        "idfc": asdict(idfc),
         "compared_at": limit,
-        "compared": [plateau_json(found) for found in compared],
+        "compared": [asdict(found) for found in compared],
         "rate_ratio": compared[0].test.bpp / compared[1].test.bpp,
     }

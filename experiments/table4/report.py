@@ -207,7 +207,10 @@ def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
         panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
         for axes in panels[len(results.tasks) :]:
             axes.remove()
-        drawn = [(axes, task, _lines(task), _level(task)) for axes, task in zip(panels, results.tasks, strict=False)]
+        drawn = [
+            (axes, task, _lines(task), Level(task.original, "original", COLOURS["original"]))
+            for axes, task in zip(panels, results.tasks, strict=False)
+        ]
         for axes, task, lines, level in drawn:
             chosen = [(name, task.chosen(part)) for name, part in task.representations.items()]
             marks = [Mark(coded_bpp(point), task.value(point), COLOURS.get(name, "k")) for name, point in chosen]
@@ -233,7 +236,3 @@ def _lines(task: UnseenTask) -> list[Line]:
         )
         for codec, points in task.pictures.items()
     ]
-
-
-def _level(task: UnseenTask) -> Level:
-    return Level(task.original, "original", COLOURS["original"])

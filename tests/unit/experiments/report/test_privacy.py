@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.privacy.report import figures, markdown, write_report
+from experiments.privacy.report import figures, markdown
+from experiments.report.results import report
 from training.datasets.frame import DataError
 
 NEAR, FAR = (
@@ -67,9 +69,10 @@ def test_every_figure_is_in_the_text(found: dict[str, Any]) -> None:
 
 
 def test_the_same_file_gives_the_same_bytes(found: dict[str, Any], tmp_path: Path) -> None:
-    written = write_report(found, tmp_path / "privacy.json")
+    (tmp_path / "privacy.json").write_text(json.dumps(found))
+    written = report("privacy", tmp_path / "privacy.json")
     first = [path.read_bytes() for path in written[1:]]
-    write_report(found, tmp_path / "privacy.json")
+    report("privacy", tmp_path / "privacy.json")
     assert first == [path.read_bytes() for path in written[1:]]
     assert {path.suffix for path in written} == {".json", ".md", ".png", ".svg"}
 
