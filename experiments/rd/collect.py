@@ -8,7 +8,6 @@ spatial     a class task coded from a vector and from a feature with spatial dim
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -41,16 +40,15 @@ def schemes_of(setup: Setup, task: str) -> tuple[str, ...]:
 
 def ablation_runs(setup: Setup) -> dict[str, Run]:
     """The segmentation codec with one thing changed; "as it is" first."""
-    steps = setup.steps
-    found = {"as it is": Run.of("codebook", ABLATED, steps=steps)}
-    for name, values in SIZES.items():
-        for value in values:
-            found[f"{name}={value}"] = replace(found["as it is"], changes=((name, value),))
-    found["no side information"] = Run.of("positions", ABLATED, steps=steps)
-    found["one Gaussian a channel"] = Run.of("channels", ABLATED, steps=steps)
-    found["linear path"] = Run.of("linear", ABLATED, steps=steps)
-    found["labels only"] = Run.of("codebook", ABLATED, steps=steps, mimic=False)
-    return found
+    usual = Run.of("codebook", ABLATED, steps=setup.steps)
+    return {
+        "as it is": usual,
+        **{f"{name}={at}": replace(usual, changes=((name, at),)) for name, values in SIZES.items() for at in values},
+        "no side information": replace(usual, scheme="positions"),
+        "one Gaussian a channel": replace(usual, scheme="channels"),
+        "linear path": replace(usual, scheme="linear"),
+        "labels only": replace(usual, mimic=False),
+    }
 
 
 def spatial_runs(setup: Setup) -> dict[str, Run]:
@@ -93,17 +91,11 @@ def collect(setup: Setup) -> dict[str, Any]:
                 )
             },
         }
+    ablated = {name: by_run[run] for name, run in ablation_runs(setup).items()}
+    ablated["optimised rounding"] = replace(ablated["as it is"], test=tuple(rounding_points(setup)))
     return setup.described() | {
         "tasks": tasks,
-        "ablations": {
-            **{
-                name: _ablation(setup, by_run, by_run[run].test, by_run[run].parameters)
-                for name, run in ablation_runs(setup).items()
-            },
-            "optimised rounding": _ablation(
-                setup, by_run, rounding_points(setup), by_run[ablation_runs(setup)["as it is"]].parameters
-            ),
-        },
+        "ablations": {name: _ablation(setup, result, ablated["as it is"]) for name, result in ablated.items()},
         "spatial": {
             task: {
                 "vector": _points(by_run[Run.of("codebook", task, steps=setup.steps)]),
@@ -120,7 +112,7 @@ def collect(setup: Setup) -> dict[str, Any]:
 
 def rounding_points(setup: Setup) -> list[Point]:
     """The ablated codec as it is, with the encoder rounding as experiments.codecs.coding says: real bytes on test frames."""
-    run = Run.of("codebook", ABLATED, steps=setup.steps)
+    run = ablation_runs(setup)["as it is"]
     codec = trained_codec(setup.suite, run, setup.device)
     folder = setup.suite.folder / "baselines"
 
@@ -130,17 +122,10 @@ def rounding_points(setup: Setup) -> list[Point]:
     return [kept(folder / f"rounding_{run.key}_{rate}.json", partial(make, rate)) for rate in range(codec.spec.rates)]
 
 
-def _ablation(
-    setup: Setup, by_run: Mapping[Run, RunResult], points: Sequence[Point], parameters: int
-) -> dict[str, Any]:
+def _ablation(setup: Setup, changed: RunResult, usual: RunResult) -> dict[str, Any]:
     task = setup.suite.tasks[ABLATED]
-    base = by_run[Run.of("codebook", ABLATED, steps=setup.steps)].test
-    curves = [curve_of(found, ABLATED, task.figure, task.higher_is_better) for found in (points, base)]
-    return {
-        "parameters": parameters,
-        "test": [point.as_json() for point in points],
-        "rate_ratio": mean_rate_ratio(*curves),
-    }
+    curves = [curve_of(found.test, ABLATED, task.figure, task.higher_is_better) for found in (changed, usual)]
+    return _points(changed) | {"rate_ratio": mean_rate_ratio(*curves)}
 
 
 def _points(result: RunResult) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from experiments.rd.results import NAME, SCHEMES, FeatureKind, RdResults, TaskCurves
 from experiments.report.names import line_name, quantity, task_name
 from experiments.report.panels import Level, Line, draw_panel, name_lines
-from experiments.report.results import coded_bpp
 from experiments.report.style import COLOURS, INK, QUIET, WIDTH_INCHES, drawing, pale, plain_numbers, save
 from experiments.runs.measure import Point
 
@@ -50,7 +49,7 @@ def curves_figure(results: RdResults, folder: Path) -> list[Path]:
 
 
 def _line(task: TaskCurves, points: Sequence[Point], scheme: str) -> Line:
-    pairs = [(coded_bpp(point), task.value(point)) for point in points]
+    pairs = [(point.bpp, task.value(point)) for point in points]
     return Line(pairs, COLOURS[scheme], "hyperprior" if scheme == "hyperprior" else line_name(scheme), scheme != "idfc")
 
 
@@ -141,5 +140,5 @@ def spatial_figure(results: RdResults, folder: Path) -> list[Path]:
 
 
 def _kind_line(kind: FeatureKind, figure: str) -> Line:
-    pairs = [(coded_bpp(point), point.figures[kind.task][figure]) for point in kind.test]
+    pairs = [(point.bpp, point.figures[kind.task][figure]) for point in kind.test]
     return Line(pairs, COLOURS[kind.kind], f"{kind.kind} feature")

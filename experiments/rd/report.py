@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments.rd.figures import ablation_figure, bits_figure, curves_figure, spatial_figure
 from experiments.rd.results import NAME, SCHEMES, FeatureKind, RdResults, TaskCurves
 from experiments.report.names import arrow, line_name, quantity, task_name
-from experiments.report.results import coded_bpp, coded_bytes, model_bpp, reading
-from experiments.report.tables import BYTES, NONE, paragraphs, prose, rate, ratio, table
+from experiments.report.results import model_bpp, reading
+from experiments.report.tables import NONE, paragraphs, prose, rate, ratio, table
 from experiments.runs.curves import mean_rate_ratio
-from experiments.runs.measure import Point, curve_of
 from experiments.summary import geometric_mean
 from training.networks.codec_spec import CodecSpec
 
@@ -92,8 +91,8 @@ def _task_row(task: TaskCurves) -> list[str]:
         f"{task.shown.name} {arrow(task.higher_is_better)}",
         task.shown.text(task.original),
         task.shown.text(task.control),
-        _at(task, codebook[0]),
-        _at(task, codebook[-1]),
+        task.cell(codebook[0]),
+        task.cell(codebook[-1]),
         *(ratio(value) for value in _ratios(task)),
     ]
 
@@ -101,23 +100,13 @@ def _task_row(task: TaskCurves) -> list[str]:
 def _ratios(task: TaskCurves) -> tuple[float | None, float | None, float | None]:
     """Rate of the codebook against the hyperprior's, by coded bytes and by the models, and against IDFC's."""
     ours, theirs, idfc = task.curves["codebook"], task.curves["hyperprior"], task.idfc
-    return task.rate_ratio, _rate_ratio(task, ours, theirs, model_bpp), _rate_ratio(task, ours, idfc, coded_bpp)
-
-
-def _rate_ratio(
-    task: TaskCurves, ours: Sequence[Point], theirs: Sequence[Point], rate: Callable[[Point], float]
-) -> float | None:
-    curves = [curve_of(points, task.name, task.figure, task.higher_is_better, rate) for points in (ours, theirs)]
-    return mean_rate_ratio(*curves)
+    by_models = mean_rate_ratio(task.curve(ours, model_bpp), task.curve(theirs, model_bpp))
+    return task.rate_ratio, by_models, mean_rate_ratio(task.curve(ours), task.curve(idfc))
 
 
 def _mean_row(tasks: Sequence[TaskCurves]) -> list[str]:
     columns = zip(*(_ratios(task) for task in tasks), strict=True)
     return ["geometric mean", *[""] * 5, *(ratio(geometric_mean(column)) for column in columns)]
-
-
-def _at(task: TaskCurves, point: Point) -> str:
-    return f"{BYTES.text(coded_bytes(point))} B: {task.shown.text(task.value(point))}"
 
 
 def _bits_row(task: TaskCurves, scheme: str) -> list[str]:
@@ -144,8 +133,8 @@ def _ablation_table(results: RdResults) -> str:
             [
                 change_name(ablation.name),
                 f"{ablation.parameters:,}",
-                _at(task, cheap),
-                _at(task, dear),
+                task.cell(cheap),
+                task.cell(dear),
                 f"{100 * dear.side_bits / dear.bits:.0f} %",
                 NONE if ablation is results.ablations[0] else ratio(ablation.rate_ratio),
             ]
@@ -179,7 +168,7 @@ def _spatial_table(task: str, kinds: tuple[FeatureKind, ...], results: RdResults
         for name, point in (("cheapest", kind.test[0]), ("dearest", kind.test[-1])):
             value = shown.text(point.figures[kind.task][figure])
             size = f"{kind.parameters:,}"
-            rows.append([title, size, shown.text(kind.original), name, *rate(coded_bpp(point)), value])
+            rows.append([title, size, shown.text(kind.original), name, *rate(point.bpp), value])
     return table(("feature", "parameters", "original", "operating point", "bytes a frame", "bpp", shown.name), rows)
 
 

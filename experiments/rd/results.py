@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.rd.collect import ABLATED, SPATIAL_TWIN
-from experiments.report.results import JudgedTask, Made, point_of, points_of
+from experiments.report.results import JudgedTask, Made, points_of
 from experiments.runs.measure import Point
 
 NAME = "rd"
@@ -83,7 +83,7 @@ def _task(name: str, entry: Mapping[str, Any]) -> TaskCurves:
         figure,
         entry["higher_is_better"],
         entry["original"][figure],
-        point_of(entry["control"]).figures[name][figure],
+        Point(**entry["control"]).figures[name][figure],
         {scheme: points_of(points) for scheme, points in entry["curves"].items()},
         points_of(entry["idfc"]),
         entry["rate_ratio"]["codebook / hyperprior"],

@@ -1,20 +1,21 @@
 """A results file as typed values: what every experiment's file has in common.
 
-docs/results/<name>.json --Made.of, point_of, plateau_of--> Made, Point, Plateau
+docs/results/<name>.json --Made.of, points_of, plateau_of--> Made, Point, Plateau
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.report.names import INPUT_PIXELS, Quantity, quantity, suite_name
-from experiments.report.tables import paragraphs, prose
-from experiments.runs.measure import Point
+from experiments.report.tables import BYTES, paragraphs, prose
+from experiments.runs.curves import Curve
+from experiments.runs.measure import Point, curve_of
 from experiments.runs.plateau import Plateau
 from experiments.summary import read_results
 from training.datasets.frame import DataError
@@ -84,6 +85,21 @@ class Made:
         )
 
 
+def coded_bytes(point: Point) -> float:
+    """Mean bytes a frame; the cross-entropy's where nothing was coded."""
+    return point.bpp * INPUT_PIXELS / 8
+
+
+def coded_bpp(point: Point) -> float:
+    """Bits per pixel of real bytes."""
+    return point.bpp
+
+
+def model_bpp(point: Point) -> float:
+    """Bits per pixel by the model's cross-entropy, without a coder."""
+    return point.bits / INPUT_PIXELS
+
+
 @dataclass(frozen=True)
 class JudgedTask:
     """A task, and the figure that judges it."""
@@ -101,37 +117,25 @@ class JudgedTask:
         """Its figure at an operating point."""
         return point.figures[self.name][self.figure]
 
+    def cell(self, point: Point) -> str:
+        """Bytes a frame and the figure at an operating point, as one cell."""
+        return f"{BYTES.text(coded_bytes(point))} B: {self.shown.text(self.value(point))}"
 
-def point_of(data: Mapping[str, Any]) -> Point:
-    """One operating point."""
-    return Point(**data)
+    def curve(self, points: Sequence[Point], rate: Callable[[Point], float] = coded_bpp) -> Curve:
+        """The curve of its figure over `rate`."""
+        return curve_of(points, self.name, self.figure, self.higher_is_better, rate)
 
 
 def points_of(data: Sequence[Mapping[str, Any]]) -> tuple[Point, ...]:
     """Operating points, from the fewest bits to the most."""
-    return tuple(point_of(point) for point in data)
+    return tuple(Point(**point) for point in data)
 
 
 def plateau_of(data: Mapping[str, Any]) -> Plateau:
     """A plateau, from its fields."""
-    return Plateau(data["reached"], data["setting"], point_of(data["validation"]), point_of(data["test"]))
+    return Plateau(data["reached"], data["setting"], Point(**data["validation"]), Point(**data["test"]))
 
 
 def tolerance_text(limit: float, control: float) -> str:
     """Say how far from the control group's figure a plateau may begin, by the results file."""
     return f"{100 * abs(1 - limit / control):.2g} %" if control else "0 %"
-
-
-def coded_bytes(point: Point) -> float:
-    """Mean bytes a frame; the cross-entropy's where nothing was coded."""
-    return point.bpp * INPUT_PIXELS / 8
-
-
-def coded_bpp(point: Point) -> float:
-    """Bits per pixel of real bytes."""
-    return point.bpp
-
-
-def model_bpp(point: Point) -> float:
-    """Bits per pixel by the model's cross-entropy, without a coder."""
-    return point.bits / INPUT_PIXELS

@@ -177,7 +177,8 @@ def measure(
     def raw_of(indices: npt.NDArray[np.int64]) -> dict[str, Tensor]:
         nonlocal spent, side, payload
         features = frames.batch(indices, inputs, ()).to(device).features
-        rates = _rates(rate, len(indices), device)
+        # a rate between two trained operating points is a fraction, which codecs tell by the type
+        rates = torch.full((len(indices),), int(rate) if float(rate).is_integer() else rate, device=device)
         result = codec(features, rates)
         spent += float(result.bits.sum())
         side += float(result.side_bits.sum())
@@ -193,11 +194,6 @@ def measure(
     figures = figures_of(suite, split, judged, raw_of)
     count = len(frames)
     return Point(rate, spent / count, side / count, payload / count if coded else None, figures)
-
-
-def _rates(rate: float, count: int, device: str) -> Tensor:
-    whole = float(rate).is_integer()
-    return torch.full((count,), int(rate) if whole else rate, device=device)
 
 
 def _coded(

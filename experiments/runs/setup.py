@@ -51,11 +51,7 @@ class Setup:
             "networks_sha256": self.suite.networks_sha256,
             "seeds": [BASE_SEED + seed for seed in range(self.seeds)],
             "steps": self.steps,
-            "frames": {
-                "fit": len(self.suite.fit),
-                "validation": len(self.suite.validation),
-                "test": len(self.suite.test),
-            },
+            "frames": {split: len(self.suite.split(split)) for split in ("fit", "validation", "test")},
         }
 
     def _in_processes(self, runs: Sequence[Run]) -> None:

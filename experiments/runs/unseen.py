@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -102,7 +101,11 @@ def train_decoder(suite: Suite, run: UnseenRun, device: str) -> UnseenDecoder:
             z = codec.scaled(batch.features, rate).round()
         raw = suite.heads[run.task](decoder(z, rate)[run.task])
         found = {run.task: task_loss(task, raw, batch.labels[run.task])}
-        original = _original(suite, run.task, batch)
+        # the original network's own result, where it is kept or cheap to make
+        original = batch.originals.get(run.task)
+        if original is None and run.task in batch.features:
+            with torch.no_grad():
+                original = suite.heads[run.task](batch.features[run.task])
         if original is not None:
             found["mimic"] = mimic_loss(task, raw, original)
         return found
@@ -117,12 +120,3 @@ def train_decoder(suite: Suite, run: UnseenRun, device: str) -> UnseenDecoder:
     averaged = train(trainable, parameters, losses, lambda _: 1.0, partial(read_ahead, batch), settings, path, device)
     trainable.load_state_dict(averaged.state_dict())
     return decoder.eval()
-
-
-def _original(suite: Suite, task: str, batch: FeatureBatch) -> Tensor | None:
-    """The original network's own result, where it is kept or cheap to make."""
-    kept: Mapping[str, Tensor] = batch.originals
-    if task in kept:
-        return kept[task]
-    with torch.no_grad():
-        return suite.heads[task](batch.features[task]) if task in batch.features else None

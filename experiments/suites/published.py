@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +26,6 @@ from training.networks.hourglass import (
     load_task_decoder,
     network_files,
 )
-
-Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -94,13 +91,15 @@ class PublishedNetworks:
     def encoder(self, task: str) -> HourglassEncoder:
         """Return the published encoder of one task."""
         if task not in self._encoders:
-            self._encoders[task] = self._ready(load_encoder(self.files[task][0]))
+            encoder = load_encoder(self.files[task][0])
+            self._encoders[task] = encoder.to(self.device).to(memory_format=torch.channels_last)
         return self._encoders[task]
 
     def decoder(self, task: str) -> HourglassDecoder | HourglassClassDecoder:
         """Return the published decoder of one task."""
         if task not in self._decoders:
-            self._decoders[task] = self._ready(load_task_decoder(self.files[task][1], task))
+            decoder = load_task_decoder(self.files[task][1], task)
+            self._decoders[task] = decoder.to(self.device).to(memory_format=torch.channels_last)
         return self._decoders[task]
 
     @torch.no_grad()
@@ -112,6 +111,3 @@ class PublishedNetworks:
     def result(self, task: str, pictures: npt.NDArray[np.uint8]) -> Tensor:
         """Raw result [N, C, 256, 256] or logits [N, classes] of pictures uint8 [N, 256, 256, 3]."""
         return self.decoder(task)(self.feature(task, pictures))
-
-    def _ready(self, network: Network) -> Network:
-        return network.to(self.device).to(memory_format=torch.channels_last)

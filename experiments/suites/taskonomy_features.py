@@ -92,15 +92,13 @@ def seen_sample(views: ChosenViews, position: int) -> Sample:
     """Picture and the labels of the six tasks."""
     frame = views.dataset[views.indices[position]]
     step = LABEL_STEP[views.split]
-    ids = frame.segment_semantic
+    ids = np.full(frame.image.shape[:2], IGNORE, np.uint8) if frame.segment_semantic is None else frame.segment_semantic
     return Sample(
         frame.image,
         {
             "class_scene": np.array(-1 if frame.class_scene is None else frame.class_scene, np.int16),
             "class_object": np.array(-1 if frame.class_object is None else frame.class_object, np.int16),
-            "segment_semantic": (np.full(frame.image.shape[:2], IGNORE, np.uint8) if ids is None else ids)[
-                ::step, ::step
-            ],
+            "segment_semantic": ids[::step, ::step],
             "normal": _dense(frame, frame.normal, 3)[:, ::step, ::step],
             "reshading": _dense(frame, frame.reshading, 1)[:, ::step, ::step],
             "principal_curvature": _dense(frame, frame.principal_curvature, 2)[:, ::step, ::step],

@@ -17,7 +17,6 @@ from experiments.report.results import (
     coded_bytes,
     model_bpp,
     plateau_of,
-    point_of,
     points_of,
     reading,
     tolerance_text,
@@ -75,12 +74,12 @@ class Table1Results:
             found["plateau_threshold"],
             statistics.fmean(e["validation"]["figures"][found["task"]][found["figure"]] for e in found["control"]),
             found["original"]["test"],
-            tuple(point_of(entry["test"]) for entry in found["control"]),
+            tuple(Point(**entry["test"]) for entry in found["control"]),
             {
                 scheme: tuple(SeedResult(points_of(e["test"]), plateau_of(e["plateau"])) for e in entries)
                 for scheme, entries in found["schemes"].items()
             },
-            tuple((point_of(entry["validation"]), point_of(entry["test"])) for entry in found["idfc"]),
+            tuple((Point(**entry["validation"]), Point(**entry["test"])) for entry in found["idfc"]),
             {name: tuple(values) for name, values in found["rate_ratio"].items()},
         )
 

@@ -7,15 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.report import paper
-from experiments.report.names import (
-    AGGREGATIONS,
-    BYTES_OF_BPP,
-    Quantity,
-    arrow,
-    quantity,
-    task_name,
-    tasks_text,
-)
+from experiments.report.names import AGGREGATIONS, BYTES_OF_BPP, Quantity, arrow, quantity, task_name, tasks_text
 from experiments.report.panels import Level, Line, Mark, draw_panel, name_lines
 from experiments.report.results import reading
 from experiments.report.style import COLOURS, QUIET, drawing, save

@@ -99,7 +99,7 @@ class Table3Results:
             for name, entry in found["aggregations"].items()
         }
         tasks = [task for group in aggregations["customized"].groups for task in group]
-        figures = {task: _figure(found["original"]["test"][task]) for task in tasks}
+        figures = {task: next(name for name in FIGURES if name in found["original"]["test"][task]) for task in tasks}
         return cls(
             Made.of(found, NAME),
             found["tolerance"],
@@ -126,10 +126,6 @@ class Table3Results:
 # the file names no task's figure: of those that it has, the one that counts comes first here
 FIGURES = ("miou", "top1", "mean_angular_error_degrees", "l1")
 HIGHER_IS_BETTER = ("miou", "top1")
-
-
-def _figure(values: Mapping[str, float]) -> str:
-    return next(name for name in FIGURES if name in values)
 
 
 def _groups(groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:

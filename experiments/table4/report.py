@@ -8,26 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from experiments.report import paper
-from experiments.report.names import (
-    BYTES_OF_BPP,
-    PICTURES,
-    REPRESENTATIONS,
-    arrow,
-    task_name,
-    tasks_text,
-)
+from experiments.report.names import BYTES_OF_BPP, PICTURES, REPRESENTATIONS, arrow, task_name, tasks_text
 from experiments.report.panels import Level, Line, Mark, draw_panel, name_lines
-from experiments.report.results import (
-    JudgedTask,
-    Made,
-    coded_bpp,
-    coded_bytes,
-    points_of,
-    reading,
-)
+from experiments.report.results import JudgedTask, Made, points_of, reading
 from experiments.report.style import COLOURS, WIDTH_INCHES, drawing, save
 from experiments.report.tables import BYTES, NONE, italic, paragraphs, prose, rate, ratio, table
-from experiments.runs.measure import Point, curve_of
+from experiments.runs.measure import Point
 from experiments.runs.plateau import TOLERANCE
 
 NAME = "table4"
@@ -65,7 +51,7 @@ class UnseenTask(JudgedTask):
 
     def picture_bytes(self, codec: str, value: float) -> str:
         """Bytes of a picture from which the original network reaches `value`, as a cell."""
-        curve = curve_of(self.pictures[codec], self.name, self.figure, self.higher_is_better)
+        curve = self.curve(self.pictures[codec])
         score = value if self.higher_is_better else -value
         bpp = curve.rate_at(score)
         if bpp is None:
@@ -172,7 +158,7 @@ def _rows(task: UnseenTask) -> list[list[str]]:
         pictures = [task.picture_bytes(codec, value) for codec in task.pictures]
         unsupervised = [other for other in part.coded if other not in part.supervised]
         purpose = tasks_text(part.supervised) + (f" ({tasks_text(unsupervised)} rides along)" if unsupervised else "")
-        rows.append([_title(name), purpose, *rate(coded_bpp(point)), task.shown.text(value), *pictures])
+        rows.append([_title(name), purpose, *rate(point.bpp), task.shown.text(value), *pictures])
     rows += [
         _paper_row(task, f"the paper: {title}", printed[method], none)
         for method, title in PAPER_ROWS.items()
@@ -188,13 +174,7 @@ def _paper_row(task: UnseenTask, title: str, row: paper.Unseen, pictures: list[s
 
 def _all_points(task: UnseenTask) -> str:
     count = max(len(part.test) for part in task.representations.values())
-    rows = [
-        [
-            _title(name),
-            *(f"{BYTES.text(coded_bytes(point))} B: {task.shown.text(task.value(point))}" for point in part.test),
-        ]
-        for name, part in task.representations.items()
-    ]
+    rows = [[_title(name), *(task.cell(point) for point in part.test)] for name, part in task.representations.items()]
     return table(["representation", *(str(i) for i in range(count))], rows)
 
 
@@ -213,7 +193,7 @@ def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
         ]
         for axes, task, lines, level in drawn:
             chosen = [(name, task.chosen(part)) for name, part in task.representations.items()]
-            marks = [Mark(coded_bpp(point), task.value(point), COLOURS.get(name, "k")) for name, point in chosen]
+            marks = [Mark(point.bpp, task.value(point), COLOURS.get(name, "k")) for name, point in chosen]
             draw_panel(axes, task.shown, task.higher_is_better, lines, [level], marks)
             axes.set_title(task_name(task.name).capitalize())
         for axes, task, lines, level in drawn:
@@ -223,12 +203,12 @@ def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
 
 def _lines(task: UnseenTask) -> list[Line]:
     lines = [
-        Line([(coded_bpp(point), task.value(point)) for point in part.test], COLOURS.get(name, "k"), _title(name))
+        Line([(point.bpp, task.value(point)) for point in part.test], COLOURS.get(name, "k"), _title(name))
         for name, part in task.representations.items()
     ]
     return lines + [
         Line(
-            [(coded_bpp(point), task.value(point)) for point in points],
+            [(point.bpp, task.value(point)) for point in points],
             COLOURS.get(codec, "k"),
             PICTURES.get(codec, codec),
             focus=False,
