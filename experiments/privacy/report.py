@@ -129,35 +129,16 @@ def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
 
 def _panel(axes: Axes, split: Split, name: str, label: str) -> None:
     sizes = [point["bytes"] for point in split["points"]]
+    attack, another = ([point[whose][name] for point in split["points"]] for whose in ("attack", "another"))
     axes.axhline(split["unrounded"][name], color=ATTACK_COLOUR, linestyle=":", label="attack, without rounding")
-    axes.plot(
-        sizes,
-        [p["attack"][name] for p in split["points"]],
-        "o-",
-        color=ATTACK_COLOUR,
-        lw=2,
-        label="attack on the bitstream",
-    )
+    axes.plot(sizes, attack, "o-", color=ATTACK_COLOUR, lw=2, label="attack on the bitstream")
     for codec, points in split["small_pictures"].items():
         shown = [(size, p["likeness"][name]) for size, p in zip(sizes, points, strict=True) if p["likeness"]]
         if shown:
-            axes.plot(
-                *zip(*shown, strict=True),
-                "s-",
-                color=COLOURS[codec],
-                lw=1.2,
-                ms=4,
-                label=f"{PICTURES[codec]} in as many bytes",
-            )
+            label_of_codec = f"{PICTURES[codec]} in as many bytes"
+            axes.plot(*zip(*shown, strict=True), "s-", color=COLOURS[codec], lw=1.2, ms=4, label=label_of_codec)
     axes.axhline(split["no_bits"][name], color=INK, linestyle="--", lw=1, label="no bits: the mean picture")
-    axes.plot(
-        sizes,
-        [p["another"][name] for p in split["points"]],
-        "x-",
-        color=QUIET,
-        lw=1,
-        label="attack on another frame's bits",
-    )
+    axes.plot(sizes, another, "x-", color=QUIET, lw=1, label="attack on another frame's bits")
     axes.set_xlabel("bytes a frame")
     axes.set_ylabel(label)
     better(axes, higher_is_better=True)

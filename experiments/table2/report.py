@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,41 +57,29 @@ class TaskPlateau(JudgedTask):
         return None if ours is None or idfc is None else ours / idfc
 
 
-@dataclass(frozen=True)
-class Table2Results:
-    """The results file."""
-
-    made: Made
-    tasks: tuple[TaskPlateau, ...]
-
-    @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Table2Results:
-        """From table2.json."""
-        return cls(Made.of(found, NAME), tuple(_task(name, entry) for name, entry in found["tasks"].items()))
-
-
-def _task(name: str, entry: Mapping[str, Any]) -> TaskPlateau:
-    figure = entry["figure"]
-    return TaskPlateau(
-        name,
-        figure,
-        entry["higher_is_better"],
-        {split: values[figure] for split, values in entry["original"].items()},
-        entry["control"],
-        entry["plateau_threshold"],
-        {method: plateau_of(entry[method]) for method in METHODS},
-        entry["compared_at"],
-        dict(zip(METHODS, map(plateau_of, entry["compared"]), strict=True)),
-        entry["rate_ratio"],
+def _tasks(found: Mapping[str, Any]) -> tuple[TaskPlateau, ...]:
+    return tuple(
+        TaskPlateau(
+            name,
+            entry["figure"],
+            entry["higher_is_better"],
+            {split: values[entry["figure"]] for split, values in entry["original"].items()},
+            entry["control"],
+            entry["plateau_threshold"],
+            {method: plateau_of(entry[method]) for method in METHODS},
+            entry["compared_at"],
+            dict(zip(METHODS, map(plateau_of, entry["compared"]), strict=True)),
+            entry["rate_ratio"],
+        )
+        for name, entry in found["tasks"].items()
     )
 
 
 @reading(NAME)
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of table2.md; raises DataError for a results file of another version."""
-    results = Table2Results.of(found)
-    mean = geometric_mean(task.rate_ratio for task in results.tasks)
-    first = results.tasks[0]
+    made, tasks = Made.of(found, NAME), _tasks(found)
+    mean = geometric_mean(task.rate_ratio for task in tasks)
     return paragraphs(
         "# Table 2: how many bytes each task needs",
         prose(f"""
@@ -99,14 +87,14 @@ def markdown(found: Mapping[str, Any]) -> str:
             and how far is an earlier method from it? Ours is the paper's codebook hyperprior, one codec a task,
             with a linear path beside the networks of E and D where the feature has spatial dimensions. *IDFC* packs the same feature
             into a grey picture and codes that by HEVC intra. The plateau begins where a figure comes within
-            {tolerance_text(first.threshold, first.control["validation"])} of the *control group's*, the same transform without any
-            rate. (Paper, section 4.3; here on {results.made.where}.)
+            {tolerance_text(tasks[0].threshold, tasks[0].control["validation"])} of the *control group's*, the same transform without any
+            rate. (Paper, section 4.3; here on {made.where}.)
         """),
         f"**Rate against IDFC's, geometric mean over the tasks: {ratio(mean)}.**",
         "![Bytes at the plateau, ours and IDFC's, task by task](table2.png)",
         "## At the plateau",
-        table(HEADER, [row for task in results.tasks for row in _rows(task)]),
-        _notes(results),
+        table(HEADER, [row for task in tasks for row in _rows(task)]),
+        _notes(tasks),
         "## Rates compared",
         prose("""
             At the plateau where both methods come to it, else at the best figure that both reach on validation frames. Found on
@@ -115,9 +103,9 @@ def markdown(found: Mapping[str, Any]) -> str:
         """),
         table(
             ("task", "at", "codebook, bytes", "IDFC, bytes", "ratio", "*the paper's ratio*"),
-            [_compared(task) for task in results.tasks],
+            [_compared(task) for task in tasks],
         ),
-        results.made.text(),
+        made.text(),
     )  # fmt: skip
 
 
@@ -165,10 +153,10 @@ def _compared(task: TaskPlateau) -> list[str]:
     ]
 
 
-def _notes(results: Table2Results) -> str:
+def _notes(tasks: Sequence[TaskPlateau]) -> str:
     missed = [
         f"{TITLES[method]} on {task_name(task.name)}"
-        for task in results.tasks
+        for task in tasks
         for method in METHODS
         if not task.plateaus[method].reached
     ]
@@ -183,17 +171,17 @@ def _notes(results: Table2Results) -> str:
 @reading(NAME)
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """table2.png and table2.svg: bytes at the compared figure as bars, the paper's as hollow marks."""
-    results = Table2Results.of(found)
-    with drawing(WIDTH_INCHES, 0.72 * len(results.tasks) + 1.3) as figure:
+    tasks = _tasks(found)
+    with drawing(WIDTH_INCHES, 0.72 * len(tasks) + 1.3) as figure:
         axes = figure.subplots()
         axes.set_xscale("log")
-        for y, task in enumerate(results.tasks):
+        for y, task in enumerate(tasks):
             for method, shift in zip(METHODS, (-BAR / 2, BAR / 2), strict=True):
                 _bar(axes, task, method, y + shift)
-        axes.set_yticks(range(len(results.tasks)), [_tick(task) for task in results.tasks])
+        axes.set_yticks(range(len(tasks)), [_tick(task) for task in tasks])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
-        axes.set_ylim(len(results.tasks) - 0.4, -0.95)
-        axes.set_xlim(*_range(results))
+        axes.set_ylim(len(tasks) - 0.4, -0.95)
+        axes.set_xlim(*_range(tasks))
         plain_numbers(axes, LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
         axes.spines["left"].set_visible(False)
         axes.grid(False, axis="y")
@@ -222,10 +210,10 @@ def _tick(task: TaskPlateau) -> str:
     return f"{task_name(task.name)}\n{'plateau' if task.both_reach else 'both reach'}: {where}"
 
 
-def _range(results: Table2Results) -> tuple[float, float]:
+def _range(tasks: Sequence[TaskPlateau]) -> tuple[float, float]:
     """From below the smallest bar or mark, as bars on a logarithmic axis have no zero, to beyond the largest."""
-    sizes = [coded_bytes(task.compared[method].test) for task in results.tasks for method in METHODS]
-    for task in results.tasks:
+    sizes = [coded_bytes(task.compared[method].test) for task in tasks for method in METHODS]
+    for task in tasks:
         marks = [row.test_bpp for row in paper.TABLE_2.get(task.name, {}).values()]
         sizes += [bpp * BYTES_OF_BPP for bpp in marks if bpp is not None]
     return 10 ** math.floor(math.log10(min(sizes) / 1.5)), max(sizes) * 1.6

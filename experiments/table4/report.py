@@ -59,40 +59,30 @@ class UnseenTask(JudgedTask):
         return ("at most " if score <= curve.score[0] else "") + BYTES.text(bpp * BYTES_OF_BPP)
 
 
-@dataclass(frozen=True)
-class Table4Results:
-    """The results file."""
-
-    made: Made
-    tasks: tuple[UnseenTask, ...]
-
-    @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Table4Results:
-        """From table4.json."""
-        pictures = {codec: points_of(points) for codec, points in found["pictures"].items()}
-        tasks = []
-        for name, entry in found["unseen"].items():
-            representations = {
-                which: Representation(
-                    tuple(part["coded_tasks"]),
-                    tuple(part["supervised_tasks"]),
-                    points_of(part["validation"]),
-                    points_of(part["test"]),
-                    part["rate_ratio"],
-                )
-                for which, part in entry["representations"].items()
-            }
-            original = entry["original"][entry["figure"]]
-            tasks.append(
-                UnseenTask(name, entry["figure"], entry["higher_is_better"], original, representations, pictures)
+def unseen_tasks(found: Mapping[str, Any]) -> tuple[UnseenTask, ...]:
+    """Read the tasks of table4.json."""
+    pictures = {codec: points_of(points) for codec, points in found["pictures"].items()}
+    tasks = []
+    for name, entry in found["unseen"].items():
+        representations = {
+            which: Representation(
+                tuple(part["coded_tasks"]),
+                tuple(part["supervised_tasks"]),
+                points_of(part["validation"]),
+                points_of(part["test"]),
+                part["rate_ratio"],
             )
-        return cls(Made.of(found, NAME), tuple(tasks))
+            for which, part in entry["representations"].items()
+        }
+        original = entry["original"][entry["figure"]]
+        tasks.append(UnseenTask(name, entry["figure"], entry["higher_is_better"], original, representations, pictures))
+    return tuple(tasks)
 
 
 @reading(NAME)
 def markdown(found: Mapping[str, Any]) -> str:
     """The text of table4.md; raises DataError for a results file of another version."""
-    results = Table4Results.of(found)
+    made = Made.of(found, NAME)
     return paragraphs(
         "# Table 4: tasks that the bitstream was not made for",
         prose(f"""
@@ -100,7 +90,7 @@ def markdown(found: Mapping[str, Any]) -> str:
             trained on the frozen bitstream and compared with the usual way out, sending a compressed picture and running the task's
             network on it: how many bytes does a picture need for the same answer? *Binary* was trained for two other tasks of the
             group. In *Binary+* the unseen task's feature goes in as well, without its loss. *Trinity* was trained for the
-            three tasks of a group, and the unseen task is none of them. (Paper, section 4.5; here on {results.made.where}.)
+            three tasks of a group, and the unseen task is none of them. (Paper, section 4.5; here on {made.where}.)
         """),
         "![Performance over rate of every unseen task](table4.png)",
         prose(f"""
@@ -113,8 +103,8 @@ def markdown(found: Mapping[str, Any]) -> str:
             The second table of each task compares the rates at equal figures along the whole curves: the geometric mean of ours /
             the picture's over all figures that both reach (Bjontegaard's measure). Less than 1 means that the bitstream is smaller.
         """),
-        *(_block(task) for task in results.tasks),
-        results.made.text(),
+        *(_block(task) for task in unseen_tasks(found)),
+        made.text(),
     )
 
 
@@ -181,15 +171,15 @@ def _all_points(task: UnseenTask) -> str:
 @reading(NAME)
 def figures(found: Mapping[str, Any], folder: Path) -> list[Path]:
     """table4.png and table4.svg: a panel a task."""
-    results = Table4Results.of(found)
-    rows = -(-len(results.tasks) // COLUMNS)
+    tasks = unseen_tasks(found)
+    rows = -(-len(tasks) // COLUMNS)
     with drawing(WIDTH_INCHES, rows * PANEL_INCHES) as figure:
         panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-        for axes in panels[len(results.tasks) :]:
+        for axes in panels[len(tasks) :]:
             axes.remove()
         drawn = [
             (axes, task, _lines(task), Level(task.original, "original", COLOURS["original"]))
-            for axes, task in zip(panels, results.tasks, strict=False)
+            for axes, task in zip(panels, tasks, strict=False)
         ]
         for axes, task, lines, level in drawn:
             chosen = [(name, task.chosen(part)) for name, part in task.representations.items()]

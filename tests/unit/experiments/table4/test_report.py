@@ -55,14 +55,14 @@ def test_where_lower_is_better_the_plateau_is_from_above(table4: Make) -> None:
 
 def test_a_picture_of_the_same_figure_is_read_between_two_qualities(table4: Make) -> None:
     found = table4()
-    task = report.Table4Results.of(found).tasks[0]
+    task = report.unseen_tasks(found)[0]
     low, high = (task.value(point) for point in task.pictures["hevc-intra"][1:3])
     between = task.picture_bytes("hevc-intra", (low + high) / 2)
     assert float(between) == pytest.approx(math.sqrt(600 * 1100), abs=0.1)
 
 
 def test_pictures_that_never_do_as_well_and_those_that_always_do_are_told_apart(table4: Make) -> None:
-    tasks = {task.name: task for task in report.Table4Results.of(table4()).tasks}
+    tasks = {task.name: task for task in report.unseen_tasks(table4())}
     assert tasks["class_object"].picture_bytes("jpeg", 0.99) == "not reached"
     assert tasks["reshading"].picture_bytes("jpeg", 0.001) == "not reached"
     assert tasks["class_object"].picture_bytes("hevc-intra", 0.01) == "at most 350.0"
