@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.experiments.report.conftest import same_figures
 
 from experiments.rd import report
+from tests.unit.experiments.conftest import same_figures
 from training.datasets.frame import DataError
 
 Results = dict[str, Any]
