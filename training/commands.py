@@ -125,7 +125,7 @@ def device_of(name: str) -> str:
 
 def set_threads(threads: int) -> None:
     """Set how many threads torch's operators use; 0 leaves the choice to torch."""
-    # the smallest gradients of clipped activations are denormal numbers, which CPUs compute many times slower
+    # The smallest gradients of clipped activations are denormal numbers, which CPUs compute many times slower.
     torch.set_flush_denormal(True)
     if threads:
         torch.set_num_threads(threads)

@@ -5,17 +5,16 @@ Law: stopped after any checkpoint and started again, a stage goes on as if it ha
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
-
-from training import checkpoint
 
 CHECKPOINT_EVERY_STEPS = 100
 SHOW_EVERY_STEPS = 20
@@ -65,9 +64,9 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: learning_rate_factor(step, settings.steps, settings.warm_up_steps)
     )
-    average = checkpoint.MovingAverage(networks, settings.average_decay)
+    average = MovingAverage(networks, settings.average_decay)
     first = 0
-    if state := checkpoint.load(path, device):
+    if state := load_checkpoint(path, device):
         average.module.load_state_dict(state["average"])
         if state["step"] >= settings.steps:
             return average.module
@@ -80,7 +79,7 @@ def train(
     )
     shown: dict[str, float] = {}
     for step, cpu_batch in progress:
-        # dropout and noise depend on the step alone, so that a resumed run goes on as an uninterrupted one
+        # Dropout and noise depend on the step alone, so that a resumed run goes on as an uninterrupted one.
         torch.manual_seed(settings.seed * STEP_SEEDS + step)
         losses = losses_of(step, cpu_batch.to(device))
         total = sum((weight_of(name) * loss for name, loss in losses.items()), torch.zeros((), device=device))
@@ -93,11 +92,12 @@ def train(
         for name, loss in losses.items():
             shown[name] = 0.95 * shown.get(name, loss.item()) + 0.05 * loss.item()
         if step % SHOW_EVERY_STEPS == 0:
-            progress.set_postfix({_short(name): f"{value:.3f}" for name, value in shown.items()})
+            short = {"~" + n[6:11] if n.startswith("mimic ") else n[:8]: f"{value:.3f}" for n, value in shown.items()}
+            progress.set_postfix(short)
         if (step + 1) % CHECKPOINT_EVERY_STEPS == 0 or step + 1 == settings.steps:
             if inspect is not None:
                 inspect(step + 1, average.module)
-            checkpoint.save(
+            save_checkpoint(
                 path,
                 networks=networks.state_dict(),
                 average=average.module.state_dict(),
@@ -115,5 +115,30 @@ def learning_rate_factor(step: int, steps: int, warm_up: int) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
-def _short(name: str) -> str:
-    return "~" + name[6:11] if name.startswith("mimic ") else name[:8]
+class MovingAverage(Generic[Network]):
+    """Exponential moving average of a module's parameters; buffers are copied."""
+
+    def __init__(self, module: Network, decay: float) -> None:
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, module: Network, step: int) -> None:
+        """Move towards `module`; early steps move faster, so that the start is forgotten."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for mine, other in zip(self.module.parameters(), module.parameters(), strict=True):
+            mine.lerp_(other, 1 - decay)
+        for buffer, current in zip(self.module.buffers(), module.buffers(), strict=True):
+            buffer.copy_(current)
+
+
+def save_checkpoint(path: Path, **state: Any) -> None:
+    """Write the file whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    temporary.rename(path)
+
+
+def load_checkpoint(path: Path, device: str) -> dict[str, Any] | None:
+    """Return what `save_checkpoint` wrote, or None where there is nothing yet."""
+    return torch.load(path, map_location=device, weights_only=True) if path.exists() else None

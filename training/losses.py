@@ -28,26 +28,22 @@ COSINE_LIMIT = 0.9999
 
 
 def dense_loss(task: str, raw: Tensor, batch: Batch) -> Tensor:
-    """Mean loss of one dense task over the frames that have its label; zero (with gradient) if none has."""
-    if task == "segment_semantic":
-        return segmentation_loss(raw, batch)
-    known = batch.has_geometry
+    """Mean loss of one dense task over the frames that have its label; zero (with gradient) if none has.
+
+    Segmentation has the cross-entropy in nats, normals the angle in radians, the others the mean absolute error.
+    """
+    is_segmentation = task == "segment_semantic"
+    known = batch.has_segmentation if is_segmentation else batch.has_geometry
     if not bool(known.any()):
         return raw.sum() * 0.0
+    if is_segmentation:
+        return F.cross_entropy(raw[known], thinned(batch.segmentation[known], raw), ignore_index=IGNORE)
     target = thinned(batch.geometry[known], raw)
     result = dense_result(task, raw[known])
     if task == "normal":
         return angular_error(result, F.normalize(target[:, :3], dim=1)).mean()
     channels = slice(3, 4) if task == "reshading" else slice(4, 6)
     return (result - target[:, channels]).abs().mean()
-
-
-def segmentation_loss(raw: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy over labelled pixels, in nats."""
-    known = batch.has_segmentation
-    if not bool(known.any()):
-        return raw.sum() * 0.0
-    return F.cross_entropy(raw[known], thinned(batch.segmentation[known], raw), ignore_index=IGNORE)
 
 
 def angular_error(result: Tensor, target: Tensor) -> Tensor:

@@ -22,9 +22,8 @@ from experiments.privacy.bitstreams import Seen
 from experiments.privacy.collection import Collection
 from experiments.privacy.judge import psnr_db
 from experiments.privacy.network import AttackSizes, PixelDecoder, Told
-from training import checkpoint
 from training.data.batches import read_ahead
-from training.loop import LoopSettings, train
+from training.loop import LoopSettings, load_checkpoint, save_checkpoint, train
 
 FIT_SAMPLE = 600
 BATCH = 16
@@ -179,19 +178,19 @@ class Checks:
             ),
         )
         earlier = [one.score for one in self.read() if one.step != step]
-        checkpoint.save(self.folder / f"{step:06}.pt", step=step, psnr_db=list(check.psnr_db))
+        save_checkpoint(self.folder / f"{step:06}.pt", step=step, psnr_db=list(check.psnr_db))
         if not earlier or check.score > max(earlier):
-            checkpoint.save(self.folder / "best.pt", step=step, weights=average.state_dict())
+            save_checkpoint(self.folder / "best.pt", step=step, weights=average.state_dict())
         print(f"step {step}: validation PSNR by stage {[round(value, 2) for value in check.psnr_db]} dB", flush=True)
 
     def read(self) -> list[Check]:
         """Every look so far."""
-        states = (checkpoint.load(path, "cpu") for path in sorted(self.folder.glob("[0-9]*.pt")))
+        states = (load_checkpoint(path, "cpu") for path in sorted(self.folder.glob("[0-9]*.pt")))
         return [Check(int(state["step"]), tuple(state["psnr_db"])) for state in states if state is not None]
 
     def chosen(self, network: PixelDecoder) -> Attack:
         """The best weights, put into `network`."""
-        best = checkpoint.load(self.folder / "best.pt", self.device)
+        best = load_checkpoint(self.folder / "best.pt", self.device)
         assert best is not None, "the last step is always looked at"
         network.load_state_dict(best["weights"])
         checks = tuple(self.read())

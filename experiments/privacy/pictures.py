@@ -19,8 +19,8 @@ from PIL import Image
 
 from training.data.sources import SOURCE_HEIGHT, SOURCE_WIDTH
 from training.data.views import INPUT_PX, WHOLE, augmented_image, random_augmentation
-from training.datasets.houses import HousePhotos
 from training.datasets.nyuv2 import Nyuv2
+from training.datasets.photos import HousePhotos
 
 UInt8Array = npt.NDArray[np.uint8]
 

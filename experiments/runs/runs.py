@@ -24,9 +24,8 @@ from experiments.codecs.schemes import HyperpriorCodec, build_tables, make_codec
 from experiments.runs.measure import Point, measure
 from experiments.suites.suite import FeatureBatch, Suite
 from experiments.suites.tasks import mimic_loss, task_loss
-from training import checkpoint
 from training.data.batches import read_ahead
-from training.loop import STEP_SEEDS, LoopSettings, train
+from training.loop import STEP_SEEDS, LoopSettings, load_checkpoint, save_checkpoint, train
 from training.networks.codec import TransformCodec
 from training.networks.codec_spec import CodecSpec
 from training.stages.codec import STEP_LEARNING_RATE_FACTOR, STEP_PARAMETERS
@@ -215,6 +214,6 @@ def trained_codec(suite: Suite, run: Run, device: str) -> TransformCodec:
 
 def _shrink(path: Path) -> None:
     """Keep of a finished run's checkpoint what `train` needs to return its average."""
-    state = checkpoint.load(path, "cpu")
+    state = load_checkpoint(path, "cpu")
     assert state is not None
-    checkpoint.save(path, average=state["average"], step=state["step"])
+    save_checkpoint(path, average=state["average"], step=state["step"])

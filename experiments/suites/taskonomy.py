@@ -33,9 +33,9 @@ from experiments.suites.taskonomy_features import (
 )
 from experiments.suites.tasks import ExperimentTask
 from shared.model.tasks import TASKS_OF_GROUP
-from training.datasets.taskonomy import CLASS_COUNTS
+from training.datasets.taskonomy import OBJECTS, SCENES, SEGMENTS
 from training.datasets.taskonomy.encodings import FIRST_HOLE, STEPS_PER_METRE
-from training.networks.hourglass_results import published_result
+from training.networks.hourglass import published_result
 
 UNSEEN = ("depth",)
 DEPTH_METRES = (0.0, FIRST_HOLE / STEPS_PER_METRE)
@@ -98,10 +98,10 @@ class OpenTaskonomy:
 def tasks_of(class_weights: npt.NDArray[np.float32] | None) -> dict[str, ExperimentTask]:
     """The six tasks and depth; class_weights [17] are those of the segments' cross-entropy, where they are there."""
     changes: dict[str, dict[str, Any]] = {
-        "class_scene": {"outputs": CLASS_COUNTS.class_scene},
-        "class_object": {"outputs": CLASS_COUNTS.class_object},
+        "class_scene": {"outputs": len(SCENES)},
+        "class_object": {"outputs": OBJECTS},
         "segment_semantic": {
-            "outputs": CLASS_COUNTS.segment_semantic,
+            "outputs": len(SEGMENTS),
             "background": BACKGROUND,
             "class_weights": () if class_weights is None else tuple(class_weights.tolist()),
         },

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from training.datasets.taskonomy.classes import SCENE_OF_PLACE
+from training.datasets.taskonomy.encodings import SCENE_OF_PLACE
 from training.networks.hourglass import PUBLISHED
 
 LAYOUTS = ("{domain}/taskonomy/{building}", "{domain}/{building}", "{building}/{domain}")

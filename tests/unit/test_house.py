@@ -56,7 +56,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"service"},
     ],
     "training": [
-        {"datasets", "checkpoint"},
+        {"datasets"},
         {"networks", "loop"},
         {"data"},
         {"losses"},

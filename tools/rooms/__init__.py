@@ -1,1 +1,1 @@
-"""Renders the furnished sample rooms and writes exact labels for them."""
+"""Render the furnished sample rooms and write exact labels for them."""

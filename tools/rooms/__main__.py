@@ -1,4 +1,4 @@
-"""Renders the sample rooms: `python -m tools.rooms --out samples`.
+"""Render the sample rooms: `python -m tools.rooms --out samples`.
 
     room --parts--> scenes --per frame--> <out>/<room>/<nnn>.jpg
                                     +---> <labels>/<room>/<nnn>.npz
@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import drjit
-import mitsuba as mi
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from tools.rooms import assemble, labels, render
-from tools.rooms.camera import CameraPose, poses
+from tools.rooms.camera import poses
 from tools.rooms.homes import ROOMS
 from tools.rooms.scene import Room
 
@@ -42,7 +41,7 @@ class Job:
 
 
 def main() -> None:
-    """Reads the command line and renders the rooms that were asked for."""
+    """Read the command line and render the rooms that were asked for."""
     parser = argparse.ArgumentParser(prog="python -m tools.rooms", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--out", type=Path, help="folder of the pictures; without it only labels are written")
@@ -75,7 +74,7 @@ def main() -> None:
 
 
 def render_room(room: Room, job: Job, progress: "tqdm[None]") -> None:
-    """Writes what is missing of one room."""
+    """Write what is missing of one room."""
     way = poses(room.walk, job.frames)
     pictures = _missing(job.out, room, job.indices, "jpg")
     truths = _missing(job.labels, room, job.indices, "npz")
@@ -90,9 +89,16 @@ def render_room(room: Room, job: Job, progress: "tqdm[None]") -> None:
         exact = assemble.label_scene(meshes, folder) if truths else None
     for index in sorted(pictures.keys() | truths.keys()):
         if seen is not None and index in pictures:
-            _write_picture(seen, room, way[index], job, index, pictures[index])
+            pixels = render.picture(seen, way[index], job.width, job.height, job.samples, room.exposure, seed=index)
+            unfinished = pictures[index].with_suffix(".part")
+            Image.fromarray(pixels).save(unfinished, format="JPEG", quality=JPEG_QUALITY, optimize=True)
+            unfinished.replace(pictures[index])
         if exact is not None and index in truths:
-            _write_labels(exact, way[index], job, truths[index])
+            arrays: dict[str, Any] = {**labels.frame_labels(exact, way[index], job.width, job.height)}
+            unfinished = truths[index].with_suffix(".part")
+            with unfinished.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+            unfinished.replace(truths[index])
         progress.update()
 
 
@@ -103,21 +109,6 @@ def _missing(folder: Path | None, room: Room, indices: range, suffix: str) -> di
     (folder / room.name).mkdir(parents=True, exist_ok=True)
     paths = {index: folder / room.name / f"{index:03d}.{suffix}" for index in indices}
     return {index: path for index, path in paths.items() if not path.exists()}
-
-
-def _write_picture(scene: mi.Scene, room: Room, pose: CameraPose, job: Job, index: int, path: Path) -> None:
-    pixels = render.picture(scene, pose, job.width, job.height, job.samples, room.exposure, seed=index)
-    unfinished = path.with_suffix(".part")
-    Image.fromarray(pixels).save(unfinished, format="JPEG", quality=JPEG_QUALITY, optimize=True)
-    unfinished.replace(path)
-
-
-def _write_labels(scene: mi.Scene, pose: CameraPose, job: Job, path: Path) -> None:
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        arrays: dict[str, Any] = {**labels.frame_labels(scene, pose, job.width, job.height)}
-        np.savez_compressed(file, **arrays)
-    unfinished.replace(path)
 
 
 if __name__ == "__main__":

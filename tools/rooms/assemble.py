@@ -1,21 +1,24 @@
-"""Turns a room into Mitsuba scenes: one for the picture, one for the labels.
+"""Turn a room into Mitsuba scenes: one for the picture, one for the labels.
 
-    Room --shell, furniture--> LabelledMesh --PLY + BSDF--> mitsuba scene dictionary
+    Room --shell, catalogue models--> LabelledMesh --PLY + BSDF--> mitsuba scene dictionary
 
 The label scene has the same triangles, but each surface's albedo is its class, so
 that texture, gloss and light cannot touch a label.
 """
 
+import posixpath
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mitsuba as mi
 import numpy as np
 
-from tools.rooms import furniture, shell
-from tools.rooms.mesh import Material, Mesh, Texture
-from tools.rooms.scene import LABELS, Lamp, Room
+from tools.rooms import catalog, shell
+from tools.rooms.mesh import Material, Mesh, facing_rotation
+from tools.rooms.scene import LABELS, Lamp, Piece, Room
 from tools.rooms.shell import LabelledMesh
+from tools.rooms.wavefront import read_obj
 
 mi.set_variant("scalar_rgb")
 
@@ -23,13 +26,14 @@ LABEL_STEP = 1 / 32
 """Albedo of class i in the label scene is (i + 1) * LABEL_STEP."""
 _INVISIBLE = 0.1
 _BOOK_MATERIAL = "Books"
+_GREY_SPREAD = 0.06
 
 
 def parts(room: Room) -> list[LabelledMesh]:
     """All meshes of a room with their classes."""
     found = shell.build(room)
     for piece in room.pieces:
-        for mesh in furniture.load(piece):
+        for mesh in _furniture(piece):
             if mesh.material.opacity < _INVISIBLE or not len(mesh.positions):
                 continue
             label = "books" if mesh.material.name.startswith(_BOOK_MATERIAL) else piece.label
@@ -37,8 +41,40 @@ def parts(room: Room) -> list[LabelledMesh]:
     return found
 
 
+def _furniture(piece: Piece) -> list[Mesh]:
+    """Return the meshes of a piece in world coordinates, its foot at `piece.elevation`."""
+    entry = catalog.find(piece.model.library, piece.model.number)
+    folder = posixpath.dirname(entry.model)
+    content = catalog.read(entry.library, entry.model)
+    if content is None:
+        raise FileNotFoundError(f"{entry.library} has no {entry.model}")
+    text = content.decode("latin-1")
+    meshes = read_obj(text, lambda name: catalog.read(entry.library, posixpath.join(folder, name)))
+    upright = np.array(entry.rotation or np.eye(3).ravel()).reshape(3, 3)
+    meshes = [mesh.transformed(np.ones(3), upright, np.zeros(3)) for mesh in meshes]
+    corners = np.concatenate([mesh.positions.reshape(-1, 3) for mesh in meshes])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    scale = np.array(piece.size) / np.maximum(high - low, 1e-9)
+    foot = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2]) * scale
+    rotation = facing_rotation(piece.facing)
+    place = np.array([piece.x, piece.elevation, piece.z]) - rotation @ foot
+    placed = (mesh.transformed(scale, rotation, place) for mesh in meshes)
+    return [replace(mesh, material=_finished(mesh.material, piece)) for mesh in placed]
+
+
+def _finished(material: Material, piece: Piece) -> Material:
+    """Give plain grey parts of a metal piece a metal surface, and repaint plain parts on request."""
+    plain = material.texture is None
+    if piece.paint is not None and plain:
+        return replace(material, color=piece.paint)
+    grey = max(material.color) - min(material.color) < _GREY_SPREAD
+    if piece.metal and plain and grey and min(material.color) > 0.1:
+        return replace(material, finish="metal", roughness=0.25, opacity=1.0)
+    return material
+
+
 def write_ply(mesh: Mesh, path: Path) -> None:
-    """Writes a binary PLY file with normals and texture coordinates."""
+    """Write a binary PLY file with normals and texture coordinates."""
     count = len(mesh.positions)
     vertices = np.concatenate([mesh.positions, mesh.normals, mesh.uv], axis=2).reshape(-1, 8)
     faces = np.empty(count, dtype=[("n", "u1"), ("index", "<i4", 3)])
@@ -53,7 +89,7 @@ def write_ply(mesh: Mesh, path: Path) -> None:
 
 
 def write_parts(meshes: list[LabelledMesh], folder: Path) -> None:
-    """Writes every part as `<index>.ply`, where both scenes look for it."""
+    """Write every part as `<index>.ply`, where both scenes look for it."""
     for index, part in enumerate(meshes):
         write_ply(part.mesh, folder / f"{index:04d}.ply")
 
@@ -65,7 +101,9 @@ def picture_scene(room: Room, meshes: list[LabelledMesh], folder: Path) -> mi.Sc
         shape: dict[str, Any] = {"type": "ply", "filename": str(folder / f"{index:04d}.ply")}
         material = part.mesh.material
         if material.finish == "emitter" and material.texture is not None:
-            shape["emitter"] = {"type": "area", "radiance": _radiance(material.texture, material.radiance)}
+            linear = (material.texture / 255.0) ** 2.2 * material.radiance
+            radiance = {"type": "bitmap", "bitmap": mi.Bitmap(linear.astype(np.float32)), "raw": True}
+            shape["emitter"] = {"type": "area", "radiance": radiance}
         else:
             shape["bsdf"] = _bsdf(material)
         scene[f"part{index:04d}"] = shape
@@ -91,29 +129,16 @@ def _rgb(color: tuple[float, float, float]) -> dict[str, Any]:
     return {"type": "rgb", "value": list(color)}
 
 
-def _bitmap(texture: Texture) -> dict[str, Any]:
-    return {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(texture.pixels))}
-
-
-def _radiance(texture: Texture, scale: float) -> dict[str, Any]:
-    linear = (texture.pixels / 255.0) ** 2.2 * scale
-    return {"type": "bitmap", "bitmap": mi.Bitmap(linear.astype(np.float32)), "raw": True}
-
-
 def _bsdf(material: Material) -> dict[str, Any]:
-    color = _bitmap(material.texture) if material.texture else _rgb(material.color)
-    inner: dict[str, Any]
+    color = _rgb(material.color)
+    if material.texture is not None:
+        color = {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(material.texture))}
+    inner: dict[str, Any] = {"type": "diffuse", "reflectance": color}
     if material.finish == "metal":
-        inner = {
-            "type": "roughconductor",
-            "material": "none",
-            "alpha": material.roughness,
-            "specular_reflectance": color,
-        }
+        inner = {"type": "roughconductor", "material": "none", "specular_reflectance": color}
+        inner["alpha"] = material.roughness
     elif material.finish == "plastic":
         inner = {"type": "roughplastic", "alpha": material.roughness, "diffuse_reflectance": color, "nonlinear": False}
-    else:
-        inner = {"type": "diffuse", "reflectance": color}
     surface: dict[str, Any] = {"type": "twosided", "nested": inner}
     if material.opacity < 1.0:
         return {"type": "mask", "opacity": material.opacity, "nested": surface}

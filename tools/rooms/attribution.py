@@ -1,11 +1,10 @@
-"""Writes the credits of the furniture models: `python -m tools.rooms.attribution > samples/ATTRIBUTION.md`.
+"""Write the credits of the furniture models: `python -m tools.rooms.attribution > samples/ATTRIBUTION.md`.
 
 Names, authors and licences come from the installed catalogues and the copyright file of Debian's
 package sweethome3d-furniture.
 """
 
 from tools.rooms import catalog
-from tools.rooms.catalog import CatalogEntry
 from tools.rooms.homes import ROOMS
 from tools.rooms.models import Model
 
@@ -55,13 +54,10 @@ def credits() -> str:
         licence = catalog.LICENCES[library]
         lines.append(f"| {library} | {_HOLDERS[library]} | [{licence}]({_LICENCE_TEXTS[licence]}) |")
     lines += ["", "| model | author | licence | library, number | seen in |", "|---|---|---|---|---|"]
-    lines += [_row(entry, names) for entry, names in rows]
+    for entry, names in rows:
+        place = f"{entry.library}, {entry.number}"
+        lines.append(f"| {entry.name} | {entry.creator} | {entry.licence} | {place} | {', '.join(names)} |")
     return _HEAD + "\n".join(lines) + "\n"
-
-
-def _row(entry: CatalogEntry, names: list[str]) -> str:
-    place = f"{entry.library}, {entry.number}"
-    return f"| {entry.name} | {entry.creator} | {entry.licence} | {place} | {', '.join(names)} |"
 
 
 if __name__ == "__main__":

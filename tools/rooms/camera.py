@@ -6,12 +6,11 @@ Walk --spline--> eye, target --+ slow sway--> CameraPose per frame
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from tools.rooms.mesh import Floats
 from tools.rooms.scene import Walk
 
-Floats = NDArray[np.float64]
 HORIZONTAL_FIELD_DEGREES = 64.0
 _SWAY_METRES = 0.012
 
@@ -33,7 +32,7 @@ class CameraPose:
 
 
 def poses(walk: Walk, frames: int) -> list[CameraPose]:
-    """Samples the walk at even steps of time, slow at both ends."""
+    """Sample the walk at even steps of time, slow at both ends."""
     progress = np.linspace(0.0, 1.0, frames)
     eased = 0.5 * progress + 0.5 * progress**2 * (3 - 2 * progress)
     eyes, targets = _spline(walk.eyes, eased), _spline(walk.targets, eased)

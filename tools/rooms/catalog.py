@@ -1,4 +1,4 @@
-"""Finds furniture models in the catalogues of Sweet Home 3D.
+"""Find furniture models in the catalogues of Sweet Home 3D.
 
     <library>.sh3f (a zip) -> PluginFurnitureCatalog.properties -> CatalogEntry
                            -> OBJ, MTL and texture files         -> bytes
@@ -54,7 +54,7 @@ def _properties(library: str) -> dict[str, str]:
 
 
 def find(library: str, number: int) -> CatalogEntry:
-    """Returns the entry with a library's running number."""
+    """Return the entry with a library's running number."""
     properties = _properties(library)
 
     def value(key: str) -> str:
@@ -78,7 +78,7 @@ def find(library: str, number: int) -> CatalogEntry:
 
 
 def read(library: str, path: str) -> bytes | None:
-    """Returns a file of a library, or None where the library has no such file."""
+    """Return a file of a library, or None where the library has no such file."""
     archive = _library(library)
     if path in archive.namelist():
         return archive.read(path)

@@ -9,7 +9,8 @@ k1 = k2 = 1/r; a plane has zero.
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from tools.rooms.mesh import Floats
+
 WINDOW_RADIUS_PX = 2
 _LARGEST_TURN_COSINE = 0.8
 _LARGEST_STEP_OFF_TANGENT = 0.5
@@ -20,9 +21,8 @@ _RIDGE = 1e-4
 def principal_curvature(point: Floats, normal: Floats, radius: int = WINDOW_RADIUS_PX) -> Floats:
     """Curvatures [2, H, W] in 1/metre, k1 >= k2, of points and unit normals [3, H, W].
 
-    A neighbour belongs to the same surface if its normal turns by less than 37
-    degrees and its step leaves the mean tangent plane by less than half its length.
-    Where fewer than six neighbours do, both curvatures are zero.
+    A neighbour belongs to the same surface if its normal turns by less than 37 degrees, and its step leaves the mean
+    tangent plane by less than half its length. Where fewer than six neighbours do, both curvatures are zero.
     """
     first, second = _tangents(normal)
     sums = np.zeros((6, *point.shape[1:]))
@@ -67,11 +67,10 @@ def _tangents(normal: Floats) -> tuple[Floats, Floats]:
 
 
 def _eigenvalues(sums: Floats) -> Floats:
-    """Solves the normal equations of S = [[p, q], [q, r]]; its eigenvalues [2, H, W], largest first.
+    """Solve the normal equations of S = [[p, q], [q, r]]; its eigenvalues [2, H, W], largest first.
 
-    With a = p u + q v and b = q u + r v for each neighbour's tangent step (u, v) and
-    turn (a, b), `sums` [6, H, W] holds uu, uv, vv, au, av + bu, bv. Eliminating p and r
-    leaves one equation for q.
+    With a = p u + q v and b = q u + r v for each neighbour's tangent step (u, v) and turn (a, b), `sums` [6, H, W] holds
+    uu, uv, vv, au, av + bu, bv. Eliminating p and r leaves one equation for q.
     """
     uu, uv, vv, au, mixed, bv = sums
     ridge = _RIDGE * (uu + vv) + 1e-18

@@ -3,8 +3,7 @@
     label scene --one ray through each pixel's centre--> position, normal, class
     position, normal --> depth, reshading, principal curvature
 
-Camera coordinates: x right, y up, z towards the camera. Nothing here sees a
-texture, a light or a denoiser.
+Camera coordinates: x right, y up, z towards the camera. Nothing here sees a texture, a light or a denoiser.
 """
 
 import mitsuba as mi
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from tools.rooms.assemble import LABEL_STEP
 from tools.rooms.camera import CameraPose
 from tools.rooms.curvature import principal_curvature
+from tools.rooms.mesh import Floats
 from tools.rooms.render import sensor
 from training.datasets.geometry import encode_curvature
 
@@ -54,9 +54,7 @@ def frame_labels(scene: mi.Scene, pose: CameraPose, width: int, height: int) -> 
     }
 
 
-def facing_camera(
-    shading: NDArray[np.float64], flat: NDArray[np.float64], point: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def facing_camera(shading: Floats, flat: Floats, point: Floats) -> Floats:
     """The smooth normal, turned to the camera; the flat one where the smooth one looks away. All [3, H, W]."""
     flat = _unit(flat)
     flat = np.where((flat * point).sum(0) > 0, -flat, flat)
@@ -65,10 +63,10 @@ def facing_camera(
     return np.where((smooth * point).sum(0) >= 0, flat, smooth)
 
 
-def reshading(point: NDArray[np.float64], normal: NDArray[np.float64]) -> NDArray[np.float64]:
+def reshading(point: Floats, normal: Floats) -> Floats:
     """Lambertian shading [H, W] of one light at the camera, without fall-off; both [3, H, W]."""
     return np.maximum(0.0, (normal * -_unit(point)).sum(0))
 
 
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unit(vectors: Floats) -> Floats:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=0), 1e-12)

@@ -10,12 +10,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Texture:
-    """A colour bitmap in sRGB, uint8 [H, W, 3], row 0 at the top (v = 0)."""
-
-    pixels: NDArray[np.uint8]
+Texture = NDArray[np.uint8]
+"""A colour bitmap in sRGB, [H, W, 3], row 0 at the top (v = 0)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class Mesh:
     material: Material
 
     def transformed(self, scale: Floats, rotation: Floats, translation: Floats) -> "Mesh":
-        """Returns the mesh scaled along the axes, then rotated, then moved."""
+        """Return the mesh scaled along the axes, then rotated, then moved."""
         normals = (self.normals / scale) @ rotation.T
         length = np.linalg.norm(normals, axis=-1, keepdims=True)
         return Mesh(

@@ -17,7 +17,7 @@ class Model:
 
 
 def _model(library: str, number: int, width: float, depth: float, height: float) -> Model:
-    """Takes the catalogue's order and unit (width, depth, height; centimetres)."""
+    """Take the catalogue's order and unit (width, depth, height; centimetres)."""
     return Model(library, number, (width / 100, height / 100, depth / 100))
 
 

@@ -1,4 +1,4 @@
-"""Renders one frame: path tracing, denoising, tone mapping.
+"""Render one frame: path tracing, denoising, tone mapping.
 
 scene, pose --path tracer--> noisy colour --------+
             --first hit----> albedo, normal ----+--denoiser--> colour --tone curve--> uint8 sRGB
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.rooms.camera import HORIZONTAL_FIELD_DEGREES, CameraPose
+from tools.rooms.mesh import Floats
 
 mi.set_variant("scalar_rgb")
 
-Floats = NDArray[np.float64]
 _WHITE = 12.0
 _CONTRAST = 1.12
 _GAIN = 1.08

@@ -1,12 +1,10 @@
-"""Describes a room: its walls, its openings, what stands in it and how the camera walks.
+"""Describe a room: its walls, its openings, what stands in it and how the camera walks.
 
 World coordinates: x to the east, y up, z to the south, in metres; the room's
 north-west floor corner is the origin. Nothing here reads a file or draws.
 """
 
 from dataclasses import dataclass
-
-import numpy as np
 
 from tools.rooms.mesh import Material
 from tools.rooms.models import Model
@@ -42,17 +40,6 @@ class Piece:
         """Width, height and depth before turning."""
         width, height, depth = self.model.size
         return width * self.stretch, height * self.stretch, depth * self.stretch
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest corner of the axis-parallel box around the piece, [3] each."""
-        width, height, depth = self.size
-        angle = np.radians(self.facing)
-        sine, cosine = abs(np.sin(angle)), abs(np.cos(angle))
-        half_x = (width * cosine + depth * sine) / 2
-        half_z = (width * sine + depth * cosine) / 2
-        low = np.array([self.x - half_x, self.elevation, self.z - half_z])
-        high = np.array([self.x + half_x, self.elevation + height, self.z + half_z])
-        return low, high
 
 
 @dataclass(frozen=True)

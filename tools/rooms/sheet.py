@@ -1,4 +1,4 @@
-"""Lays frames of every room out on one sheet: `python -m tools.rooms.sheet samples docs/figures/rooms.jpg`."""
+"""Lay frames of every room out on one sheet: `python -m tools.rooms.sheet samples docs/figures/rooms.jpg`."""
 
 import argparse
 from pathlib import Path
@@ -30,7 +30,7 @@ def contact_sheet(samples: Path) -> Image.Image:
 
 
 def main() -> None:
-    """Reads the command line and writes the sheet."""
+    """Read the command line and write the sheet."""
     parser = argparse.ArgumentParser(prog="python -m tools.rooms.sheet", description=__doc__)
     parser.add_argument("samples", type=Path)
     parser.add_argument("figure", type=Path)

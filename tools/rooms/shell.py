@@ -1,4 +1,4 @@
-"""Builds the room itself: floor, ceiling, walls with openings, skirting, windows, pictures.
+"""Build the room itself: floor, ceiling, walls with openings, skirting, windows, pictures.
 
 Every part is a `LabelledMesh`; wall parts are laid out in wall coordinates: `along`
 (x for the north and south wall, z for the others), height, and depth behind the wall.
@@ -10,7 +10,7 @@ import numpy as np
 
 from tools.rooms import textures
 from tools.rooms.mesh import Floats, Material, Mesh, box, merged, quad
-from tools.rooms.scene import Block, FramedPicture, Room, RoomWindow, Triple
+from tools.rooms.scene import FramedPicture, Room, RoomWindow, Triple
 
 _REVEAL_METRES = 0.2
 _SKIRTING = (0.09, 0.015)
@@ -27,7 +27,7 @@ class LabelledMesh:
 
 
 def build(room: Room) -> list[LabelledMesh]:
-    """Returns all parts of the room that are not catalogue furniture."""
+    """Return all parts of the room that are not catalogue furniture."""
     parts = _floor_and_ceiling(room)
     for wall in ("north", "south", "west", "east"):
         parts += _wall(room, wall)
@@ -35,7 +35,10 @@ def build(room: Room) -> list[LabelledMesh]:
         parts += _window(room, window)
     for picture in room.pictures:
         parts += _picture(room, picture)
-    return parts + [_block(block) for block in room.blocks]
+    for block in room.blocks:
+        mesh = box(np.array(block.low), np.array(block.high), block.material, block.texture_metres)
+        parts.append(LabelledMesh(mesh, block.label))
+    return parts
 
 
 def wall_point(room: Room, wall: str, along: float, height: float, depth: float) -> Floats:
@@ -53,18 +56,13 @@ def _wall_length(room: Room, wall: str) -> float:
     return room.size[0] if wall in ("north", "south") else room.size[2]
 
 
-def _left_to_right(wall: str, start: float, end: float) -> tuple[float, float]:
-    """Orders two places along a wall as someone inside the room sees them."""
-    low, high = min(start, end), max(start, end)
-    return (low, high) if wall in ("north", "east") else (high, low)
-
-
 def _wall_quad(
     room: Room, wall: str, along: tuple[float, float], heights: tuple[float, float],
     depth: float, material: Material, metres: float | None = None,
 ) -> Mesh:  # fmt: skip
     """A rectangle parallel to a wall, facing inwards; `metres` None stretches the texture over it."""
-    left, right = _left_to_right(wall, *along)
+    # Someone inside the room sees the smaller end on the left of the north and the east wall alone.
+    left, right = sorted(along, reverse=wall not in ("north", "east"))
     low, high = heights
     corner = wall_point(room, wall, left, high, depth)
     edge_u = wall_point(room, wall, right, high, depth) - corner
@@ -213,8 +211,3 @@ def _inset(
     along: tuple[float, float], heights: tuple[float, float], by: float
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     return (along[0] + by, along[1] - by), (heights[0] + by, heights[1] - by)
-
-
-def _block(block: Block) -> LabelledMesh:
-    mesh = box(np.array(block.low), np.array(block.high), block.material, block.texture_metres)
-    return LabelledMesh(mesh, block.label)

@@ -1,4 +1,4 @@
-"""Draws docs/figures/targets.jpg: what the geometry labels mean, on a rendered room.
+"""Draw docs/figures/targets.jpg: what the geometry labels mean, on a rendered room.
 
     python -m tools.rooms.targets_figure --picture samples/living_room/024.jpg --labels DIR/living_room/024.npz
 

@@ -1,16 +1,14 @@
-"""Draws the bitmaps of floors, walls, rugs, pictures and the view outside.
+"""Draw the bitmaps of floors, walls, rugs, pictures and the view outside.
 
-Each function is deterministic in its seed and returns a Texture, uint8 [H, W, 3] sRGB.
+Each function is deterministic in its seed and returns a texture, uint8 [H, W, 3] sRGB.
 Floor and wall textures repeat without a seam.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from tools.rooms.mesh import Texture
+from tools.rooms.mesh import Floats, Texture
 
-Floats = NDArray[np.float64]
 Color = tuple[int, int, int]
 
 
@@ -21,7 +19,7 @@ def _noise(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float,
 
 
 def _texture(values: Floats) -> Texture:
-    return Texture(np.clip(values, 4, 245).astype(np.uint8))
+    return np.clip(values, 4, 245).astype(np.uint8)
 
 
 def planks(seed: int, color: Color, boards: int = 8, size: int = 768) -> Texture:

@@ -1,4 +1,4 @@
-"""Reads OBJ and MTL files into meshes, one per material.
+"""Read OBJ and MTL files into meshes, one per material.
 
 OBJ text --faces--> triangles with corner normals --by material--> Mesh
 MTL text ----------> Material (sRGB colours become linear reflectance)
@@ -7,7 +7,6 @@ MTL text ----------> Material (sRGB colours become linear reflectance)
 import io
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
@@ -21,28 +20,21 @@ _DARKEST = 0.02
 _GAMMA = 1.6
 
 
-@dataclass
-class _Corners:
-    """Index rows (position, texture, normal) of the triangles of one material."""
-
-    rows: list[tuple[int, int, int]] = field(default_factory=list)
-
-
 def linear(srgb: float) -> float:
     """Reflectance of a display value in 0..1; a gamma below sRGB's, as these models were made to look right unlit."""
-    value = srgb**_GAMMA
-    return float(np.clip(value, _DARKEST, _BRIGHTEST))
+    return float(np.clip(srgb**_GAMMA, _DARKEST, _BRIGHTEST))
 
 
 def read_obj(text: str, read_file: ReadFile) -> list[Mesh]:
-    """Returns the meshes of an OBJ file in its own coordinates.
+    """Return the meshes of an OBJ file in its own coordinates.
 
     `read_file` gives the bytes of a file that lies beside the OBJ file.
     """
     positions: list[list[float]] = []
     textures: list[list[float]] = []
     normals: list[list[float]] = []
-    corners: dict[str, _Corners] = defaultdict(_Corners)
+    # Each material has the index rows (position, texture, normal) of its triangles.
+    corners: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     materials: dict[str, Material] = {}
     current = ""
     for line in text.replace("\\\n", " ").splitlines():
@@ -64,9 +56,9 @@ def read_obj(text: str, read_file: ReadFile) -> list[Mesh]:
             counts = (len(positions), len(textures), len(normals))
             rows = [_corner(word, counts) for word in words[1:]]
             for second, third in zip(rows[1:], rows[2:], strict=False):
-                corners[current].rows += [rows[0], second, third]
+                corners[current] += [rows[0], second, third]
     pools = tuple(np.array(pool or [[0.0] * size]) for pool, size in ((positions, 3), (textures, 2), (normals, 3)))
-    return [_mesh(np.array(group.rows), pools, materials.get(name, Material())) for name, group in corners.items()]
+    return [_mesh(np.array(group), pools, materials.get(name, Material())) for name, group in corners.items()]
 
 
 def _corner(word: str, counts: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -97,7 +89,7 @@ def _mesh(rows: np.ndarray, pools: tuple[Floats, ...], material: Material) -> Me
 
 
 def read_mtl(text: str, read_file: ReadFile) -> dict[str, Material]:
-    """Returns the materials of an MTL file by name."""
+    """Return the materials of an MTL file by name."""
     found: dict[str, Material] = {}
     name, entry = "", dict[str, list[str]]()
     for line in [*text.splitlines(), "newmtl"]:
@@ -135,4 +127,4 @@ def _texture(name: str, read_file: ReadFile) -> Texture | None:
         return None
     image = Image.open(io.BytesIO(content)).convert("RGB")
     image.thumbnail((_LARGEST_TEXTURE, _LARGEST_TEXTURE))
-    return Texture(np.clip(np.asarray(image), 8, 238).astype(np.uint8))
+    return np.clip(np.asarray(image), 8, 238).astype(np.uint8)

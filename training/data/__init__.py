@@ -1,1 +1,1 @@
-"""Prepares training data: sources, views, batches, and the teachers' answers."""
+"""Prepare training data: sources, views, batches, and the teachers' answers."""

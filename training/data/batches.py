@@ -91,11 +91,9 @@ def load(views: ViewSet, indices: np.ndarray) -> Batch:
     """The views at `indices` as one batch."""
 
     def take(name: str) -> Tensor:
-        return (
-            torch.from_numpy(np.ascontiguousarray(views[name][indices]))
-            if name in views.arrays
-            else torch.zeros(len(indices), 0)
-        )
+        if name not in views.arrays:
+            return torch.zeros(len(indices), 0)
+        return torch.from_numpy(np.ascontiguousarray(views[name][indices]))
 
     known = take("known").bool()
     return Batch(

@@ -10,9 +10,7 @@ Written once to the work folder; a frame that is already there is skipped, so th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +18,16 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm import tqdm
 
-from training.data.teachers import MosaicTeacher
 from training.datasets.frame import resize_channels
-from training.datasets.houses import HousePhotos
 from training.datasets.nyuv2 import Nyuv2
-from training.datasets.photos import LabelledPhotos
+from training.datasets.photos import HousePhotos, LabelledPhotos
+from training.networks.task import MOSAIC_CLASSES
 
 SOURCE_HEIGHT, SOURCE_WIDTH = 288, 384
 GEOMETRY_SCALE = 127.0
+MOSAIC_FILES = ("mobile_segmenter_r3_quant_argmax_uint8.tflite", "mobile_segmenter_r4_quant_argmax_uint8.tflite")
+MOSAIC_INPUT_PX, MOSAIC_STORED_PX = 512, 64
+MOSAIC_LOGITS = "decoder/add"
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class TrainingFrame:
     """
 
     image: npt.NDArray[np.uint8]
-    segmentation: npt.NDArray[np.uint8] | None
-    geometry: npt.NDArray[np.int8] | None
-    mosaic: npt.NDArray[np.uint8] | None
-    scene: int
-    object_class: int
+    segmentation: npt.NDArray[np.uint8] | None = None
+    geometry: npt.NDArray[np.int8] | None = None
+    mosaic: npt.NDArray[np.uint8] | None = None
+    scene: int = -1
+    object_class: int = -1
 
     def save(self, path: Path) -> None:
         """Write to `path` whole or not at all."""
@@ -61,37 +61,63 @@ class TrainingFrame:
             return cls(data["image"], **optional, scene=int(data["scene"]), object_class=int(data["object_class"]))
 
 
+class MosaicTeacher:
+    """MOSAIC (MLCommons mobile segmenter R3 and R4, ADE20K's top 31 classes + other), averaged; absent files mean no labels.
+
+    Training learns from what it says and ships nothing of it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._networks = []
+        if all((folder / name).is_file() for name in MOSAIC_FILES):
+            from ai_edge_litert.interpreter import Interpreter
+
+            for name in MOSAIC_FILES:
+                network = Interpreter(str(folder / name), experimental_preserve_all_tensors=True, num_threads=1)
+                network.allocate_tensors()
+                logits = next(t for t in network.get_tensor_details() if t["name"].startswith(MOSAIC_LOGITS))
+                self._networks.append((network, logits))
+
+    def probabilities(self, picture: Image.Image) -> npt.NDArray[np.uint8] | None:
+        """Class probabilities uint8 [32, 64, 64] (255 = 1) of a picture stretched to 512x512."""
+        if not self._networks:
+            return None
+        size = (MOSAIC_INPUT_PX, MOSAIC_INPUT_PX)
+        image = np.asarray(picture.resize(size, Image.Resampling.BILINEAR))[None]
+        total = np.zeros((MOSAIC_STORED_PX, MOSAIC_STORED_PX, MOSAIC_CLASSES))
+        for network, logits in self._networks:
+            network.set_tensor(network.get_input_details()[0]["index"], image)
+            network.invoke()
+            scale, zero = logits["quantization"]
+            values = (network.get_tensor(logits["index"])[0].astype(np.float64) - zero) * scale
+            soft = np.exp(values - values.max(-1, keepdims=True))
+            soft /= soft.sum(-1, keepdims=True)
+            blocks = soft.reshape(MOSAIC_STORED_PX, 2, MOSAIC_STORED_PX, 2, MOSAIC_CLASSES)
+            total += blocks.mean((1, 3)) / len(self._networks)
+        return np.rint(total.transpose(2, 0, 1) * 255).astype(np.uint8)
+
+
 def prepare_sources(data: Path, work: Path) -> None:
     """Write the source frames of NYUv2 `train`, the house photos and the labelled photos' `train` split under `work`/sources."""
     teacher = MosaicTeacher(data / "teachers")
     nyuv2 = Nyuv2(data / "nyuv2", "train")
     houses = HousePhotos(data / "houses", "all")
     photos = LabelledPhotos(data / "imagenet_samples", "train")
-    jobs = [
-        *_jobs("nyuv2", [entry.index for entry in nyuv2.entries], lambda i: _nyuv2_frame(nyuv2, i, teacher)),
-        *_jobs(
-            "houses",
-            [f"{path.parent.name}-{path.stem}" for path in houses.files],
-            lambda i: _house_frame(houses, i, teacher),
-        ),
-        *_jobs("photos", [Path(name).stem for name in photos.files], lambda i: _photo_frame(photos, i)),
-    ]
-    for name, make in tqdm(jobs, desc="source frames"):
-        path = work / "sources" / f"{name}.npz"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            make().save(path)
+    house_names = [f"{path.parent.name}-{path.stem}" for path in houses.files]
+    for folder, names, make in (
+        ("nyuv2", [entry.index for entry in nyuv2.entries], lambda i: _nyuv2_frame(nyuv2, i, teacher)),
+        ("houses", house_names, lambda i: _house_frame(houses, i, teacher)),
+        ("photos", [path.stem for path in photos.files], lambda i: _photo_frame(photos, i)),
+    ):
+        (work / "sources" / folder).mkdir(parents=True, exist_ok=True)
+        for index, name in enumerate(tqdm(names, desc=f"source frames of {folder}")):
+            path = work / "sources" / folder / f"{name}.npz"
+            if not path.exists():
+                make(index).save(path)
 
 
-def _jobs(
-    folder: str, names: list[str], make: Callable[[int], TrainingFrame]
-) -> Iterator[tuple[str, Callable[[], TrainingFrame]]]:
-    for index, name in enumerate(names):
-        yield f"{folder}/{name}", partial(make, index)
-
-
-def _stretched(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    return np.asarray(picture.resize((SOURCE_WIDTH, SOURCE_HEIGHT), Image.Resampling.BILINEAR))
+def _stretched(picture: Image.Image, resampling: Image.Resampling = Image.Resampling.BILINEAR) -> npt.NDArray[np.uint8]:
+    return np.asarray(picture.resize((SOURCE_WIDTH, SOURCE_HEIGHT), resampling))
 
 
 def _nyuv2_frame(nyuv2: Nyuv2, index: int, teacher: MosaicTeacher) -> TrainingFrame:
@@ -101,20 +127,17 @@ def _nyuv2_frame(nyuv2: Nyuv2, index: int, teacher: MosaicTeacher) -> TrainingFr
     resized = resize_channels(stacked, SOURCE_HEIGHT, SOURCE_WIDTH)
     return TrainingFrame(
         image=_stretched(picture),
-        segmentation=np.asarray(
-            nyuv2.segmentation(index).resize((SOURCE_WIDTH, SOURCE_HEIGHT), Image.Resampling.NEAREST)
-        ),
+        segmentation=_stretched(nyuv2.segmentation(index), Image.Resampling.NEAREST),
         geometry=np.rint(resized * GEOMETRY_SCALE).astype(np.int8),
         mosaic=teacher.probabilities(picture),
         scene=nyuv2.scene(index),
-        object_class=-1,
     )
 
 
 def _house_frame(houses: HousePhotos, index: int, teacher: MosaicTeacher) -> TrainingFrame:
     picture = houses.picture(index)
-    return TrainingFrame(_stretched(picture), None, None, teacher.probabilities(picture), houses.scene(index), -1)
+    return TrainingFrame(_stretched(picture), mosaic=teacher.probabilities(picture), scene=houses.scene(index))
 
 
 def _photo_frame(photos: LabelledPhotos, index: int) -> TrainingFrame:
-    return TrainingFrame(_stretched(photos.picture(index)), None, None, None, -1, photos.classes[index])
+    return TrainingFrame(_stretched(photos.picture(index)), object_class=photos.classes[index])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,10 @@ GEOMETRY_CHANNELS = 6
 BATCH = 16
 TEACHER_VIEWS = 2
 
-FIELDS: dict[str, tuple[str, tuple[int, ...]]] = {
+Box = tuple[float, float, float, float]
+
+Fields = dict[str, tuple[str, tuple[int, ...]]]
+FIELDS: Fields = {
     "f8": ("float16", (F8_CHANNELS, INPUT_PX // 8, INPUT_PX // 8)),
     "pooled": ("float16", (POOLED_CHANNELS,)),
     "segmentation": ("uint8", (LABEL_PX, LABEL_PX)),
@@ -53,7 +56,7 @@ FIELDS: dict[str, tuple[str, tuple[int, ...]]] = {
     "source": ("int32", ()),
     "known": ("uint8", (4,)),
 }
-BRANCH_FIELDS: dict[str, tuple[str, tuple[int, ...]]] = {
+BRANCH_FIELDS: Fields = {
     "f16": ("float16", (F16_CHANNELS, INPUT_PX // 16, INPUT_PX // 16)),
     "f32": ("float16", (F32_CHANNELS, INPUT_PX // 32, INPUT_PX // 32)),
 }
@@ -64,7 +67,7 @@ KNOWN_SEGMENTATION, KNOWN_GEOMETRY, KNOWN_MOSAIC, KNOWN_TEACHER = range(4)
 class Augmentation:
     """A crop box in source pixels, a mirror image, and brightness, contrast and saturation factors."""
 
-    box: tuple[float, float, float, float]
+    box: Box
     flip: bool
     brightness: float
     contrast: float
@@ -89,7 +92,7 @@ def random_augmentation(rng: np.random.Generator) -> Augmentation:
 
 def augmented_image(image: npt.NDArray[np.uint8], change: Augmentation) -> npt.NDArray[np.uint8]:
     """uint8 [288, 384, 3] -> uint8 [256, 256, 3]."""
-    picture = Image.fromarray(image).resize((INPUT_PX, INPUT_PX), Image.Resampling.BILINEAR, box=change.box)
+    picture = Image.fromarray(_cut(image, INPUT_PX, change.box))
     picture = ImageEnhance.Brightness(picture).enhance(change.brightness)
     picture = ImageEnhance.Contrast(picture).enhance(change.contrast)
     picture = ImageEnhance.Color(picture).enhance(change.saturation)
@@ -99,14 +102,7 @@ def augmented_image(image: npt.NDArray[np.uint8], change: Augmentation) -> npt.N
 
 def augmented_geometry(geometry: npt.NDArray[np.int8], change: Augmentation) -> npt.NDArray[np.int8]:
     """int8 [6, 288, 384] -> int8 [6, 128, 128]; a mirror image turns the sign of the normals' x."""
-    planes = [
-        np.asarray(
-            Image.fromarray(plane.astype(np.float32)).resize(
-                (LABEL_PX, LABEL_PX), Image.Resampling.BILINEAR, box=change.box
-            )
-        )
-        for plane in geometry
-    ]
+    planes = [_cut(plane.astype(np.float32), LABEL_PX, change.box) for plane in geometry]
     result = np.rint(np.stack(planes)).astype(np.int8)
     if change.flip:
         result = result[:, :, ::-1].copy()
@@ -116,7 +112,7 @@ def augmented_geometry(geometry: npt.NDArray[np.int8], change: Augmentation) -> 
 
 def augmented_segmentation(labels: npt.NDArray[np.uint8], change: Augmentation) -> npt.NDArray[np.uint8]:
     """uint8 [288, 384] -> uint8 [128, 128]."""
-    resized = np.asarray(Image.fromarray(labels).resize((LABEL_PX, LABEL_PX), Image.Resampling.NEAREST, box=change.box))
+    resized = _cut(labels, LABEL_PX, change.box, Image.Resampling.NEAREST)
     return resized[:, ::-1] if change.flip else resized
 
 
@@ -125,12 +121,14 @@ def augmented_mosaic(probabilities: npt.NDArray[np.uint8], change: Augmentation)
     scale_x, scale_y = probabilities.shape[2] / SOURCE_WIDTH, probabilities.shape[1] / SOURCE_HEIGHT
     left, top, right, bottom = change.box
     box = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
-    planes = [
-        np.asarray(Image.fromarray(plane).resize((MOSAIC_PX, MOSAIC_PX), Image.Resampling.BILINEAR, box=box))
-        for plane in probabilities
-    ]
-    result = np.stack(planes)
+    result = np.stack([_cut(plane, MOSAIC_PX, box) for plane in probabilities])
     return result[:, :, ::-1] if change.flip else result
+
+
+def _cut(
+    plane: npt.NDArray[Any], side_px: int, box: Box, resampling: Image.Resampling = Image.Resampling.BILINEAR
+) -> npt.NDArray[Any]:
+    return np.asarray(Image.fromarray(plane).resize((side_px, side_px), resampling, box=box))
 
 
 class ViewSet:
@@ -143,16 +141,20 @@ class ViewSet:
         self.folder = folder
         self.count = int(json.loads((folder / "views.json").read_text())["views"])
         fields = FIELDS | (BRANCH_FIELDS if (folder / "branch.json").exists() else {})
-        self.arrays = {
-            name: np.memmap(folder / f"{name}.bin", dtype, "r", shape=(self.count, *shape))
-            for name, (dtype, shape) in fields.items()
-        }
+        self.arrays = _arrays(folder, fields, self.count, "r")
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self.arrays[name]
+
+
+def _arrays(folder: Path, fields: Fields, count: int, mode: Literal["r", "w+"]) -> dict[str, np.memmap[Any, Any]]:
+    return {
+        name: np.memmap(folder / f"{name}.bin", dtype, mode, shape=(count, *shape))
+        for name, (dtype, shape) in fields.items()
+    }
 
 
 def prepare_views(work: Path, name: str, views_each: int, seed: int, device: str) -> ViewSet:
@@ -163,16 +165,13 @@ def prepare_views(work: Path, name: str, views_each: int, seed: int, device: str
     folder.mkdir(parents=True, exist_ok=True)
     sources = sorted((work / "sources" / name).glob("*.npz"))
     count = len(sources) * views_each
-    arrays = {
-        key: np.memmap(folder / f"{key}.bin", dtype, "w+", shape=(count, *shape))
-        for key, (dtype, shape) in FIELDS.items()
-    }
+    arrays = _arrays(folder, FIELDS, count, "w+")
     lite0 = pretrained_lite0()
     trunk, branch, teacher = (
         module.to(device).to(memory_format=torch.channels_last).eval()
         for module in (Trunk(lite0), ImageNetBranch(lite0), ImageNetTeacher(pretrained_lite2()))
     )
-    # sources outermost so that a frame is read once; views of one source are neighbours, `source` tells them apart
+    # Sources are the outermost loop, so that a frame is read once. Views of one source are neighbours, and `source` tells them apart.
     for position in tqdm(range(len(sources)), desc=f"views of {name}"):
         source = TrainingFrame.load(sources[position])
         rng = np.random.default_rng([seed, position])
@@ -214,10 +213,7 @@ def prepare_branch(views: ViewSet, branch: Branch, trained_as: str, device: str)
     if marker.exists() and json.loads(marker.read_text())["trained_as"] == trained_as:
         return ViewSet(views.folder)
     marker.unlink(missing_ok=True)
-    arrays = {
-        key: np.memmap(views.folder / f"{key}.bin", dtype, "w+", shape=(len(views), *shape))
-        for key, (dtype, shape) in BRANCH_FIELDS.items()
-    }
+    arrays = _arrays(views.folder, BRANCH_FIELDS, len(views), "w+")
     for start in tqdm(range(0, len(views), BATCH), desc=f"backbone of {views.folder.name}"):
         f8 = torch.from_numpy(np.asarray(views["f8"][start : start + BATCH])).to(device).float()
         with torch.inference_mode():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.datasets.frame import DataError, FrameDataset, LabelledFrame
-from training.datasets.houses import ROOMS, HousePhotos
 from training.datasets.nyuv2 import Nyuv2
-from training.datasets.photos import LabelledPhotos
+from training.datasets.photos import ROOMS, HousePhotos, LabelledPhotos
 from training.datasets.taskonomy import Taskonomy, is_taskonomy
 
 __all__ = ["DataError", "FrameDataset", "LabelledFrame", "open_dataset"]

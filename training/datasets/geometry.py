@@ -18,7 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 
 PLANE_WINDOW_PX = 21
 CURVATURE_WINDOW_PX = 21
-MINIMUM_RADIUS_METRES = 0.03  # Taskonomy's: create_curvature_images clips at a sphere of 3 cm
+# Taskonomy's create_curvature_images clips at a sphere of 3 cm.
+MINIMUM_RADIUS_METRES = 0.03
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def normals_from_depth(depth: FloatArray, camera: Intrinsics, window: int = PLAN
     a = (yy * xw - xy * yw) / determinant
     b = (xx * yw - xy * xw) / determinant
     c = mean_w - a * mean_x - b * mean_y
-    # (a, b, c) = n / d points away from a camera in front of the plane: turned round, and from y-down/z-forward to y-up/z-back
+    # (a, b, c) = n / d points away from a camera in front of the plane.
+    # It is turned round, and goes from y-down/z-forward to y-up/z-back.
     normal = np.stack([-a, b, c])
     normal /= np.linalg.norm(normal, axis=0)
     towards = np.einsum("chw,chw->hw", normal, np.stack([-x, y, np.ones_like(x)]))
@@ -118,14 +120,8 @@ def curvature_from_normals(
     count = box_sum(np.ones_like(depth), window)
     mean_point = box_sum(point, window) / count
     mean_normal = box_sum(normal, window) / count
-    position_moments = np.empty((3, 3, *depth.shape))
-    cross_moments = np.empty((3, 3, *depth.shape))
-    for i in range(3):
-        for j in range(3):
-            if j >= i:
-                position_moments[i, j] = box_sum(point[i] * point[j], window) / count - mean_point[i] * mean_point[j]
-                position_moments[j, i] = position_moments[i, j]
-            cross_moments[i, j] = box_sum(normal[i] * point[j], window) / count - mean_normal[i] * mean_point[j]
+    position_moments = box_sum(point[:, None] * point, window) / count - mean_point[:, None] * mean_point
+    cross_moments = box_sum(normal[:, None] * point, window) / count - mean_normal[:, None] * mean_point
     frame = _tangent_frame(normal)
     p = np.einsum("aihw,ijhw,bjhw->abhw", frame, position_moments, frame)
     q = np.einsum("aihw,ijhw,bjhw->abhw", frame, cross_moments, frame)

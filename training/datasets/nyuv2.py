@@ -42,7 +42,9 @@ class Nyuv2:
 
     def __init__(self, root: Path, split: str) -> None:
         self.root = root
-        self.entries = _select(_read_index(root), split)
+        with (root / "index.csv").open(newline="") as file:
+            lines = [IndexLine(row["index"], row["split"], row["scene10"]) for row in csv.DictReader(file)]
+        self.entries = _select(lines, split)
         classes = json.loads((root / "classes.json").read_text())
         self._to_13 = np.full(256, IGNORE, np.uint8)
         for label40, label13 in classes["label40_to_label13"].items():
@@ -95,11 +97,6 @@ class Nyuv2:
         )
 
 
-def _read_index(root: Path) -> list[IndexLine]:
-    with (root / "index.csv").open(newline="") as file:
-        return [IndexLine(row["index"], row["split"], row["scene10"]) for row in csv.DictReader(file)]
-
-
 def _select(entries: list[IndexLine], split: str) -> list[IndexLine]:
     if split in ("train", "test"):
         return [entry for entry in entries if entry.split == split]
@@ -107,7 +104,7 @@ def _select(entries: list[IndexLine], split: str) -> list[IndexLine]:
         raise DataError(f"NYUv2 has the splits train, test, fit and validation, not {split!r}")
     train = [entry for entry in entries if entry.split == "train"]
     held_out = split == "validation"
-    # frames of one room lie next to each other: whole runs are held out, so that a room is hardly ever on both sides
+    # Frames of one room lie next to each other. Whole runs are held out, so that a room is hardly ever on both sides.
     return [
         entry
         for position, entry in enumerate(train)

@@ -1,6 +1,8 @@
-"""A folder of labelled photos: `labels.csv` with `file,class_index` (ImageNet-1000 order) and optionally `split`.
+"""Two kinds of folders of photos: labelled photos for the object class, and house photos for distillation.
 
-Without a `split` column, every third photo in the file's order is `test`, and the others are `train`; `all` is the whole folder.
+Labelled photos have `labels.csv` with `file,class_index` (ImageNet-1000 order) and optionally `split`. Without that column, every
+third photo in the file's order is `test`, and the others are `train`; `all` is the whole folder.
+House photos (Ahmed and Moustafa, 2016) lie in a folder for each room type, which is their scene label.
 """
 
 from __future__ import annotations
@@ -9,14 +11,34 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from training.datasets.frame import INPUT_HEIGHT, INPUT_WIDTH, DataError, LabelledFrame
+from training.datasets.nyuv2 import SCENES
 
 TEST_EVERY = 3
+ROOMS = ("bathroom", "bedroom", "kitchen")
 
 
-class LabelledPhotos:
+class _Photos:
+    """The photos `files`."""
+
+    files: list[Path]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def picture(self, index: int) -> Image.Image:
+        """The photo, upright RGB."""
+        return ImageOps.exif_transpose(Image.open(self.files[index])).convert("RGB")
+
+    def image(self, index: int) -> npt.NDArray[np.uint8]:
+        """The photo at the network's input size."""
+        return np.asarray(self.picture(index).resize((INPUT_WIDTH, INPUT_HEIGHT), Image.Resampling.BILINEAR))
+
+
+class LabelledPhotos(_Photos):
     """Photos with an object class."""
 
     def __init__(self, root: Path, split: str) -> None:
@@ -25,29 +47,35 @@ class LabelledPhotos:
             rows = list(csv.DictReader(file))
         if not rows or not {"file", "class_index"} <= rows[0].keys():
             raise DataError(f"{root / 'labels.csv'} needs the columns file,class_index and at least one line")
-        kept = [row for position, row in enumerate(rows) if split == "all" or _split_of(row, position) == split]
+        by_position = ["test" if i % TEST_EVERY == TEST_EVERY - 1 else "train" for i in range(len(rows))]
+        kept = [row for row, own in zip(rows, by_position) if split in ("all", row.get("split") or own)]
         if not kept:
             raise DataError(f"{root} has no photos in split {split!r}: use train, test or all")
-        self.files = [row["file"] for row in kept]
+        self.files = [root / row["file"] for row in kept]
         self.classes = [_class_index(row["class_index"], root) for row in kept]
 
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def picture(self, index: int) -> Image.Image:
-        """The photo, upright RGB."""
-        return ImageOps.exif_transpose(Image.open(self.root / self.files[index])).convert("RGB")
-
     def __getitem__(self, index: int) -> LabelledFrame:
-        image = self.picture(index).resize((INPUT_WIDTH, INPUT_HEIGHT), Image.Resampling.BILINEAR)
-        return LabelledFrame(self.files[index], np.asarray(image), class_object=self.classes[index])
-
-
-def _split_of(row: dict[str, str], position: int) -> str:
-    return row.get("split") or ("test" if position % TEST_EVERY == TEST_EVERY - 1 else "train")
+        name = str(self.files[index].relative_to(self.root))
+        return LabelledFrame(name, self.image(index), class_object=self.classes[index])
 
 
 def _class_index(text: str, root: Path) -> int:
     if not text.isdigit() or int(text) > 999:
         raise DataError(f"{root / 'labels.csv'}: class_index {text!r} is not a number from 0 to 999")
     return int(text)
+
+
+class HousePhotos(_Photos):
+    """Photos of bathrooms, bedrooms and kitchens; the only split is `all`."""
+
+    def __init__(self, root: Path, split: str) -> None:
+        if split != "all":
+            raise DataError(f"the house photos have only the split all, not {split!r}")
+        self.files = [path for room in ROOMS for path in sorted((root / room).glob("*.jpg"))]
+
+    def scene(self, index: int) -> int:
+        """Scene group 0..9 in the order of SCENES."""
+        return SCENES.index(self.files[index].parent.name)
+
+    def __getitem__(self, index: int) -> LabelledFrame:
+        return LabelledFrame(self.files[index].name, self.image(index), class_scene=self.scene(index))

@@ -1,4 +1,4 @@
-"""Writes a bundle (docs/format.md) from trained networks.
+"""Write a bundle (docs/format.md) from trained networks.
 
 uncompressed.pt, codec-final.pt | joint-final.pt --> graphs, integer tables, manifest --> models/<name>/<version>/
 """
@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.models import EfficientNet_B0_Weights
@@ -23,16 +24,15 @@ from shared.model.tasks import SEGMENTATION_LABELS, TASKS_OF_GROUP
 from training.datasets.geometry import MINIMUM_RADIUS_METRES
 from training.datasets.nyuv2 import SCENES
 from training.export.cdf_tables import save_cdf_tables
-from training.export.graphs import INPUT_PX, export_graphs
-from training.export.half_precision import store_weights_in_half
-from training.export.quantise import save_entropy_model
+from training.export.graphs import INPUT_PX, export_graphs, store_weights_in_half
+from training.export.quantise import integer_arrays
 from training.networks.backbone import ImageNetBranch, Trunk, pretrained_lite0
 from training.networks.codec_spec import SPECS
-from training.networks.coded import CodedNetworks
-from training.networks.task_networks import TaskNetworks
+from training.networks.task_networks import CodedNetworks, TaskNetworks
 
 RATE_NAMES = ("lowest", "low", "middle", "high")
 MODEL_CARD = "MODEL_CARD.md"
+MEASURED = ("split", "frames", "operating_points")
 
 
 class ExportError(TaxonError):
@@ -51,7 +51,9 @@ def load_networks(work: Path, stages: Mapping[str, str]) -> tuple[TaskNetworks, 
     weights = _stage(work, f"{stages['semantic']}-final.pt", stages["semantic"])
     for group, stage in stages.items():
         own = _stage(work, f"{stage}-final.pt", stage)
-        weights |= {name: value for name, value in own.items() if name.startswith(_prefixes(group))}
+        of_tasks = (f"tasks.{part}.{task}." for task in TASKS_OF_GROUP[group] for part in ("feature_nets", "heads"))
+        prefixes = (f"codecs.{group}.", f"tasks.necks.{group}.", *of_tasks)
+        weights |= {name: value for name, value in own.items() if name.startswith(prefixes)}
     coded.load_state_dict(weights)
     return uncompressed.eval(), coded.eval()
 
@@ -61,12 +63,6 @@ def _stage(work: Path, name: str, stage: str) -> dict[str, Tensor]:
     if not file.is_file():
         raise ExportError(f"{file} is missing: run `taxon train --stage {stage}` first, or name its folder with --work")
     return dict(torch.load(file, map_location="cpu", weights_only=True))
-
-
-def _prefixes(group: str) -> tuple[str, ...]:
-    """Return the beginnings of the parameters' names that belong to a group."""
-    of_tasks = (f"tasks.{part}.{task}." for task in TASKS_OF_GROUP[group] for part in ("feature_nets", "heads"))
-    return (f"codecs.{group}.", f"tasks.necks.{group}.", *of_tasks)
 
 
 def export_bundle(
@@ -79,11 +75,12 @@ def export_bundle(
 ) -> bytes:
     """Write the bundle whole or not at all; returns its digest.
 
-    card: shipped as MODEL_CARD.md. measured: a report of `taxon evaluate`, whose figures the manifest keeps.
+    card: a file that is shipped as MODEL_CARD.md. measured: a report of `taxon evaluate`; the manifest keeps its frames and figures.
     Raises ExportError where `output` exists (bundles are immutable) or the work folder lacks a stage's result.
     """
     if output.exists():
         raise ExportError(f"{output} exists: a bundle is immutable, export to a new version")
+    report = json.loads(measured.read_text()) if measured is not None else {}
     uncompressed, coded = load_networks(work, stages)
     pretrained = pretrained_lite0()
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +91,7 @@ def export_bundle(
         for graph in directory.rglob("*.onnx"):
             store_weights_in_half(graph)
         for group in TASKS_OF_GROUP:
-            save_entropy_model(coded.codec(group), directory / group / "entropy.npz")
+            np.savez_compressed(directory / group / "entropy.npz", **integer_arrays(coded.codec(group)))
         save_cdf_tables(directory / "cdf_tables.npz")
         if card is not None:
             shutil.copyfile(card, directory / MODEL_CARD)
@@ -107,18 +104,10 @@ def export_bundle(
             tasks=[_task(task) for tasks in TASKS_OF_GROUP.values() for task in tasks],
             operating_points=[OperatingPoint(rate, name) for rate, name in enumerate(RATE_NAMES)],
             default_rate=default_rate,
-            measured=_figures(measured),
+            measured={name: report[name] for name in MEASURED} if report else {},
         )
         directory.rename(output)
     return digest
-
-
-def _figures(report: Path | None) -> dict[str, object]:
-    """Return the part of a report that the manifest keeps: the frames, and each operating point's figures."""
-    if report is None:
-        return {}
-    document = json.loads(report.read_text())
-    return {name: document[name] for name in ("split", "frames", "operating_points")}
 
 
 def _group(index: int, name: str) -> TaskGroup:

@@ -1,4 +1,4 @@
-"""Builds a bundle's integer CDF tables: Gaussians, quantised once, at export.
+"""Build a bundle's integer CDF tables: Gaussians, quantised once, at export.
 
     scales --gaussian_cdf_tables--> radius, offset, cdf --save_cdf_tables--> cdf_tables.npz
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from shared.codec.cdf_tables import FRACTIONS
-from training.networks.scale_grid import gaussian_scales
+from training.networks.codec_spec import gaussian_scales
 
 _TOTAL = 1 << 16
 _TAIL = 2.0**-14
@@ -59,7 +59,7 @@ def gaussian_cdf_tables(scales: NDArray[np.float64]) -> CdfArrays:
 
 
 def save_cdf_tables(path: Path, scales: NDArray[np.float64] | None = None) -> CdfArrays:
-    """Writes `cdf_tables.npz` (for `gaussian_scales()` unless told otherwise) and returns what it wrote."""
+    """Write `cdf_tables.npz` (for `gaussian_scales()` unless told otherwise) and return what was written."""
     arrays = gaussian_cdf_tables(gaussian_scales() if scales is None else scales)
     with path.open("wb") as file:
         np.savez_compressed(file, radius=arrays.radius, offset=arrays.offset, cdf=arrays.cdf, scale=arrays.scale)
@@ -82,7 +82,7 @@ def _table(mean: float, scale: float, radius: int) -> NDArray[np.uint32]:
     mass = np.where(lower > 0, ndtr(-lower) - ndtr(-upper), ndtr(upper) - ndtr(lower))
     escape = ndtr(edges[0]) + ndtr(-edges[-1])
     probability = np.append(mass, escape)
-    # One part for everybody, the rest by largest remainder.
+    # Every symbol gets one part, and the rest goes by largest remainder.
     spare = _TOTAL - probability.size
     share = probability / probability.sum() * spare
     frequency = np.floor(share).astype(np.int64)

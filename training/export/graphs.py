@@ -5,18 +5,21 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shared.model.tasks import TASKS_OF_GROUP
 from training.networks.backbone import F8_CHANNELS, F16_CHANNELS, F32_CHANNELS, Branch, ImageNetBranch, Trunk
-from training.networks.coded import CodedNetworks
 from training.networks.task import DENSE_CHANNELS, DENSE_OUTPUTS, OBJECT_FEATURES, SCENE_FEATURES, dense_result
-from training.networks.task_networks import TaskNetworks
+from training.networks.task_networks import CodedNetworks, TaskNetworks
 
 INPUT_PX = 256
 OPSET = 18
+SMALLEST_ELEMENTS = 1024
 FEATURES = {"f8": (F8_CHANNELS, 32, 32), "f16": (F16_CHANNELS, 16, 16), "f32": (F32_CHANNELS, 8, 8)}
 
 
@@ -99,68 +102,68 @@ def export_graphs(
     networks: CodedNetworks, uncompressed: TaskNetworks, trunk: Trunk, imagenet: ImageNetBranch, directory: Path
 ) -> None:
     """Write every graph of the bundle into `directory`."""
-    # networks are trained in channels-last order; the graphs are plain NCHW
+    # Networks are trained in channels-last order; the graphs are plain NCHW.
     for module in (networks, uncompressed, trunk, imagenet):
         module.cpu().eval().to(memory_format=torch.contiguous_format)
     rate = torch.zeros(2, dtype=torch.int64)
-    features = tuple(torch.randn(2, *shape) for shape in FEATURES.values())
-    pooled = torch.rand(2, 1280)
-    image = torch.zeros(2, INPUT_PX, INPUT_PX, 3, dtype=torch.uint8)
-    export(BackboneGraph(trunk, uncompressed.branch), (image,), ["image"], list(FEATURES), directory / "backbone.onnx")
+    features = {name: torch.randn(2, *shape) for name, shape in FEATURES.items()}
+    image = {"image": torch.zeros(2, INPUT_PX, INPUT_PX, 3, dtype=torch.uint8)}
+    export(BackboneGraph(trunk, uncompressed.branch), image, list(FEATURES), directory / "backbone.onnx")
     for group, tasks in TASKS_OF_GROUP.items():
         spec = networks.codec(group).spec
         size = spec.channels * spec.height * spec.width + spec.vector
-        extra = ["pooled"] if "class_object" in tasks else []
-        folder = directory / group
-        export(
-            EncoderGraph(networks, group, imagenet),
-            (*features, rate),
-            [*FEATURES, "rate"],
-            ["z", "v", *extra],
-            folder / "encoder.onnx",
-        )
-        z = torch.zeros(2, size, dtype=torch.int32)
-        export(
-            DecoderGraph(networks, group),
-            (z, rate),
-            ["z", "rate"],
-            [f"feature_{task}" for task in tasks],
-            folder / "decoder.onnx",
-        )
-        inputs = (*features, pooled) if extra else features
+        latent = {"z": torch.zeros(2, size, dtype=torch.int32), "rate": rate}
+        extra = {"pooled": torch.rand(2, 1280)} if "class_object" in tasks else {}
+        coded, decoded = ["z", "v", *extra], [f"feature_{task}" for task in tasks]
         results = [f"result_{task}" for task in tasks]
-        export(
-            ReferenceGraph(uncompressed, group, imagenet),
-            inputs,
-            [*FEATURES, *extra],
-            results,
-            folder / "reference.onnx",
-        )
+        folder = directory / group
+        export(EncoderGraph(networks, group, imagenet), features | {"rate": rate}, coded, folder / "encoder.onnx")
+        export(DecoderGraph(networks, group), latent, decoded, folder / "decoder.onnx")
+        export(ReferenceGraph(uncompressed, group, imagenet), features | extra, results, folder / "reference.onnx")
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(DENSE_OUTPUTS, (DENSE_CHANNELS, 16, 16))
     shapes |= {"class_scene": (SCENE_FEATURES,), "class_object": (OBJECT_FEATURES,)}
     for task, shape in shapes.items():
-        export(
-            HeadGraph(networks.tasks, task),
-            (torch.randn(2, *shape),),
-            ["feature"],
-            ["result"],
-            directory / "heads" / f"{task}.onnx",
-        )
+        feature = {"feature": torch.randn(2, *shape)}
+        export(HeadGraph(networks.tasks, task), feature, ["result"], directory / "heads" / f"{task}.onnx")
 
 
-def export(module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str], path: Path) -> None:
-    """One graph with a free batch dimension, weights inside the file."""
+def export(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+    """Write one graph with a free batch dimension, weights inside the file; `inputs` are in the order of `forward`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # the tracing exporter: the newer one fixes the batch size that it was shown, and takes ten times as long
+        # This is the tracing exporter: the newer one fixes the batch size that it was shown, and takes ten times as long.
         torch.onnx.export(
             module.eval(),
-            inputs,
+            tuple(inputs.values()),
             str(path),
-            input_names=names,
+            input_names=list(inputs),
             output_names=outputs,
             opset_version=OPSET,
             dynamo=False,
-            dynamic_axes={name: {0: "batch"} for name in (*names, *outputs)},
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
         )
+
+
+def store_weights_in_half(path: Path) -> None:
+    """Store the large float32 weights of the ONNX file at `path` as float16, cast back where they are used.
+
+    The runtime folds the casts when it loads the graph and computes in float32 as before; the file is half as large.
+    Raises ValueError where a weight is too large for float16.
+    """
+    model = onnx.load(path)
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or int(np.prod(tensor.dims)) < SMALLEST_ELEMENTS:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if np.abs(values).max() > np.finfo(np.float16).max:
+            raise ValueError(f"{path}: weight {tensor.name} is too large for half precision")
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], f"{name}.cast", to=TensorProto.FLOAT))
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *nodes])
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))

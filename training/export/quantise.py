@@ -6,8 +6,6 @@ Weights get 12 fractional bits and biases 20, activations 8: fine enough that no
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -31,22 +29,16 @@ def integer_arrays(codec: GroupCodec) -> dict[str, npt.NDArray[np.int32]]:
         assert isinstance(layer, RateLinear)
         unit = torch.ones(len(layer.weight))
         if name.endswith("output"):
-            # the second half of the rows is the scale, in units of the grid here and in eighths of it in training
+            # The second half of the rows is the scale, in units of the grid here and in eighths of it in training.
             unit[len(unit) // 2 :] = INDEX_UNIT
         arrays[f"{name}_weight"] = _fixed(layer.weight.cpu() * unit[:, None], WEIGHT_BITS)
         arrays[f"{name}_bias"] = _fixed(layer.bias.cpu() * unit, BIAS_BITS)
     arrays["codebook"] = _fixed(synthesis.codebook, WEIGHT_BITS)
-    # index 0 would make an element of v certain: side information is always coded
+    # Index 0 would make an element of v certain, and side information is always coded.
     arrays["side_scale_index"] = (
         (codec.side_scale * INDEX_UNIT).detach().cpu().round().clamp(1, SCALES - 1).numpy().astype(np.int32)
     )
     return arrays
-
-
-def save_entropy_model(codec: GroupCodec, path: Path) -> None:
-    """Write `entropy.npz`."""
-    with path.open("wb") as file:
-        np.savez_compressed(file, **integer_arrays(codec))
 
 
 def _fixed(values: Tensor, fractional_bits: int) -> npt.NDArray[np.int32]:

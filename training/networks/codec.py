@@ -22,17 +22,16 @@ from compressai.entropy_models import GaussianConditional
 from compressai.ops import LowerBound, quantize_ste
 from torch import Tensor, nn
 
-from training.networks.codec_spec import CodecSpec
+from training.networks.codec_spec import CodecSpec, gaussian_scales
 from training.networks.hyperprior import INDEX_UNIT, SCALES, START_INDEX, HyperAnalysis, HyperSynthesisNetwork
 from training.networks.layers import at_rate
-from training.networks.scale_grid import gaussian_scales
 from training.networks.transform import GroupDecoder, GroupEncoder, set_to_principal_components
 
-# quantisation gains at the start, coarsest and finest operating point: of the transform's outputs, and of the object feature, which codes
-# a sure answer as a vector of numbers of about 1
+# These are the quantisation gains at the start, of the coarsest and the finest operating point: of the transform's outputs,
+# and of the object feature, which codes a sure answer as a vector of numbers of about 1.
 START_GAINS, START_OBJECT_GAINS = (1.5, 6.0), (0.55, 1.4)
 START_SIDE_GAIN = 3.0
-# orthonormal components of normalised features are larger than what a fresh network puts out
+# Orthonormal components of normalised features are larger than what a fresh network puts out.
 START_LINEAR_GAINS = (0.5, 2.5)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import pickle
 import re
 from collections.abc import Callable
@@ -24,13 +25,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.datasets.frame import DataError
-from training.datasets.taskonomy.classes import CLASS_COUNTS
+from training.datasets.taskonomy.encodings import OBJECTS, SCENES, SEGMENTS, STEPS_PER_METRE
 
 FEATURE_CHANNELS, FEATURE_SIDE = 8, 16
 EXPANSION = 4
-# as torch.hub names files: a dash and the first 8 or more hexadecimal digits (here all 64) before the suffix
+# The files are named as torch.hub names them: a dash and the first 8 or more hexadecimal digits (here all 64) before the suffix.
 DIGEST = re.compile(r"-([0-9a-f]{8,64})\.pth$")
 COUNTER = "num_batches_tracked"
+# These are of the stored pixel values, red and green (taskbank/lib/data/load_ops.py, curvature_preprocess).
+CURVATURE_MEAN, CURVATURE_DEVIATION = (123.572, 120.1), (31.922, 21.658)
+ZERO_CURVATURE = 127.0
+# The raw depth is log(1 + stored) / log(2^16) (taskbank/experiments/final/rgb2depth/config.py).
+DEPTH_NORMALISER = math.log(2.0**16)
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -46,9 +52,10 @@ class PublishedTask:
 
 
 PUBLISHED = {
-    "class_scene": PublishedTask("class_scene", CLASS_COUNTS.class_scene, dense=False),
-    "class_object": PublishedTask("class_object", CLASS_COUNTS.class_object, dense=False),
-    "segment_semantic": PublishedTask("segment_semantic", CLASS_COUNTS.segment_semantic, tanh=False),
+    "class_scene": PublishedTask("class_scene", len(SCENES), dense=False),
+    "class_object": PublishedTask("class_object", OBJECTS, dense=False),
+    # The published segmentation goes without the tanh (alexsax/midlevel-reps issue 11).
+    "segment_semantic": PublishedTask("segment_semantic", len(SEGMENTS), tanh=False),
     "normal": PublishedTask("normal", 3),
     "reshading": PublishedTask("reshading", 1),
     "principal_curvature": PublishedTask("curvature", 2),
@@ -116,7 +123,7 @@ def _layer(inputs: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
 
 
 class Cut(nn.Module):
-    """Drops the first row and column, which the padding before a transposed convolution adds."""
+    """Drop the first row and column, which the padding before a transposed convolution adds."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, :, 1:, 1:]
@@ -144,7 +151,7 @@ class HourglassDecoder(Frozen):
         self.eval().requires_grad_(False)
 
     def forward(self, feature: Tensor) -> Tensor:
-        # registered in the order of computation
+        # The layers are registered in the order of computation.
         for layer in self.children():
             feature = layer(feature)
         return feature
@@ -178,6 +185,31 @@ class HourglassClassDecoder(Frozen):
         return self.fc2(F.relu(self.bn0(self.fc0(rows_columns_channels))))
 
 
+def published_result(task: str, raw: Tensor) -> Tensor:
+    """A decoder's raw result [N, C, h, w] -> the values of docs/targets.md, resolution kept; logits stay as they are.
+
+    It inverts the preprocessing that each decoder was trained with.
+    Law: a raw result that equals the preprocessed label gives the label (training/datasets/taskonomy/encodings.py reads it from its file).
+
+    normal has unit vectors, x right, y up, z towards the camera. reshading is 0..1. principal_curvature has k1 >= k2 in -1..1,
+    in units of 1 / (3 cm). depth is in metres, 0 to 128. The sources of the signs are named where the labels are read.
+    """
+    if task == "normal":
+        x, y, z = raw.unbind(1)
+        # What is seen faces the camera.
+        z_is_towards_it = z.mean((1, 2), keepdim=True) > 0
+        return F.normalize(torch.stack([x, -y, torch.where(z_is_towards_it, z, -z)], 1), dim=1)
+    if task == "reshading":
+        return ((raw + 1.0) / 2.0).clamp(0, 1)
+    if task == "principal_curvature":
+        mean, deviation = (raw.new_tensor(values)[:, None, None] for values in (CURVATURE_MEAN, CURVATURE_DEVIATION))
+        scaled = ((raw * deviation + mean) / ZERO_CURVATURE - 1.0).clamp(-1, 1)
+        return torch.cat([scaled.amax(1, True), scaled.amin(1, True)], 1)
+    if task == "depth":
+        return torch.expm1(raw.clamp(0, 1) * DEPTH_NORMALISER) / STEPS_PER_METRE
+    return raw
+
+
 def network_files(directory: Path, task: str) -> tuple[Path, Path]:
     """Return encoder's and decoder's file in a folder of published files. Raises DataError unless there is exactly one of each."""
     stem = PUBLISHED[task].stem
@@ -185,26 +217,16 @@ def network_files(directory: Path, task: str) -> tuple[Path, Path]:
 
 
 def load_task_decoder(path: Path, task: str) -> HourglassDecoder | HourglassClassDecoder:
-    """Load a decoder of the task's kind and size, as `load_encoder` loads an encoder."""
+    """Load a decoder of the task's kind and size."""
     published = PUBLISHED[task]
     if published.dense:
-        return load_decoder(path, published.outputs, published.tanh)
-    return load_class_decoder(path, published.outputs)
+        return load_network(lambda: HourglassDecoder(published.outputs, published.tanh), path)
+    return load_network(lambda: HourglassClassDecoder(published.outputs), path)
 
 
 def load_encoder(path: Path) -> HourglassEncoder:
-    """Raises DataError for a file that does not match the digest in its name, or does not hold these parameters."""
-    return _loaded(HourglassEncoder, path)
-
-
-def load_decoder(path: Path, channels: int, tanh: bool = True) -> HourglassDecoder:
-    """Load a dense task's decoder as `load_encoder` does; segmentation goes without the tanh (alexsax/midlevel-reps issue 11)."""
-    return _loaded(lambda: HourglassDecoder(channels, tanh), path)
-
-
-def load_class_decoder(path: Path, classes: int) -> HourglassClassDecoder:
-    """Load a class task's decoder as `load_encoder` does."""
-    return _loaded(lambda: HourglassClassDecoder(classes), path)
+    """Load an encoder, the same for all tasks but for its numbers."""
+    return load_network(HourglassEncoder, path)
 
 
 def _weight_file(directory: Path, stem: str) -> Path:
@@ -217,14 +239,17 @@ def _weight_file(directory: Path, stem: str) -> Path:
     return found[0]
 
 
-def _loaded(make: Callable[[], Network], path: Path) -> Network:
-    """Return the network with the parameters of a published file."""
+def load_network(make: Callable[[], Network], path: Path) -> Network:
+    """Return the network with the parameters of a published file.
+
+    Raises DataError for a file that does not match the digest in its name, or does not hold these parameters.
+    """
     parameters = _parameters(path)
-    # without memory of its own: twenty million random numbers would be drawn to be thrown away
+    # The network gets no memory of its own: twenty million random numbers would be drawn to be thrown away.
     with torch.device("meta"):
         network = make()
     shapes = {name: list(value.shape) for name, value in network.state_dict().items()}
-    # files older than PyTorch's counter of batches, which nothing here reads, are whole without it
+    # Files older than PyTorch's counter of batches, which nothing here reads, are whole without it.
     complete = {name: torch.tensor(0) for name in shapes if name.endswith(COUNTER)} | parameters
     for name in [*shapes, *parameters]:
         if name not in complete:

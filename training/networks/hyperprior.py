@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks.codec_spec import CodecSpec
+from training.networks.codec_spec import CodecSpec, gaussian_scales
 from training.networks.layers import at_rate, conv
-from training.networks.scale_grid import gaussian_scales
 from training.networks.transform import WIDTH
 
 SCALES = len(gaussian_scales())
@@ -71,20 +70,17 @@ class HyperSynthesisNetwork(nn.Module):
         self.spec = spec
         self.trunk = RateLinear(spec.side_information, spec.trunk, spec.rates)
         if spec.channels:
-            self._build_spatial(spec)
+            self.coefficients = RateLinear(spec.trunk, spec.sequences * spec.codebook_size, spec.rates)
+            self.codebook = nn.Parameter(torch.randn(spec.codebook_size, spec.height, spec.width) * 0.5)
+            self.hidden = RateLinear(spec.sequences, spec.prediction, spec.rates)
+            self.output = RateLinear(spec.prediction, 2 * spec.channels, spec.rates)
+            with torch.no_grad():
+                self.output.bias[:, spec.channels :] = START_INDEX
         if spec.vector:
             self.vector_hidden = RateLinear(spec.trunk, spec.prediction, spec.rates)
             self.vector_output = RateLinear(spec.prediction, 2 * spec.vector, spec.rates)
             with torch.no_grad():
                 self.vector_output.bias[:, spec.vector :] = START_INDEX
-
-    def _build_spatial(self, spec: CodecSpec) -> None:
-        self.coefficients = RateLinear(spec.trunk, spec.sequences * spec.codebook_size, spec.rates)
-        self.codebook = nn.Parameter(torch.randn(spec.codebook_size, spec.height, spec.width) * 0.5)
-        self.hidden = RateLinear(spec.sequences, spec.prediction, spec.rates)
-        self.output = RateLinear(spec.prediction, 2 * spec.channels, spec.rates)
-        with torch.no_grad():
-            self.output.bias[:, spec.channels :] = START_INDEX
 
     def resampled_codebook(self, height: int, width: int) -> Tensor:
         """The codebook for a latent of another size [tau, height, width]: bilinear, half-pixel centres."""
@@ -96,15 +92,13 @@ class HyperSynthesisNetwork(nn.Module):
         """v [N, V] -> mu [N, K] and scale index [N, K] (real-valued), K = C*height*width + vector."""
         spec = self.spec
         trunk = torch.relu(self.trunk(v, rate))
-        means, scales = [], []
+        parts = []
         if spec.channels:
-            mean, scale = self._spatial(trunk, rate, height, width)
-            means.append(mean)
-            scales.append(scale)
+            parts.append(self._spatial(trunk, rate, height, width))
         if spec.vector:
             mean, scale = self.vector_output(torch.relu(self.vector_hidden(trunk, rate)), rate).split(spec.vector, 1)
-            means.append(mean)
-            scales.append(scale)
+            parts.append((mean, scale))
+        means, scales = zip(*parts)
         return torch.cat(means, 1), torch.cat(scales, 1) * INDEX_UNIT
 
     def _spatial(self, trunk: Tensor, rate: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:

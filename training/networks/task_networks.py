@@ -1,14 +1,22 @@
-"""All task networks together: from the trunk's feature to every task's feature h_t and raw result, without any coding."""
+"""All task networks together, without any coding and with the codecs of their features.
+
+    f8 --TaskNetworks--> h_t of every task --GroupCodec, one per group--> h^_t --TaskNetworks--> raw results
+
+`CodedNetworks` is all that `taxon train` trains and `taxon export` writes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
 from shared.model.tasks import TASKS_OF_GROUP
 from training.networks.backbone import Branch
+from training.networks.codec import GroupCodec
+from training.networks.codec_spec import SPECS
 from training.networks.task import (
     DENSE_OUTPUTS,
     MOSAIC_CLASSES,
@@ -32,16 +40,13 @@ class TaskNetworks(nn.Module):
         super().__init__()
         self.branch = Branch(pretrained)
         self.necks = nn.ModuleDict({group: Neck() for group in TASKS_OF_GROUP})
-        features: dict[str, nn.Module] = {task: FeatureNet() for task in DENSE_OUTPUTS}
+        self.feature_nets = nn.ModuleDict({task: FeatureNet() for task in DENSE_OUTPUTS})
         objects = ObjectFeature(pretrained._fc)
-        features |= {"class_scene": SceneFeature(), "class_object": objects}
-        self.feature_nets = nn.ModuleDict(features)
-        heads: dict[str, nn.Module] = {task: DenseHead(outputs) for task, outputs in DENSE_OUTPUTS.items()}
-        heads |= {
-            "class_scene": ClassHead(SCENE_FEATURES, SCENE_CLASSES),
-            "class_object": nearest_class_head(objects.points),
-        }
-        self.heads = nn.ModuleDict(heads)
+        self.feature_nets["class_scene"] = SceneFeature()
+        self.feature_nets["class_object"] = objects
+        self.heads = nn.ModuleDict({task: DenseHead(outputs) for task, outputs in DENSE_OUTPUTS.items()})
+        self.heads["class_scene"] = ClassHead(SCENE_FEATURES, SCENE_CLASSES)
+        self.heads["class_object"] = nearest_class_head(objects.points)
         self.mosaic = nn.Sequential(nn.Conv2d(NECK_CHANNELS, MOSAIC_CLASSES * 4, 1), nn.PixelShuffle(2))
 
     def group_features(
@@ -69,3 +74,16 @@ class TaskNetworks(nn.Module):
     def results(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Raw results of the given features."""
         return {task: self.heads[task](feature) for task, feature in features.items()}
+
+
+class CodedNetworks(nn.Module):
+    """Task networks and one codec per group."""
+
+    def __init__(self, tasks: TaskNetworks) -> None:
+        super().__init__()
+        self.tasks = tasks
+        self.codecs = nn.ModuleDict({group: GroupCodec(SPECS[group]) for group in TASKS_OF_GROUP})
+
+    def codec(self, group: str) -> GroupCodec:
+        """The codec of `group`."""
+        return cast(GroupCodec, self.codecs[group])

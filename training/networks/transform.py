@@ -21,16 +21,6 @@ PERIPHERAL_CHANNELS = 32
 WIDTH = 128
 
 
-def linear_analysis(spec: CodecSpec) -> nn.Conv2d:
-    """h [N, 8 T, 16, 16] of all dense tasks -> y [N, C, 8, 8] beside E: with it, E need not learn to let everything through."""
-    return nn.Conv2d(DENSE_CHANNELS * len(spec.dense_tasks), spec.channels, 2, 2)
-
-
-def linear_synthesis(spec: CodecSpec) -> nn.ConvTranspose2d:
-    """The way back, y [N, C, 8, 8] -> h^ [N, 8 T, 16, 16], beside D."""
-    return nn.ConvTranspose2d(spec.channels, DENSE_CHANNELS * len(spec.dense_tasks), 2, 2)
-
-
 @torch.no_grad()
 def set_to_principal_components(analysis: nn.Conv2d, synthesis: nn.ConvTranspose2d, features: Tensor) -> None:
     """Start both linear paths as the principal components of the 2x2 blocks of features [N, 8 T, 16, 16]; both are trained from there.
@@ -47,7 +37,7 @@ def set_to_principal_components(analysis: nn.Conv2d, synthesis: nn.ConvTranspose
     assert analysis.bias is not None
     assert synthesis.bias is not None
     analysis.bias.copy_(-(basis.T @ mean))
-    # one number a channel: a block's four places have the same mean
+    # The bias is one number a channel: a block's four places have the same mean.
     synthesis.bias.copy_(mean.view(-1, 4).mean(1))
 
 
@@ -63,8 +53,10 @@ class GroupEncoder(nn.Module):
                 conv(PERIPHERAL_CHANNELS * len(spec.dense_tasks), 96), SeparableResidual(96), conv(96, WIDTH, 3, 2),
                 SeparableResidual(WIDTH), SeparableResidual(WIDTH), nn.Conv2d(WIDTH, spec.channels, 1),
             )  # fmt: skip
-        self.linear = linear_analysis(spec) if spec.linear and spec.channels else None
-        if self.linear is not None:
+        self.linear: nn.Conv2d | None = None
+        if spec.linear and spec.channels:
+            # h [N, 8 T, 16, 16] -> y [N, C, 8, 8] beside E: with it, E need not learn to let everything through
+            self.linear = nn.Conv2d(DENSE_CHANNELS * len(spec.dense_tasks), spec.channels, 2, 2)
             _start_at_zero(self.transform[-1])
         if spec.vector_scene:
             self.scene = nn.Linear(SCENE_FEATURES, spec.vector_scene)
@@ -94,21 +86,19 @@ class GroupDecoder(nn.Module):
     def __init__(self, spec: CodecSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.linear = linear_synthesis(spec) if spec.linear and spec.channels else None
+        self.linear: nn.ConvTranspose2d | None = None
+        if spec.linear and spec.channels:
+            # the way back, beside D: y [N, C, 8, 8] -> h^ [N, 8 T, 16, 16]
+            self.linear = nn.ConvTranspose2d(spec.channels, DENSE_CHANNELS * len(spec.dense_tasks), 2, 2)
         self.rate_bias = nn.Parameter(torch.zeros(spec.rates, WIDTH))
         if spec.channels:
             self.inlet = nn.Conv2d(spec.channels, WIDTH, 1)
             self.deep = nn.Sequential(SeparableResidual(WIDTH), SeparableResidual(WIDTH))
             self.shallow = nn.Sequential(upsample(WIDTH, 96), SeparableResidual(96))
-        self.split = nn.ModuleDict(
-            {
-                task: nn.Sequential(SeparableResidual(96, 1), nn.Conv2d(96, DENSE_CHANNELS, 1))
-                for task in spec.dense_tasks
-            }
-        )
-        if self.linear is not None:
-            for split in self.split.values():
-                assert isinstance(split, nn.Sequential)
+        self.split = nn.ModuleDict()
+        for task in spec.dense_tasks:
+            self.split[task] = split = nn.Sequential(SeparableResidual(96, 1), nn.Conv2d(96, DENSE_CHANNELS, 1))
+            if self.linear is not None:
                 _start_at_zero(split[-1])
         if spec.vector_scene:
             self.scene = nn.Sequential(
@@ -133,12 +123,10 @@ class GroupDecoder(nn.Module):
         return features
 
     def maps(self, spatial: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the maps that all tasks share: [N, 128, h, w] and [N, 96, 2h, 2w].
-
-        For a latent without spatial dimensions they are the bias of the rate alone.
-        """
+        """Return the maps that all tasks share: [N, 128, h, w] and [N, 96, 2h, 2w]."""
         bias = at_rate(self.rate_bias, rate)[:, :, None, None]
         if not self.spec.channels:
+            # Without a spatial latent, all that they share is the bias of the rate.
             return bias, bias[:, :0]
         deep = self.deep(self.inlet(spatial) + bias)
         return deep, self.shallow(deep)

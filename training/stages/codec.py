@@ -24,9 +24,8 @@ from training.loop import STEP_SEEDS, LoopSettings, train
 from training.losses import WEIGHTS, soft_loss
 from training.networks.backbone import ImageNetBranch, pretrained_lite0
 from training.networks.codec_spec import SPECS
-from training.networks.coded import CodedNetworks
 from training.networks.task import dense_result
-from training.networks.task_networks import TaskNetworks
+from training.networks.task_networks import CodedNetworks, TaskNetworks
 from training.stages.tasks import task_losses
 
 # The price of a bit in units of the summed task losses, for operating points from the fewest bits to the most.

@@ -19,8 +19,7 @@ from training.data.batches import Share
 from training.data.sources import prepare_sources
 from training.data.views import ViewSet, prepare_branch, prepare_views
 from training.datasets.nyuv2 import Nyuv2
-from training.networks.coded import CodedNetworks
-from training.networks.task_networks import TaskNetworks
+from training.networks.task_networks import CodedNetworks, TaskNetworks
 from training.stages.codec import CodecTraining, train_codec
 from training.stages.tasks import TaskTraining, train_tasks
 from training.stages.validate import Validation, describe, validate

@@ -23,9 +23,8 @@ from shared.model.task_metrics import (
 from shared.model.tasks import CLASS_TASKS, SEGMENTATION_BACKGROUND, TASKS, TASKS_OF_GROUP, task_named
 from training.data.batches import Batch, load
 from training.data.views import LABEL_PX, ViewSet
-from training.networks.coded import CodedNetworks
 from training.networks.task import DENSE_OUTPUTS, SEGMENT_CLASSES, dense_result
-from training.networks.task_networks import TaskNetworks
+from training.networks.task_networks import CodedNetworks, TaskNetworks
 
 BATCH = 16
 

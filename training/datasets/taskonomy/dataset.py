@@ -17,11 +17,10 @@ from PIL import Image
 
 from training.datasets.frame import INPUT_HEIGHT, INPUT_WIDTH, DataError, LabelledFrame, resize_channels, unit
 from training.datasets.taskonomy import encodings
-from training.datasets.taskonomy.classes import CLASS_COUNTS, SCENES, SEGMENTS
 from training.datasets.taskonomy.layout import Layout
 
 WEIGHTS_FILE = "semseg_prior_factor.npy"
-# the task bank's own rule for a label that was never made (load_ops.py: os.stat(filename).st_size < 100)
+# This is the task bank's own rule for a label that was never made (load_ops.py: os.stat(filename).st_size < 100).
 PLACEHOLDER_BYTES = 100
 PLACEHOLDER_DOMAINS = ("class_object", "segment_semantic")
 
@@ -31,10 +30,6 @@ Decoded = TypeVar("Decoded")
 
 class Taskonomy:
     """Views of one split (`train`, `val`, `test`; `fit` is `train`, `validation` is `val`), ordered by building, point and view."""
-
-    class_counts = CLASS_COUNTS
-    scenes = SCENES
-    segments = SEGMENTS
 
     def __init__(self, root: Path, split: str) -> None:
         self.layout = Layout(root)
@@ -60,7 +55,7 @@ class Taskonomy:
         return None if ids is None else Image.fromarray(ids)
 
     def scene_distribution(self, index: int) -> npt.NDArray[np.float64] | None:
-        """Probabilities [63] in the order of `scenes`, None where there are none."""
+        """Probabilities [63] in the order of SCENES, None where there are none."""
         return self._label(index, "class_scene", encodings.scene_distribution)
 
     def object_distribution(self, index: int) -> npt.NDArray[np.float64] | None:
@@ -116,7 +111,7 @@ class Taskonomy:
 def _decoded(path: Path, read: Callable[[Path], Stored], decode: Callable[[npt.NDArray], Decoded]) -> Decoded:
     try:
         return decode(read(path))
-    # Pillow reports a broken PNG as SyntaxError, numpy a broken file as ValueError or EOFError
+    # Pillow reports a broken PNG as SyntaxError, and numpy a broken file as ValueError or EOFError.
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise DataError(
             f"{path} cannot be used ({error}): download it again, or delete it to do without this label"
@@ -125,7 +120,7 @@ def _decoded(path: Path, read: Callable[[Path], Stored], decode: Callable[[npt.N
 
 def _read_picture(path: Path, mode: str | None) -> Stored:
     with Image.open(path) as picture:
-        # 16 bits would be cut down to 8 without a word
+        # Pillow would cut 16 bits down to 8 without a word.
         if mode is not None and picture.mode not in ("L", "RGB", "RGBA", "P"):
             raise ValueError(f"a picture of 8 bits was expected, not of mode {picture.mode}")
         return np.asarray(picture if mode is None else picture.convert(mode))

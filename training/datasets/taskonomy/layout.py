@@ -21,10 +21,10 @@ FOLDERS = ("{domain}/taskonomy/{building}", "{domain}/{building}", "{building}/{
 SPLIT_FOLDERS = (".", "splits_taskonomy", "splits")
 SPLIT_FILES = "train_val_test_*.csv"
 COLUMNS = ("train", "val", "test")
-# buildings part the data already, so that there is nothing to hold out of `train`
+# Buildings part the data already, so that there is nothing to hold out of `train`.
 COLUMN_OF_SPLIT = {"train": "train", "fit": "train", "val": "val", "validation": "val", "test": "test"}
 PICTURE_NAME = re.compile(r"point_(\d+)_view_(\d+)_domain_rgb\.png")
-# two domains bear older names in their files than on their folders (alexsax/taskonomy-sample-model-1)
+# Two domains bear older names in their files than on their folders (alexsax/taskonomy-sample-model-1).
 FILE_DOMAINS = {
     "class_scene": ("class_scene", "class_places"),
     "segment_semantic": ("segment_semantic", "segmentsemantic"),

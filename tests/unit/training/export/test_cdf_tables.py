@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from shared.codec.cdf_tables import CdfTables
 from training.export.cdf_tables import gaussian_cdf_tables, save_cdf_tables
-from training.networks.scale_grid import gaussian_scales
+from training.networks.codec_spec import gaussian_scales
 
 
 def test_the_standard_tables_are_accepted_by_the_codec(tmp_path: Path) -> None:

@@ -13,8 +13,7 @@ import torch
 from shared.model.tasks import TASKS_OF_GROUP
 from training.export.graphs import FEATURES, DecoderGraph, EncoderGraph, export_graphs
 from training.networks.backbone import ImageNetBranch, Trunk, pretrained_lite0
-from training.networks.coded import CodedNetworks
-from training.networks.task_networks import TaskNetworks
+from training.networks.task_networks import CodedNetworks, TaskNetworks
 
 COUNTS = (1, 3)
 

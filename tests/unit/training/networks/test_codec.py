@@ -16,7 +16,7 @@ from training.networks.codec import GroupCodec
 from training.networks.codec_spec import SPECS, CodecSpec
 from training.networks.hyperprior import SCALES
 from training.networks.task import DENSE_CHANNELS, OBJECT_FEATURES, SCENE_FEATURES
-from training.networks.transform import linear_analysis, linear_synthesis, set_to_principal_components
+from training.networks.transform import GroupDecoder, GroupEncoder, set_to_principal_components
 
 
 def features_of(codec: GroupCodec, frames: int) -> dict[str, torch.Tensor]:
@@ -118,7 +118,9 @@ def test_another_input_size_needs_another_codebook_size() -> None:
 def test_a_linear_path_with_room_enough_lets_everything_through() -> None:
     torch.manual_seed(8)
     spec = CodecSpec(("normal",), channels=32, side_information=4, linear=1)
-    analysis, synthesis = linear_analysis(spec), linear_synthesis(spec)
+    analysis, synthesis = GroupEncoder(spec).linear, GroupDecoder(spec).linear
+    assert analysis is not None
+    assert synthesis is not None
     features = torch.randn(6, 8, 16, 16) + torch.arange(8.0).view(1, 8, 1, 1)
     set_to_principal_components(analysis, synthesis, features)
     y = analysis(features)

@@ -32,9 +32,8 @@ from training.networks.hourglass import (
     HourglassClassDecoder,
     HourglassDecoder,
     HourglassEncoder,
-    load_class_decoder,
-    load_decoder,
     load_encoder,
+    load_network,
     load_task_decoder,
     network_files,
 )
@@ -83,12 +82,12 @@ def encoder(weights: Path) -> HourglassEncoder:
 
 @pytest.fixture(scope="module")
 def decoder(weights: Path) -> HourglassDecoder:
-    return load_decoder(only(weights, "normal_decoder"), 3)
+    return load_network(lambda: HourglassDecoder(3), only(weights, "normal_decoder"))
 
 
 @pytest.fixture(scope="module")
 def class_decoder(weights: Path) -> HourglassClassDecoder:
-    return load_class_decoder(only(weights, "class_scene_decoder"), 63)
+    return load_network(lambda: HourglassClassDecoder(63), only(weights, "class_scene_decoder"))
 
 
 def shapes_in(network: torch.nn.Module) -> Shapes:
@@ -130,7 +129,7 @@ def test_a_frame_becomes_a_feature_that_the_codec_takes(encoder: HourglassEncode
 
 
 def test_without_the_tanh_the_result_is_logits(weights: Path, decoder: HourglassDecoder) -> None:
-    logits = load_decoder(only(weights, "normal_decoder"), 3, tanh=False)(feature(4))
+    logits = load_network(lambda: HourglassDecoder(3, tanh=False), only(weights, "normal_decoder"))(feature(4))
     assert torch.allclose(logits.tanh(), decoder(feature(4)))
     assert not PUBLISHED["segment_semantic"].tanh
 
@@ -185,9 +184,9 @@ def test_the_first_digits_of_the_digest_are_enough_but_some_are_needed(weights: 
     os.link(path, short)
     os.link(path, none)
     assert short.name == f"class_scene_decoder-{path.stem.split('-')[1][:8]}.pth"
-    assert load_class_decoder(short, 63).fc2.out_features == 63
+    assert load_network(lambda: HourglassClassDecoder(63), short).fc2.out_features == 63
     with pytest.raises(DataError, match="keep the published name"):
-        load_class_decoder(none, 63)
+        load_network(lambda: HourglassClassDecoder(63), none)
 
 
 class Touch:
@@ -221,19 +220,19 @@ def test_parameters_of_another_network_are_refused_by_name(tmp_path: Path) -> No
     whole = patterned(shapes_of(CLASS_DECODER_OF_63_SCENES))
     missing = {name: value for name, value in whole.items() if name != "bn0.running_mean"}
     with pytest.raises(DataError, match=r"has no parameter bn0\.running_mean"):
-        load_class_decoder(save(tmp_path, "class_scene_decoder", {"state_dict": missing}), 63)
+        load_network(lambda: HourglassClassDecoder(63), save(tmp_path, "class_scene_decoder", {"state_dict": missing}))
     unknown = whole | {"fc9.weight": torch.zeros(1)}
     with pytest.raises(DataError, match=r"has the parameter fc9\.weight, which this network does not"):
-        load_class_decoder(save(tmp_path, "class_scene_decoder", {"state_dict": unknown}), 63)
+        load_network(lambda: HourglassClassDecoder(63), save(tmp_path, "class_scene_decoder", {"state_dict": unknown}))
     with pytest.raises(DataError, match=r"fc2\.weight has the shape \[63, 2048\] instead of \[1000, 2048\]"):
-        load_class_decoder(save(tmp_path, "class_scene_decoder", {"state_dict": whole}), 1000)
+        load_network(lambda: HourglassClassDecoder(1000), save(tmp_path, "class_scene_decoder", {"state_dict": whole}))
 
 
 def test_a_file_without_the_counters_of_batches_is_whole(tmp_path: Path) -> None:
     parameters = patterned(shapes_of(CLASS_DECODER_OF_63_SCENES))
     del parameters["bn0.num_batches_tracked"]
     path = save(tmp_path, "class_scene_decoder", {"state_dict": parameters})
-    assert torch.equal(load_class_decoder(path, 63).fc2.bias, parameters["fc2.bias"])
+    assert torch.equal(load_network(lambda: HourglassClassDecoder(63), path).fc2.bias, parameters["fc2.bias"])
 
 
 @pytest.mark.parametrize("checkpoint", [{"weights": {}}, {"state_dict": [1, 2]}, torch.zeros(3)])

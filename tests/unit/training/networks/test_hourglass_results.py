@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from training.datasets.taskonomy import encodings
-from training.networks.hourglass_results import CURVATURE_DEVIATION, CURVATURE_MEAN, published_result
+from training.networks.hourglass import CURVATURE_DEVIATION, CURVATURE_MEAN, published_result
 
 pixels = arrays(np.uint8, (4, 4, 3), elements=st.integers(0, 255))
 

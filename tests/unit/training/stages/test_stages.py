@@ -8,8 +8,7 @@ import torch
 from training.data.batches import Batch
 from training.export.graphs import FEATURES
 from training.networks.backbone import pretrained_lite0
-from training.networks.coded import CodedNetworks
-from training.networks.task_networks import TaskNetworks
+from training.networks.task_networks import CodedNetworks, TaskNetworks
 from training.stages.codec import CodecTraining, fresh_networks, parameter_groups
 
 
