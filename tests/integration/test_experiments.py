@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from experiments.codecs.picture_codecs import HevcIntra, Jpeg
-from experiments.commands import EXPERIMENTS, report
+from experiments.commands import EXPERIMENTS
 from experiments.rd import collect as rd
+from experiments.report.results import report
 from experiments.runs import runs
 from experiments.runs.setup import Setup
 from experiments.summary import write_claims
