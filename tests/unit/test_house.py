@@ -227,3 +227,14 @@ def test_constructors_have_few_arguments() -> None:
         > MOST_ARGUMENTS
     }
     assert not long
+
+
+def test_benchmarks_use_of_the_tests_their_helpers_alone() -> None:
+    strays = {
+        f"{path.relative_to(ROOT)} imports {node.module}"
+        for path in (ROOT / "benchmarks").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tests"
+        if not (node.module or "").startswith("tests.support")
+    }
+    assert not strays
