@@ -35,12 +35,12 @@ sheets: $(DEMO)/.complete ## Code three of the shipped pictures and draw what th
 	$(DEMO)/bin/python -m taxon run $(wordlist 1,3,$(PICTURES)) -o out/sheets
 	@echo "Open out/sheets/*.sheet.png"
 
+# mypy runs beside the tests and fills the moments in which they wait.
 .PHONY: check
 check: setup ## Lint, types, and every test that starts neither a server nor a process (within a minute on two cores)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest -q -n $(CORES) -m starts_nothing
+	$(VENV)/bin/mypy & types=$$!; $(VENV)/bin/python -m pytest -q -n $(CORES) -m starts_nothing; wait $$types
 
 .PHONY: test
 test: setup ## Run the tests (with what they need of Debian, which this installs where it may), and say what they covered
