@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from tests.support.clients import SmallEdge, SmallSubscriber, coded_packets, seq
 from tests.support.services import ServiceProcess, running
 
 pytestmark = pytest.mark.starts_process
+
+SECONDS = 20.0
 
 
 @pytest.mark.asyncio
@@ -23,6 +26,10 @@ async def test_an_edge_that_comes_back_after_its_camera_was_moved_loses_that_cam
     async with running(cloud), SmallSubscriber(cloud.rpc, tasks=("class_scene",)) as subscriber:
         async with SmallEdge(cloud.rpc, tiny_bundle.digest, "first") as first:
             await first.deliver(door[:2])
+        # A link that broke is noticed a moment later, and until then its cameras are the first edge's.
+        async with asyncio.timeout(SECONDS):
+            while await cloud.metric("taxon_cloud_uplinks_connected"):
+                await asyncio.sleep(0.02)
         async with (
             SmallEdge(cloud.rpc, tiny_bundle.digest, "second") as second,
             SmallEdge(cloud.rpc, tiny_bundle.digest, "first") as again,
