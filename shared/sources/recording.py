@@ -8,7 +8,7 @@ Laws: a recording's frames wait for whoever takes them. With `loop` it begins ag
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from shared.sources.decoding import Input, frame_seconds, frames_of, opened, picture_of
 from shared.sources.playing import Reading, Source
@@ -32,7 +32,7 @@ class RecordingSource(Source):
             if not self._loop:
                 return
 
-    def _round(self, begin: float) -> Iterator[Reading]:
+    def _round(self, begin: float) -> Generator[Reading, None, float]:
         """Play once through, and return the moment where the next round begins.
 
         begin: the moment where this round begins, in seconds.
