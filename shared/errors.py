@@ -5,6 +5,8 @@
     |- ImageError(reason)             a picture that cannot become a frame
     |- LatentError                    integers that the format cannot carry (a fault of the model, not of the line)
     |- SourceError(source, reason)    a folder, video or camera that gives no frames
+    |  |- SourceRefused               ... because it answers with a refusal, or with what is no picture
+    |  |- SourceStalled               ... because it is connected, but sends nothing
     |  |- NoVideoPackage(source)      ... because the extra `video` is not installed
     |- UnknownName(kind, name, known) a task, group or operating point that the bundle does not have
     |- MissingGroup(name, sent)       a group that the bundle has but this bitstream does not carry
@@ -92,12 +94,23 @@ class LatentError(TaxonError):
 
 
 class SourceError(TaxonError):
-    """A folder, video or camera that gives no frames, or stopped giving them."""
+    """A folder, video or camera that gives no frames, or stopped giving them.
+
+    `shared.sources.state` gives each kind its state: this class itself says that nothing is there that answers.
+    """
 
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(f"{source}: {reason}")
         self.source = source
         self.reason = reason
+
+
+class SourceRefused(SourceError):
+    """A source that answers, but with a refusal (a password, a path) or with something that is no picture."""
+
+
+class SourceStalled(SourceError):
+    """A source that is connected, but sent no frame for longer than its rate allows."""
 
 
 class NoVideoPackage(SourceError):

@@ -3,6 +3,7 @@
     SourceSetting --open_source, play--> SourceFrame --Admission.post--> answered and counted like any other frame
 
 Law: a source that breaks is opened again, with back-off, and counted. It stops neither the service nor another source.
+Whatever happens to it stands in its `condition`, from before its first frame.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from shared.contract.geometry import Picture
 from shared.contract.receipts import Receipt
 from shared.errors import Draining, SourceError, TaxonError
 from shared.sources import open_source, play
+from shared.sources.state import SourceCondition, SourceStatus
 from shared.telemetry.logs import logger
 
 FIRST_WAIT_SECONDS = 0.5
@@ -41,6 +43,17 @@ class SourcePlayer:
         self._most_open = most_open
         self._open: set[asyncio.Task[Receipt]] = set()
         self._played = 0
+        self._status = SourceStatus()
+
+    @property
+    def camera_id(self) -> str:
+        """The camera whose frames these are."""
+        return self._setting.camera_id
+
+    @property
+    def condition(self) -> SourceCondition:
+        """What is known of the source now."""
+        return self._status.condition()
 
     async def run(self) -> None:
         """Play until the service drains, or until the source ends, which a looping one never does."""
@@ -56,6 +69,7 @@ class SourcePlayer:
             except SourceError as error:
                 # A source that gave frames before it broke is opened again soon.
                 failures = 0 if self._played > before else failures + 1
+                self._status.broke(error)
                 self._metrics.cameras.source_failed(camera_id)
                 log.warning("source broken", camera=camera_id, error=str(error), failures=failures)
             wait_seconds = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(failures, 10))
@@ -64,7 +78,10 @@ class SourcePlayer:
     async def _play(self) -> None:
         """Play the source once. Raises SourceError, or Draining."""
         setting = self._setting
+        if setting.fps is not None:
+            self._status.expect(1.0 / setting.fps)
         with open_source(setting.spec, fps=setting.fps, loop=self._loop) as source:
+            source.report_to(self._status)
             async with aclosing(play(source)) as frames:
                 async for frame in frames:
                     self._played += 1

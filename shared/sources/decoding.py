@@ -66,7 +66,7 @@ def frames_of(source: Source, container: InputContainer) -> Iterator[VideoFrame]
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
-                source.damaged += 1
+                source.status.damaged()
                 continue
             for frame in frames:
                 seen = True

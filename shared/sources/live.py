@@ -47,6 +47,7 @@ class LiveSource(Source):
             except SourceError as error:
                 if not self._loop:
                     raise
+                self.status.broke(error)
                 log.warning("source broke", source=self.name, reason=error.reason, again_in_seconds=pause)
             self.stopping.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from shared.contract.geometry import Picture, SourceFrame
+from shared.sources.state import SourceStatus
 
 READ_AHEAD_FRAMES = 3
 CATCH_UP_SECONDS = 0.25
@@ -42,15 +43,28 @@ class Reading:
 class Source(ABC):
     """A source of frames, which is a context manager; the end of the context stops the reading.
 
-    name: its name in logs. superseded: frames of a live source that a newer one replaced before they were taken.
-    damaged: packets of a video that gave no picture.
+    name: its name in logs. status: what becomes of it. A source that catches its own SourceError tells it to the status
+    (`broke`), and counts there what gave no picture (`damaged`). `play` does the rest.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.superseded = 0
-        self.damaged = 0
+        self.status = SourceStatus()
         self.stopping = threading.Event()
+
+    @property
+    def superseded(self) -> int:
+        """Frames of a live source that a newer one replaced before they were taken."""
+        return self.status.condition().superseded
+
+    @property
+    def damaged(self) -> int:
+        """Packets of a video, or files, that gave no picture."""
+        return self.status.condition().damaged
+
+    def report_to(self, status: SourceStatus) -> None:
+        """Report to this status from now on, which outlives the source (before it is played)."""
+        self.status = status
 
     @abstractmethod
     def read(self) -> Iterator[Reading]:
@@ -170,7 +184,6 @@ async def play(source: Source) -> AsyncGenerator[SourceFrame, None]:
                 await asyncio.sleep(pace.seconds_until(reading.due_seconds))
                 time_us = time.time_ns() // 1000
             last_us = max(time_us, last_us + 1)
-            source.superseded = hand_over.superseded
             yield SourceFrame(reading.picture, last_us)
     finally:
         source.stopping.set()
@@ -185,7 +198,12 @@ def _read(source: Source, hand_over: ThreadQueue) -> None:
     error: BaseException | None = None
     try:
         for reading in source.read():
-            if source.stopping.is_set() or not hand_over.put(reading):
+            source.status.frame()
+            before = hand_over.superseded
+            with source.status.handing_over():
+                is_wanted = not source.stopping.is_set() and hand_over.put(reading)
+            source.status.superseded(hand_over.superseded - before)
+            if not is_wanted:
                 break
     except BaseException as caught:
         # Whatever the error is, it belongs to whoever takes the frames.
