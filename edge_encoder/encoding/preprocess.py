@@ -1,30 +1,18 @@
-"""Turns a picture file into a frame: upright RGB of the network's input size.
+"""Turns a picture into a frame: upright RGB of the network's input size.
 
-    bytes --header--> format, size (refused here if too large) --decode--> upright, 8 bit, no alpha --stretch--> Frame
+    bytes --decode_file--> DecodedPicture --stretch--> Frame
 
-It reads JPEG, PNG and WebP, and takes the first frame of an animation. Alpha is composited on black, because what is
-not there gives no light. 16 bits are rescaled to 8. Colour profiles are not applied, as they were not in training.
-
-Law: every refusal is an ImageError, and no pixel is decoded of a picture that the header already rules out.
+Law: every refusal is an ImageError.
 """
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
+from edge_encoder.encoding.picture_file import DecodedPicture, decode_file, decoded_pixels
 from shared.contract.geometry import Frame, Geometry, InputSize
-from shared.errors import ImageError
-
-FORMATS = ("JPEG", "PNG", "WEBP")
-SMALLEST_SIDE = 16
-LARGEST_PIXELS = 64_000_000
-
-_EXIF_ORIENTATION = 0x0112
-_TURNED_BY_90 = (5, 6, 7, 8)
 
 
 def preprocess(data: bytes, size: InputSize) -> Frame:
@@ -32,69 +20,16 @@ def preprocess(data: bytes, size: InputSize) -> Frame:
 
     size: the network's input. Scaling is bilinear with antialiasing, each axis by its own factor.
     """
-    with _opened(data) as image:
-        _check_header(image)
-        try:
-            return _frame(image, size)
-        except Exception as error:
-            # Pillow's decoders raise nearly any exception for damaged data; all of them mean the same to the sender.
-            raise ImageError(f"the picture is damaged or truncated ({error}); send the whole file") from error
+    return network_input(decode_file(data, max(size.width, size.height)), size)
 
 
 def preprocess_pixels(pixels: NDArray[np.uint8], size: InputSize) -> Frame:
     """Return the frame in a decoded picture, upright RGB, uint8 [H, W, 3]. Raises ImageError as `preprocess` does."""
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise ImageError(f"decoded pictures are uint8 [H, W, 3], not {pixels.dtype} {pixels.shape}")
-    image = Image.fromarray(pixels)
-    _check_header(image)
-    return Frame(_stretched(image, size), Geometry(image.width, image.height, size.width, size.height))
+    return network_input(decoded_pixels(pixels), size)
 
 
-def _opened(data: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(_too_large("far more")) from error
-    except Exception as error:
-        # As in `preprocess`: a broken header ends in whatever its parser stumbles over.
-        raise ImageError("not a picture that can be read: send JPEG, PNG or WebP") from error
-
-
-def _check_header(image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > LARGEST_PIXELS:
-        raise ImageError(_too_large(f"{width}x{height}"))
-    if min(width, height) < SMALLEST_SIDE:
-        raise ImageError(f"the picture is {width}x{height} pixels; each side must have at least {SMALLEST_SIDE}")
-
-
-def _too_large(found: str) -> str:
-    return f"the picture has {found} pixels; at most {LARGEST_PIXELS // 1_000_000} million are taken: scale it down"
-
-
-def _frame(image: Image.Image, size: InputSize) -> Frame:
-    stored = image.size
-    # JPEG decodes to an eighth, a quarter or half the size for a fraction of the time, still no smaller than asked for.
-    # A square is asked for, because the picture may yet be turned.
-    side = max(size.width, size.height)
-    image.draft("RGB", (side, side))
-    image.load()
-    width, height = reversed(stored) if image.getexif().get(_EXIF_ORIENTATION) in _TURNED_BY_90 else stored
-    upright = ImageOps.exif_transpose(image)
-    return Frame(_stretched(_rgb(upright), size), Geometry(width, height, size.width, size.height))
-
-
-def _stretched(image: Image.Image, size: InputSize) -> NDArray[np.uint8]:
-    return np.asarray(image.resize((size.width, size.height), Image.Resampling.BILINEAR), np.uint8)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """Return 8-bit RGB of any mode that the three formats come in."""
-    if image.mode.startswith("I"):
-        # 16-bit grey, 65535 becomes 255, rounded; Pillow's own conversion would clip at 255.
-        grey = np.asarray(image).astype(np.int64).clip(0, 65535)
-        image = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        layers = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layers.size, "black"), layers)
-    return image.convert("RGB")
+def network_input(picture: DecodedPicture, size: InputSize) -> Frame:
+    """Return the picture, stretched to the network's input."""
+    stretched = picture.image.resize((size.width, size.height), Image.Resampling.BILINEAR)
+    geometry = Geometry(picture.width, picture.height, size.width, size.height)
+    return Frame(np.asarray(stretched, np.uint8), geometry)
