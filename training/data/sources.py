@@ -35,12 +35,13 @@ class TrainingFrame:
     """One picture and what is known of it; None or -1 where nothing is.
 
     image uint8 [288, 384, 3] (stretched), segmentation uint8 [288, 384], geometry int8 [6, 288, 384] / 127 (normal, reshading,
-    two curvatures), mosaic uint8 [32, 64, 64] / 255, scene and object class.
+    two curvatures), depth float16 [288, 384] in metres, mosaic uint8 [32, 64, 64] / 255, scene and object class.
     """
 
     image: npt.NDArray[np.uint8]
     segmentation: npt.NDArray[np.uint8] | None = None
     geometry: npt.NDArray[np.int8] | None = None
+    depth: npt.NDArray[np.float16] | None = None
     mosaic: npt.NDArray[np.uint8] | None = None
     scene: int = -1
     object_class: int = -1
@@ -57,7 +58,7 @@ class TrainingFrame:
     def load(cls, path: Path) -> TrainingFrame:
         """Read what `save` wrote."""
         with np.load(path) as data:
-            optional = {name: data.get(name) for name in ("segmentation", "geometry", "mosaic")}
+            optional = {name: data.get(name) for name in ("segmentation", "geometry", "depth", "mosaic")}
             return cls(data["image"], **optional, scene=int(data["scene"]), object_class=int(data["object_class"]))
 
 
@@ -125,10 +126,12 @@ def _nyuv2_frame(nyuv2: Nyuv2, index: int, teacher: MosaicTeacher) -> TrainingFr
     geometry = nyuv2.geometry(index)
     stacked = np.concatenate([geometry.normal, geometry.reshading, geometry.principal_curvature])
     resized = resize_channels(stacked, SOURCE_HEIGHT, SOURCE_WIDTH)
+    depth = resize_channels(nyuv2.depth_metres(index)[None].astype(np.float32), SOURCE_HEIGHT, SOURCE_WIDTH)[0]
     return TrainingFrame(
         image=_stretched(picture),
         segmentation=_stretched(nyuv2.segmentation(index), Image.Resampling.NEAREST),
         geometry=np.rint(resized * GEOMETRY_SCALE).astype(np.int8),
+        depth=depth.astype(np.float16),
         mosaic=teacher.probabilities(picture),
         scene=nyuv2.scene(index),
     )

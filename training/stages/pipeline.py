@@ -3,6 +3,7 @@
 A stage is skipped where its result lies in the work folder already, and resumed where it was stopped.
 
 sources -> views -> tasks (tasks.pt) -> codec (codec.pt) -> joint (joint.pt)
+        -> teacher (teacher.pt)
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ import numpy as np
 import torch
 
 from training.data.batches import Share
+from training.data.pictures import PictureShare
 from training.data.sources import prepare_sources
 from training.data.views import ViewSet, prepare_branch, prepare_views
 from training.datasets.nyuv2 import Nyuv2
 from training.networks.task_networks import CodedNetworks, TaskNetworks
+from training.networks.teacher import Teacher
 from training.stages.codec import CodecTraining, train_codec
 from training.stages.tasks import TaskTraining, train_tasks
+from training.stages.teacher import TeacherTraining, train_teacher
 from training.stages.validate import Validation, describe, validate
 
 VIEWS_EACH = {"nyuv2": 6, "houses": 3, "photos": 4}
 VIEWS_SEED = 20261122
 STAGES = ("sources", "views", "tasks", "codec", "joint")
+TEACHER = "teacher"
 JOINT_DEFAULTS = CodecTraining(joint=True, steps=1200, learning_rate=1.2e-3, seed=20261124)
 # Every 8th training photo is kept from the object class's training, to choose by.
 PHOTO_VALIDATION_EVERY = 8
@@ -73,13 +78,18 @@ class Recipe:
     tasks: TaskTraining = field(default_factory=TaskTraining)
     codec: CodecTraining = field(default_factory=CodecTraining)
     joint: CodecTraining = JOINT_DEFAULTS
+    teacher: TeacherTraining = field(default_factory=TeacherTraining)
 
 
 def run(data: Path, work: Path, last_stage: str, recipe: Recipe, device: str) -> None:
     """Run the stages up to `last_stage`, printing seeds and validation figures; figures also go to `work`/validation.json."""
     print(f"seeds: views {VIEWS_SEED}, tasks {recipe.tasks.seed}, codec {recipe.codec.seed}, joint {recipe.joint.seed}")
-    wanted = STAGES[: STAGES.index(last_stage) + 1]
     prepare_sources(data, work)
+    if last_stage == TEACHER:
+        print(f"seed: teacher {recipe.teacher.seed}")
+        make_teacher(data, work, recipe.teacher, device)
+        return
+    wanted = STAGES[: STAGES.index(last_stage) + 1]
     if "views" not in wanted:
         return
     views = open_views(data, work, device)
@@ -111,6 +121,18 @@ def run(data: Path, work: Path, last_stage: str, recipe: Recipe, device: str) ->
             coded = train_codec(tasks, coded, shares, settings, work, device)
             report(work, name, coded, views, device)
             torch.save(coded.state_dict(), work / f"{name}-final.pt")
+
+
+def make_teacher(data: Path, work: Path, settings: TeacherTraining, device: str) -> Teacher:
+    """Train the teacher on the source frames, the validation frames left out."""
+    rooms = work / "sources" / "nyuv2"
+    fit, held_out = (
+        [rooms / f"{entry.index}.npz" for entry in Nyuv2(data / "nyuv2", split).entries]
+        for split in ("fit", "validation")
+    )
+    houses = sorted((work / "sources" / "houses").glob("*.npz"))
+    shares = (PictureShare(fit, settings.rooms_per_batch), PictureShare(houses, settings.houses_per_batch))
+    return train_teacher(*shares, held_out, settings, work, device)
 
 
 def report(work: Path, name: str, networks: TaskNetworks | CodedNetworks, views: Views, device: str) -> None:

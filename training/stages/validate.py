@@ -37,18 +37,51 @@ class Validation:
     bits: Mapping[str, float]
 
 
+class FrameFigures:
+    """Gathers every task's figure over frames; a frame counts for the tasks that it has labels of."""
+
+    def __init__(self) -> None:
+        self._segmentation, self._normal = SegmentationMetric(SEGMENT_CLASSES, SEGMENTATION_BACKGROUND), NormalMetric()
+        self._classes = {task: TopOneMetric(task_named(task).outputs) for task in CLASS_TASKS}
+        ranges = {task.name: (task.outputs, task.value_range) for task in TASKS if task.value_range is not None}
+        self._errors = {task: AbsoluteErrorMetric() for task in ranges}
+        self._constants = {task: MedianConstant(outputs, *limits) for task, (outputs, limits) in ranges.items()}
+
+    def add_class(self, task: str, logits: Tensor, label: int) -> None:
+        """Count a class task's logits [C]; a label below 0 is unknown."""
+        if label >= 0:
+            self._classes[task].add(logits.float().softmax(0).cpu().numpy(), label)
+
+    def add_segmentation(self, logits: Tensor, reference: Tensor) -> None:
+        """Count logits [C, h, w] against class ids [h, w], 255 for unknown."""
+        self._segmentation.add(logits.argmax(0).cpu().numpy(), reference.cpu().numpy())
+
+    def add_geometry(self, results: Mapping[str, Tensor], reference: Tensor) -> None:
+        """Count the geometry tasks' values [C, h, w] against normal, reshading and curvature [6, h, w]."""
+        target = reference.cpu().numpy()
+        self._normal.add(results["normal"].cpu().numpy(), F.normalize(reference[:3], dim=0).cpu().numpy())
+        for task, wanted in (("reshading", target[3:4]), ("principal_curvature", target[4:6])):
+            self._errors[task].add(results[task].cpu().numpy(), wanted)
+            self._constants[task].add(wanted)
+
+    def values(self) -> dict[str, float]:
+        """Return the figures by name."""
+        figures = {**self._segmentation.values(), **self._normal.values()}
+        figures |= {f"{task} top1": value for task, one in self._classes.items() for value in one.values().values()}
+        for task, error in self._errors.items():
+            if error.values():
+                figures[f"{task} l1"] = error.values()["l1"]
+                figures[f"{task} l1 against constant"] = error.values()["l1"] / self._constants[task].values()["l1"]
+        return figures
+
+
 @torch.no_grad()
 def validate(
     networks: TaskNetworks | CodedNetworks, views: ViewSet, indices: np.ndarray, rate: int, device: str
 ) -> Validation:
     """Measure on the views `indices`; `rate` is ignored for networks without a codec."""
     networks.eval()
-    segmentation, normal = SegmentationMetric(SEGMENT_CLASSES, SEGMENTATION_BACKGROUND), NormalMetric()
-    classes = {task: TopOneMetric(task_named(task).outputs) for task in CLASS_TASKS}
-    errors = {task.name: AbsoluteErrorMetric() for task in TASKS if task.value_range is not None}
-    constants = {
-        task.name: MedianConstant(task.outputs, *task.value_range) for task in TASKS if task.value_range is not None
-    }
+    figures = FrameFigures()
     bits: dict[str, float] = {}
     for start in range(0, len(indices), BATCH):
         batch = load(views, indices[start : start + BATCH]).to(device)
@@ -56,28 +89,13 @@ def validate(
         for group, value in spent.items():
             bits[group] = bits.get(group, 0.0) + float(value.sum()) / len(indices)
         for i in range(len(batch.f8)):
-            for task, metric in classes.items():
-                label = int(batch.scene[i] if task == "class_scene" else batch.object_class[i])
-                if label >= 0:
-                    metric.add(results[task][i].softmax(0).cpu().numpy(), label)
+            figures.add_class("class_scene", results["class_scene"][i], int(batch.scene[i]))
+            figures.add_class("class_object", results["class_object"][i], int(batch.object_class[i]))
             if bool(batch.has_segmentation[i]):
-                segmentation.add(
-                    results["segment_semantic"][i].argmax(0).cpu().numpy(), batch.segmentation[i].cpu().numpy()
-                )
+                figures.add_segmentation(results["segment_semantic"][i], batch.segmentation[i])
             if bool(batch.has_geometry[i]):
-                target = batch.geometry[i].cpu().numpy()
-                reference = {"reshading": target[3:4], "principal_curvature": target[4:6]}
-                normal.add(results["normal"][i].cpu().numpy(), F.normalize(batch.geometry[i, :3], dim=0).cpu().numpy())
-                for task, error in errors.items():
-                    error.add(results[task][i].cpu().numpy(), reference[task])
-                    constants[task].add(reference[task])
-    figures = {**segmentation.values(), **normal.values()}
-    figures |= {f"{task} top1": value for task, metric in classes.items() for value in metric.values().values()}
-    for task, error in errors.items():
-        if error.values():
-            figures[f"{task} l1"] = error.values()["l1"]
-            figures[f"{task} l1 against constant"] = error.values()["l1"] / constants[task].values()["l1"]
-    return Validation(figures, bits)
+                figures.add_geometry({task: value[i] for task, value in results.items()}, batch.geometry[i])
+    return Validation(figures.values(), bits)
 
 
 def run(networks: TaskNetworks | CodedNetworks, batch: Batch, rate: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
