@@ -11,7 +11,7 @@ import torch
 
 from training.datasets import DataError
 from training.export.bundle import export_bundle
-from training.stages.pipeline import STAGES, TEACHER, Recipe, run
+from training.stages.pipeline import ASIDE, STAGES, TEACHER, Recipe, run
 
 DEFAULT_WORK = Path("work")
 NEEDED = ("nyuv2/index.csv", "houses", "imagenet_samples/labels.csv")
@@ -21,9 +21,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """`taxon train [--stage NAME] [--data DIR] [--work DIR] [--device NAME] [--threads N] ...`."""
     parser.add_argument(
         "--stage",
-        choices=(*STAGES, TEACHER),
+        choices=(*STAGES, *ASIDE),
         default=STAGES[-1],
-        help="the last stage to run; earlier ones run first where they are missing. teacher: after the sources, aside",
+        help="the last stage to run; earlier ones run first where they are missing; the teacher and its answers stand aside",
     )
     for stage, steps in _steps(Recipe()).items():
         parser.add_argument(

@@ -1,7 +1,7 @@
 """Training pictures with everything that is known of them, at a size from which views are cut.
 
     NYUv2 picture --+--> picture 384x288, 13-class ids, scene, geometry (docs/targets.md)
-    house photo   --+--> picture, scene                                                    --> TrainingFrame, one .npz each
+    house, room   --+--> picture, scene                                                    --> TrainingFrame, one .npz each
     labelled photo -+--> picture, object class
                     +--> teacher probabilities of MOSAIC (ADE20K), where its files are given
 
@@ -10,6 +10,7 @@ Written once to the work folder; a frame that is already there is skipped, so th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tqdm import tqdm
 
 from training.datasets.frame import resize_channels
 from training.datasets.nyuv2 import Nyuv2
-from training.datasets.photos import HousePhotos, LabelledPhotos
+from training.datasets.photos import HousePhotos, LabelledPhotos, RoomPhotos
 from training.networks.task import MOSAIC_CLASSES
 
 SOURCE_HEIGHT, SOURCE_WIDTH = 288, 384
@@ -104,17 +105,28 @@ def prepare_sources(data: Path, work: Path) -> None:
     nyuv2 = Nyuv2(data / "nyuv2", "train")
     houses = HousePhotos(data / "houses", "all")
     photos = LabelledPhotos(data / "imagenet_samples", "train")
-    house_names = [f"{path.parent.name}-{path.stem}" for path in houses.files]
-    for folder, names, make in (
-        ("nyuv2", [entry.index for entry in nyuv2.entries], lambda i: _nyuv2_frame(nyuv2, i, teacher)),
-        ("houses", house_names, lambda i: _house_frame(houses, i, teacher)),
-        ("photos", [path.stem for path in photos.files], lambda i: _photo_frame(photos, i)),
-    ):
-        (work / "sources" / folder).mkdir(parents=True, exist_ok=True)
-        for index, name in enumerate(tqdm(names, desc=f"source frames of {folder}")):
-            path = work / "sources" / folder / f"{name}.npz"
-            if not path.exists():
-                make(index).save(path)
+    _write(work, "nyuv2", [entry.index for entry in nyuv2.entries], lambda i: _nyuv2_frame(nyuv2, i, teacher))
+    _write(work, "houses", named_by_folder(houses.files), lambda i: _room_frame(houses, i, teacher))
+    _write(work, "photos", [path.stem for path in photos.files], lambda i: _photo_frame(photos, i))
+
+
+def prepare_rooms(data: Path, work: Path) -> None:
+    """Write the source frames of the rooms under `work`/sources/rooms."""
+    teacher, rooms = MosaicTeacher(data / "teachers"), RoomPhotos(data / "rooms", "all")
+    _write(work, "rooms", named_by_folder(rooms.files), lambda i: _room_frame(rooms, i, teacher))
+
+
+def named_by_folder(files: Sequence[Path]) -> list[str]:
+    """Return the names of the source frames of photos whose folder tells their scene."""
+    return [f"{path.parent.name}-{path.stem}" for path in files]
+
+
+def _write(work: Path, folder: str, names: Sequence[str], make: Callable[[int], TrainingFrame]) -> None:
+    (work / "sources" / folder).mkdir(parents=True, exist_ok=True)
+    for index, name in enumerate(tqdm(names, desc=f"source frames of {folder}")):
+        path = work / "sources" / folder / f"{name}.npz"
+        if not path.exists():
+            make(index).save(path)
 
 
 def _stretched(picture: Image.Image, resampling: Image.Resampling = Image.Resampling.BILINEAR) -> npt.NDArray[np.uint8]:
@@ -137,9 +149,9 @@ def _nyuv2_frame(nyuv2: Nyuv2, index: int, teacher: MosaicTeacher) -> TrainingFr
     )
 
 
-def _house_frame(houses: HousePhotos, index: int, teacher: MosaicTeacher) -> TrainingFrame:
-    picture = houses.picture(index)
-    return TrainingFrame(_stretched(picture), mosaic=teacher.probabilities(picture), scene=houses.scene(index))
+def _room_frame(rooms: HousePhotos | RoomPhotos, index: int, teacher: MosaicTeacher) -> TrainingFrame:
+    picture = rooms.picture(index)
+    return TrainingFrame(_stretched(picture), mosaic=teacher.probabilities(picture), scene=rooms.scene(index))
 
 
 def _photo_frame(photos: LabelledPhotos, index: int) -> TrainingFrame:

@@ -1,13 +1,15 @@
-"""Two kinds of folders of photos: labelled photos for the object class, and house photos for distillation.
+"""Three kinds of folders of photos: labelled photos for the object class, house photos and rooms for distillation.
 
 Labelled photos have `labels.csv` with `file,class_index` (ImageNet-1000 order) and optionally `split`. Without that column, every
 third photo in the file's order is `test`, and the others are `train`; `all` is the whole folder.
 House photos (Ahmed and Moustafa, 2016) lie in a folder for each room type, which is their scene label.
+Rooms have `index.csv` with `file,scene,source`. Every eighth of a scene is `validation`, the others are `fit`.
 """
 
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from training.datasets.nyuv2 import SCENES
 
 TEST_EVERY = 3
 ROOMS = ("bathroom", "bedroom", "kitchen")
+ROOM_VALIDATION_EVERY = 8
 
 
 class _Photos:
@@ -76,6 +79,33 @@ class HousePhotos(_Photos):
     def scene(self, index: int) -> int:
         """Scene group 0..9 in the order of SCENES."""
         return SCENES.index(self.files[index].parent.name)
+
+    def __getitem__(self, index: int) -> LabelledFrame:
+        return LabelledFrame(self.files[index].name, self.image(index), class_scene=self.scene(index))
+
+
+class RoomPhotos(_Photos):
+    """Photos of rooms with their scene; the splits are `fit`, `validation` and `all`."""
+
+    def __init__(self, root: Path, split: str) -> None:
+        if split not in ("fit", "validation", "all"):
+            raise DataError(f"rooms have the splits fit, validation and all, not {split!r}")
+        self.root = root
+        with (root / "index.csv").open(newline="") as file:
+            rows = sorted((row["scene"], row["file"]) for row in csv.DictReader(file))
+        seen: Counter[str] = Counter()
+        kept = []
+        for scene, name in rows:
+            seen[scene] += 1
+            if split in ("all", "validation" if seen[scene] % ROOM_VALIDATION_EVERY == 0 else "fit"):
+                kept.append((scene, name))
+        self.files = [root / name for _, name in kept]
+        self.scenes = [scene for scene, _ in kept]
+
+    def scene(self, index: int) -> int:
+        """Scene group 0..9 in the order of SCENES; one without a group of its own is `other`."""
+        name = self.scenes[index]
+        return SCENES.index(name if name in SCENES else "other")
 
     def __getitem__(self, index: int) -> LabelledFrame:
         return LabelledFrame(self.files[index].name, self.image(index), class_scene=self.scene(index))

@@ -3,7 +3,7 @@
 A stage is skipped where its result lies in the work folder already, and resumed where it was stopped.
 
 sources -> views -> tasks (tasks.pt) -> codec (codec.pt) -> joint (joint.pt)
-        -> teacher (teacher.pt)
+        -> teacher (teacher.pt) -> answers
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import torch
 
 from training.data.batches import Share
 from training.data.pictures import PictureShare
-from training.data.sources import prepare_sources
+from training.data.sources import prepare_rooms, prepare_sources
 from training.data.views import ViewSet, prepare_branch, prepare_views
 from training.datasets.nyuv2 import Nyuv2
 from training.networks.task_networks import CodedNetworks, TaskNetworks
 from training.networks.teacher import Teacher
+from training.stages.answers import write_answers
 from training.stages.codec import CodecTraining, train_codec
 from training.stages.tasks import TaskTraining, train_tasks
 from training.stages.teacher import TeacherTraining, train_teacher
@@ -31,7 +32,9 @@ from training.stages.validate import Validation, describe, validate
 VIEWS_EACH = {"nyuv2": 6, "houses": 3, "photos": 4}
 VIEWS_SEED = 20261122
 STAGES = ("sources", "views", "tasks", "codec", "joint")
-TEACHER = "teacher"
+TEACHER, ANSWERS = "teacher", "answers"
+ASIDE = (TEACHER, ANSWERS)
+"""The stages of the teacher, which is trained aside and never shipped."""
 JOINT_DEFAULTS = CodecTraining(joint=True, steps=1200, learning_rate=1.2e-3, seed=20261124)
 # Every 8th training photo is kept from the object class's training, to choose by.
 PHOTO_VALIDATION_EVERY = 8
@@ -85,9 +88,12 @@ def run(data: Path, work: Path, last_stage: str, recipe: Recipe, device: str) ->
     """Run the stages up to `last_stage`, printing seeds and validation figures; figures also go to `work`/validation.json."""
     print(f"seeds: views {VIEWS_SEED}, tasks {recipe.tasks.seed}, codec {recipe.codec.seed}, joint {recipe.joint.seed}")
     prepare_sources(data, work)
-    if last_stage == TEACHER:
+    if last_stage in ASIDE:
         print(f"seed: teacher {recipe.teacher.seed}")
-        make_teacher(data, work, recipe.teacher, device)
+        teacher = make_teacher(data, work, recipe.teacher, device)
+        if last_stage == ANSWERS:
+            prepare_rooms(data, work)
+            write_answers(teacher, work, ("nyuv2", "houses", "rooms"), device)
         return
     wanted = STAGES[: STAGES.index(last_stage) + 1]
     if "views" not in wanted:
