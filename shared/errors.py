@@ -35,9 +35,13 @@
     |  |- BadName(kind, name)         a text that is no name of a camera, edge or subscription
     |  |- BadRequest                  an impossible value, or messages that contradict one another
     |  |- UnknownCamera(name, known)  a camera that this service does not know
+    |  |- OwnedElsewhere(name, place) a camera whose settings are changed in another place
+    |  |- ChangedMeanwhile(name)      a camera that somebody else has changed since it was read
+    |  |- CameraPaused(name)          a frame of a camera that was paused
     |  |- TooLarge                    a message with more bytes than the service takes
     |  |- Busy                        a bounded queue or number is full; a later attempt may succeed
     |  |  |- DiskFull                 the disk has no room for what must be kept
+    |  |  |- RateLimited(name, ...)   a camera gives more frames than were set for it
     |  |- BundleMismatch              edge and cloud have different bundles
     |  |- ProtocolMismatch            edge and cloud speak different versions
     |  |- CameraTaken                 a camera that another connected edge sends
@@ -297,6 +301,32 @@ class UnknownCamera(RequestError):
         self.name = name
 
 
+class OwnedElsewhere(RequestError):
+    """A camera whose settings stand in another place than the one that is asked to change them."""
+
+    def __init__(self, name: str, place: str) -> None:
+        super().__init__(f"camera {name} is set in {place}; change it there")
+        self.name = name
+
+
+class ChangedMeanwhile(RequestError):
+    """A camera that is not as its reader thinks; what the reader wanted to change was not changed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"camera {name} is not as you read it; read it again, and send the change with its new ETag")
+        self.name = name
+
+
+class CameraPaused(RequestError):
+    """A frame of a camera that somebody paused."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"camera {name} is paused, so that none of its frames are taken; resume it (taxon cameras resume)"
+        )
+        self.name = name
+
+
 class TooLarge(RequestError):
     """A message with more bytes than the service takes."""
 
@@ -311,6 +341,14 @@ class Busy(RequestError):
 
 class DiskFull(Busy):
     """The disk has no room for what must be kept."""
+
+
+class RateLimited(Busy):
+    """A camera gives more frames than were set for it. wait_seconds: until the next one is taken."""
+
+    def __init__(self, name: str, most_fps: float, wait_seconds: float) -> None:
+        super().__init__(f"camera {name} may give {most_fps:g} frames a second; post slower, or raise its most_fps")
+        self.wait_seconds = wait_seconds
 
 
 class BundleMismatch(RequestError):
