@@ -17,6 +17,7 @@ from edge_encoder.pipeline.frame_queue import QueuePolicy
 from edge_encoder.spool.spool import SpoolSync
 from shared.contract.packets import checked_name
 from shared.server.settings import Address, Addresses, ServiceSettings
+from shared.telemetry.redaction import redacted
 from shared.transport.credentials import Credentials
 
 CameraId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -36,6 +37,9 @@ class SourceSetting:
     camera_id: str
     spec: str
     fps: float | None
+
+    def __repr__(self) -> str:
+        return f"SourceSetting({self.camera_id!r}, {redacted(self.spec)!r}, fps={self.fps})"
 
 
 class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
@@ -155,8 +159,8 @@ def source_of(text: str) -> SourceSetting:
     """Return the source that NAME=SPEC or NAME@FPS=SPEC names. Raises ValueError."""
     match = _SOURCE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no source: write NAME=SPEC or NAME@FPS=SPEC")
+        raise ValueError(f"{redacted(text)!r} is no source: write NAME=SPEC or NAME@FPS=SPEC")
     fps = None if match["fps"] is None else float(match["fps"])
     if fps == 0:
-        raise ValueError(f"{text!r}: the frames per second must be above 0")
+        raise ValueError(f"{redacted(text)!r}: the frames per second must be above 0")
     return SourceSetting(checked_name("camera", match["camera"]), match["spec"], fps)

@@ -20,6 +20,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from shared.errors import SettingsRefused, TaxonError, UnknownName
+from shared.telemetry.redaction import redacted
 from taxon.commands import COMMANDS
 from taxon.errors import UsageError
 
@@ -34,7 +35,7 @@ class OneLineParser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, like every other error of this command."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"taxon: {message} (see {self.prog} --help)", file=sys.stderr)
+        print(f"taxon: {redacted(message)} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(USAGE)
 
 
@@ -83,5 +84,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse(error: TaxonError, status: int) -> int:
-    print(f"taxon: {error}", file=sys.stderr)
+    print(f"taxon: {redacted(str(error))}", file=sys.stderr)
     return status

@@ -41,6 +41,7 @@ from typing_extensions import override
 
 from shared.errors import SettingsRefused
 from shared.telemetry.logs import LogFormat, logger
+from shared.telemetry.redaction import redacted
 
 log = logger("service")
 
@@ -84,7 +85,7 @@ class _Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
-        print(f"taxon: {message} (see {self.prog} --help)", file=sys.stderr)
+        print(f"taxon: {redacted(message)} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -212,6 +213,14 @@ class ServiceSettings(BaseSettings):
     insecure: bool = Field(False, description="go on without TLS or tokens where other machines are reached; warns")
     drain_seconds: float = Field(10.0, gt=0, le=600, description="how long a stopping service finishes its work")
 
+    @override
+    def __repr__(self) -> str:
+        return redacted(super().__repr__())
+
+    @override
+    def __str__(self) -> str:
+        return redacted(super().__str__())
+
     @classmethod
     @override
     def settings_customise_sources(
@@ -255,4 +264,5 @@ def warn_of_unknown_variables(kind: type[ServiceSettings], program: str) -> None
 def _complaint(problem: ErrorDetails, program: str) -> str:
     name = ".".join(str(part) for part in problem["loc"]) or "settings"
     told = _COMPLAINTS.get(problem["type"], problem["msg"].replace("{", "{{").replace("}", "}}"))
-    return f"{name}: {told.format(program=program, **problem.get('ctx', {}))} (given: {problem['input']!r})"
+    complaint = f"{name}: {told.format(program=program, **problem.get('ctx', {}))}"
+    return redacted(f"{complaint} (given: {redacted(repr(problem['input']))})")

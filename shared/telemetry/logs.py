@@ -3,10 +3,12 @@
     log = logger("edge.uplink");  log.info("connected", cloud=target, credit=64)
 
 Law: an event's name is fixed and its values are fields. Ids of cameras and frames are always `camera` and `sequence`.
+Law: no line holds a secret, whoever logs it (shared/telemetry/redaction.py).
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
@@ -14,6 +16,9 @@ from collections.abc import Callable
 from typing import Any, Literal, TextIO
 
 import structlog
+from structlog.typing import ExcInfo
+
+from shared.telemetry.redaction import redact_event, redacted_traceback
 
 LogFormat = Literal["auto", "json", "text"]
 
@@ -40,9 +45,9 @@ def configure_logs(service: str, level: str = "info", form: LogFormat = "auto", 
         cache_logger_on_first_use=False,
     )
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        [redact_event, structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=_plain_traceback)]
         if as_text
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, redact_event, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(
@@ -56,6 +61,13 @@ def configure_logs(service: str, level: str = "info", form: LogFormat = "auto", 
     root.setLevel(level.upper())
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _plain_traceback(out: TextIO, error: ExcInfo) -> None:
+    """Write a traceback without the values of variables, which the package's own would show where `rich` is installed."""
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, error)
+    out.write(redacted_traceback(written.getvalue()))
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

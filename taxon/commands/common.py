@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.errors import TaxonError
+from shared.telemetry.redaction import redacted
 from taxon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def for_each(items: Iterable[Item], name: Callable[[Item], str], work: Callable[
             work(item)
         except TaxonError as error:
             sys.stdout.flush()
-            print(f"taxon: {name(item)}: {error}", file=sys.stderr)
+            print(f"taxon: {redacted(f'{name(item)}: {error}')}", file=sys.stderr)
             status = 1
     return status
 

@@ -169,6 +169,17 @@ def test_an_unknown_flag_is_a_wrong_command_line(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == "taxon: unrecognized arguments: --queue-dept 5 (see taxon lamp --help)\n"
 
 
+def test_what_is_refused_is_told_without_its_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SettingsRefused) as refused:
+        load("--at", "nats://bob:hunter2@bus")
+    with pytest.raises(SystemExit):
+        load("rtsp://bob:hunter2@cam")
+    assert "hunter2" not in str(refused.value) + capsys.readouterr().err
+    shown = load("--cameras", "http://bob:hunter2@cam/live")
+    assert "http://bob:***@cam/live" in repr(shown)
+    assert "hunter2" not in f"{shown!r} {shown}"
+
+
 def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         load("--help")
