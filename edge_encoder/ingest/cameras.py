@@ -7,8 +7,10 @@ Law: no more than `most_cameras` names are ever remembered, whatever is posted.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edge_encoder.frames import KnownCamera
@@ -16,32 +18,51 @@ from edge_encoder.metrics.service import EdgeMetrics
 from shared.contract.packets import checked_name
 from shared.contract.receipts import Outcome, Receipt
 from shared.errors import Busy, UnknownCamera
+from shared.sources.state import SourceCondition
 
 
 @dataclass(frozen=True)
 class CameraCounts:
-    """One camera since the service started. last: the receipt of its newest coded frame, None before the first."""
+    """One camera since the service started. last: the receipt of its newest coded frame, None before the first.
+
+    answered_age_seconds: the age of its last frame that was answered, None before the first. source: what is known of
+    the source that the edge plays for it, None where it posts.
+    """
 
     camera_id: str
     outcomes: Mapping[Outcome, int]
     coded_bytes: int
     last: Receipt | None
+    answered_age_seconds: float | None = None
+    source: SourceCondition | None = None
 
 
 class Cameras:
-    """Checks camera ids and counts outcomes. allowed: the only cameras that are taken; empty for any."""
+    """Checks camera ids and counts outcomes.
 
-    def __init__(self, allowed: Collection[str], most: int, metrics: EdgeMetrics) -> None:
+    allowed: the only cameras that are taken; empty for any. clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        allowed: Collection[str],
+        most: int,
+        metrics: EdgeMetrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._allowed = frozenset(allowed)
         self._most = most
         self._metrics = metrics
+        self._clock = clock
         self._outcomes: dict[str, Counter[Outcome]] = {}
         self._bytes: Counter[str] = Counter()
         self._last: dict[str, Receipt] = {}
+        self._answered_at: dict[str, float] = {}
+        self._playing: dict[str, Callable[[], SourceCondition]] = {}
         self._on_new: Callable[[], None] = lambda: None
 
     @property
-    def names(self) -> Collection[str]:
+    def names(self) -> Set[str]:
         """The cameras that the cloud may offer: those that gave frames, and those that the settings name."""
         return self._outcomes.keys() | self._allowed
 
@@ -71,6 +92,7 @@ class Cameras:
     def note(self, receipt: Receipt) -> None:
         """Count an answered frame; a repeated post is counted apart, because its frame was counted before."""
         name = receipt.camera_id
+        self._answered_at[name] = self._clock()
         if receipt.repeated_post:
             self._metrics.repeated.inc()
             self._metrics.cameras.gave(name)
@@ -82,9 +104,28 @@ class Cameras:
             if name not in self._last or self._last[name].sequence < receipt.sequence:
                 self._last[name] = receipt
 
+    @contextmanager
+    def playing(self, camera_id: str, condition: Callable[[], SourceCondition]) -> Iterator[None]:
+        """List the camera with its source's condition, within this context, whether or not it ever gives a frame."""
+        self._playing[camera_id] = condition
+        try:
+            yield
+        finally:
+            # A changed source may have begun before the one that it replaces has ended.
+            if self._playing.get(camera_id) is condition:
+                del self._playing[camera_id]
+
     def counts(self) -> tuple[CameraCounts, ...]:
-        """Return the counts of every camera, by name."""
-        return tuple(
-            CameraCounts(name, self._outcomes[name], self._bytes[name], self._last.get(name))
-            for name in sorted(self._outcomes)
+        """Return the counts of every camera that came, is played or is named by the settings, by name."""
+        return tuple(self._counts(name) for name in sorted(self.names | self._playing.keys()))
+
+    def _counts(self, name: str) -> CameraCounts:
+        answered_at, condition = self._answered_at.get(name), self._playing.get(name)
+        return CameraCounts(
+            camera_id=name,
+            outcomes=self._outcomes.get(name, Counter()),
+            coded_bytes=self._bytes[name],
+            last=self._last.get(name),
+            answered_age_seconds=None if answered_at is None else self._clock() - answered_at,
+            source=None if condition is None else condition(),
         )

@@ -9,6 +9,7 @@ All bodies that are being read together take no more memory than the queue may; 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Request
@@ -112,7 +113,8 @@ def edge_app(admission: Admission, registry: CollectorRegistry, access: Access |
     )
     async def cameras(request: Request) -> CamerasAnswer:
         caller_of_request(request).require(Action.METRICS)
-        return CamerasAnswer(cameras=[CameraAnswer.of(counts) for counts in admission.cameras.counts()])
+        now_us = time.time_ns() // 1000
+        return CamerasAnswer(cameras=[CameraAnswer.of(counts, now_us) for counts in admission.cameras.counts()])
 
     @app.exception_handler(Busy)
     async def busy(_: Request, error: Busy) -> JSONResponse:

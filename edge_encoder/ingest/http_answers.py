@@ -18,6 +18,7 @@ from shared.contract.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS
 from shared.contract.receipts import ANSWERED, Outcome, Receipt
 from shared.errors import BadRequest
 from shared.server.access.interceptors import ACCESS_REFUSALS, PROBLEM_JSON
+from shared.sources.state import SourceCondition, SourceState
 
 _EXAMPLE: dict[str, JsonValue] = {
     "camera_id": "kitchen",
@@ -57,8 +58,41 @@ class ReceiptAnswer(BaseModel):
         return cls.model_validate(vars(receipt) | {"capture_time": rfc3339(receipt.capture_time_us)})
 
 
+_STATE: dict[str, Any] = {"title": SourceState.__name__, "type": "string", "enum": list(SourceState)}
+
+
+class SourceAnswer(BaseModel):
+    """A source that the edge plays for a camera."""
+
+    state: Annotated[SourceState, WithJsonSchema(_STATE)] = Field(
+        description="connecting: no frame and no error yet. live: frames come. stalled: connected, but no frame for long. "
+        "refused: it answers, but gives no pictures. gone: nothing is there that answers."
+    )
+    since: str = Field(description="when it came into this state, RFC 3339, by the edge's clock as it is now")
+    last_error: str | None = Field(description="the reason of its last break, also when it is live again")
+    last_frame_time: str | None = Field(description="when its last frame was read; none yet: null")
+    frames: int = Field(description="frames that were read of it")
+    failures: int = Field(description="breaks and stalls")
+    damaged_packets: int = Field(description="packets or files that gave no picture")
+    superseded_frames: int = Field(description="frames that a newer one replaced before they were taken")
+
+    @classmethod
+    def of(cls, now: SourceCondition, time_us: int) -> SourceAnswer:
+        """Return a source's condition as it is answered. time_us: the time of the answer."""
+        return cls(
+            state=now.state,
+            since=_before(time_us, now.state_seconds),
+            last_error=now.error or None,
+            last_frame_time=None if now.frame_age_seconds is None else _before(time_us, now.frame_age_seconds),
+            frames=now.frames,
+            failures=now.breaks,
+            damaged_packets=now.damaged,
+            superseded_frames=now.superseded,
+        )
+
+
 class CameraAnswer(BaseModel):
-    """A camera since the service started."""
+    """A camera since the service started; one that never gave a frame has only zeros."""
 
     camera_id: str
     coded: int
@@ -68,11 +102,15 @@ class CameraAnswer(BaseModel):
     coded_bytes: int
     last_sequence: int = Field(description="of its last coded frame; 0 for none yet")
     last_capture_time: str | None
+    last_frame_time: str | None = Field(description="when its last frame was answered; none yet: null")
+    source: SourceAnswer | None = Field(
+        description="the source that the edge plays for it; null where the camera posts"
+    )
 
     @classmethod
-    def of(cls, counts: CameraCounts) -> CameraAnswer:
-        """Return a camera's counts as they are answered."""
-        last, outcomes = counts.last, counts.outcomes
+    def of(cls, counts: CameraCounts, time_us: int) -> CameraAnswer:
+        """Return a camera's counts as they are answered. time_us: the time of the answer."""
+        last, outcomes, age_seconds = counts.last, counts.outcomes, counts.answered_age_seconds
         return cls(
             camera_id=counts.camera_id,
             coded=outcomes.get(Outcome.CODED, 0),
@@ -82,6 +120,8 @@ class CameraAnswer(BaseModel):
             coded_bytes=counts.coded_bytes,
             last_sequence=0 if last is None else last.sequence,
             last_capture_time=None if last is None else rfc3339(last.capture_time_us),
+            last_frame_time=None if age_seconds is None else _before(time_us, age_seconds),
+            source=None if counts.source is None else SourceAnswer.of(counts.source, time_us),
         )
 
 
@@ -160,3 +200,8 @@ def _rfc3339_us(text: str) -> int:
 def rfc3339(time_us: int) -> str:
     """Return the time as RFC 3339 has it, with microseconds, in UTC."""
     return (_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _before(time_us: int, seconds: float) -> str:
+    """Return the moment so long before a time. It is counted backwards, so that a clock that was set makes no odds."""
+    return rfc3339(max(0, time_us - round(seconds * MICROSECONDS)))

@@ -21,11 +21,13 @@ from shared.contract.geometry import Picture
 from shared.contract.receipts import Receipt
 from shared.errors import Draining, SourceError, TaxonError
 from shared.sources import open_source, play
-from shared.sources.state import SourceCondition, SourceStatus
-from shared.telemetry.logs import logger
+from shared.sources.state import SourceCondition, SourceState, SourceStatus
+from shared.telemetry.logs import Throttle, logger
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
+WATCH_SECONDS = 1.0
+BROKEN_LOG_SECONDS = 60.0
 
 log = logger("edge.sources")
 
@@ -44,6 +46,9 @@ class SourcePlayer:
         self._open: set[asyncio.Task[Receipt]] = set()
         self._played = 0
         self._status = SourceStatus()
+        self._shown: SourceCondition | None = None
+        self._throttle = Throttle(BROKEN_LOG_SECONDS)
+        self._is_told = False
 
     @property
     def camera_id(self) -> str:
@@ -57,23 +62,55 @@ class SourcePlayer:
 
     async def run(self) -> None:
         """Play until the service drains, or until the source ends, which a looping one never does."""
-        camera_id, failures = self._setting.camera_id, 0
+        # The log says that it was played to its end, so only a source that plays on has a state.
+        with self._admission.cameras.playing(self.camera_id, lambda: self.condition):
+            watch = asyncio.create_task(self._watch())
+            try:
+                await self._play_again_and_again()
+            finally:
+                watch.cancel()
+                self._show()
+                self._metrics.cameras.source_left(self.camera_id)
+
+    async def _play_again_and_again(self) -> None:
+        failures = 0
         while True:
             before = self._played
             try:
                 await self._play()
-                log.info("source played to its end", camera=camera_id, frames=self._played)
+                log.info("source played to its end", camera=self.camera_id, frames=self._played)
                 return
             except Draining:
                 return
             except SourceError as error:
-                # A source that gave frames before it broke is opened again soon.
-                failures = 0 if self._played > before else failures + 1
                 self._status.broke(error)
-                self._metrics.cameras.source_failed(camera_id)
-                log.warning("source broken", camera=camera_id, error=str(error), failures=failures)
+            except Exception as error:
+                # A library's own mistake with one camera's stream ends neither the service nor the other cameras.
+                log.exception("source failed in a way that nobody foresaw", camera=self.camera_id)
+                self._status.broke(SourceError(self._setting.spec, f"reading it failed ({type(error).__name__})"))
+            # A source that gave frames before it broke is opened again soon.
+            failures = 0 if self._played > before else failures + 1
             wait_seconds = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(failures, 10))
             await asyncio.sleep(random.uniform(0.5, 1.0) * wait_seconds)
+
+    async def _watch(self) -> None:
+        """Notice what becomes of the source, a stall among it, and also what it mends by itself in its own thread."""
+        while True:
+            self._show()
+            await asyncio.sleep(WATCH_SECONDS)
+
+    def _show(self) -> None:
+        """Show the source's condition in the metrics, and log its breaks."""
+        now, before = self.condition, self._shown
+        self._metrics.cameras.source_is(self.camera_id, now, before)
+        self._shown = now
+        is_broken = now.state not in (SourceState.CONNECTING, SourceState.LIVE)
+        if now.breaks > (before.breaks if before else 0) and self._throttle.due():
+            log.warning("source broken", camera=self.camera_id, state=now.state, error=now.error, failures=now.breaks)
+            self._is_told = True
+        elif self._is_told and not is_broken:
+            self._is_told = False
+            log.info("source gives frames again", camera=self.camera_id)
 
     async def _play(self) -> None:
         """Play the source once. Raises SourceError, or Draining."""

@@ -16,6 +16,7 @@ from edge_encoder.encoding.encoder import EncodedFrame
 from edge_encoder.frames import FrameRef, PictureFormat
 from shared.contract.geometry import Geometry
 from shared.contract.receipts import ANSWERED, Outcome
+from shared.sources.state import SourceCondition, SourceState
 from shared.telemetry.metrics import LABEL, CameraSeries, Meters
 
 BOUNDS = ("bytes", "age")
@@ -75,7 +76,18 @@ class CameraMetrics:
         self._operating_point = gauge("operating_point", "Operating point of the last coded frame", LABEL)
         self._budget = gauge("budget_bytes_per_second", "The camera's bit budget / 8", LABEL)
         self._burst = gauge("budget_burst_bytes", "What the budget allows at once, after a pause", LABEL)
-        self._source_failures = counter("source_failures", "Breaks of a pulled source", LABEL)
+        self._source_failures = counter("source_failures", "Breaks and stalls of a pulled source", LABEL)
+        self._source_state = gauge(
+            "source_state", "1 for the state that the camera's pulled source is in, 0 for the others", LABEL, "state"
+        )
+        self._source_damaged = counter(
+            "source_damaged_packets", "Packets of a pulled source, or its files, that gave no picture", LABEL
+        )
+        self._source_superseded = counter(
+            "source_superseded_frames",
+            "Frames of a pulled live source that a newer one replaced before they were taken",
+            LABEL,
+        )
         self._series = CameraSeries(meters.with_label(LABEL), terms.most, terms.quiet_seconds, self._begin)
         meters.gauge("cameras", "Cameras that have series here").set_function(lambda: len(self._series))
 
@@ -139,10 +151,18 @@ class CameraMetrics:
         self.saw(camera_id)
         self._spool_dropped.labels(camera_id, bound).inc(frames)
 
-    def source_failed(self, camera_id: str) -> None:
-        """Count the break of a source that the edge plays."""
+    def source_is(self, camera_id: str, now: SourceCondition, before: SourceCondition | None) -> None:
+        """Show a source that the edge plays. before: what was shown of it last, None for the first time."""
         self.saw(camera_id)
-        self._source_failures.labels(camera_id).inc()
+        for state in SourceState:
+            self._source_state.labels(camera_id, state).set(state is now.state)
+        self._source_failures.labels(camera_id).inc(now.breaks - (before.breaks if before else 0))
+        self._source_damaged.labels(camera_id).inc(now.damaged - (before.damaged if before else 0))
+        self._source_superseded.labels(camera_id).inc(now.superseded - (before.superseded if before else 0))
+
+    def source_left(self, camera_id: str) -> None:
+        """Remove the state of a source that is played no more; what was counted of it stays."""
+        self._source_state.remove_by_labels({LABEL: camera_id})
 
     def _begin(self, camera_id: str) -> None:
         """Begin a camera's series at 0, so that the first of anything is seen as a rise."""

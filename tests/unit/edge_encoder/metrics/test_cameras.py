@@ -12,7 +12,9 @@ from edge_encoder.frames import FrameRef, KnownCamera, PictureFormat
 from edge_encoder.metrics.cameras import CameraMetrics, CameraTerms
 from shared.contract.geometry import Geometry, Picture
 from shared.contract.receipts import ANSWERED, Outcome
+from shared.errors import SourceRefused
 from shared.model.bundle import Bundle
+from shared.sources.state import SourceStatus
 from shared.telemetry.metrics import Meters
 from tests.support.pictures import picture
 
@@ -94,10 +96,34 @@ def test_a_full_house_of_passing_cameras_leaves_no_series_behind(encoded: Encode
         measured.cameras.dropped(posted.camera_id, "age", 1)
         measured.cameras.sent({posted.camera_id: 10.0})
         measured.cameras.answered(posted.camera_id, Outcome.CODED)
-        measured.cameras.source_failed(posted.camera_id)
+        measured.cameras.source_is(posted.camera_id, SourceStatus().condition(), None)
     samples = [sample for family in measured.registry.collect() for sample in family.samples]
     assert {s.labels["camera"] for s in samples if "camera" in s.labels} == {"passing-18", "passing-19"}
     assert measured.value("cameras") == 2
+
+
+def test_a_source_is_in_one_state_and_what_is_counted_of_it_survives_another_player() -> None:
+    measured, status = Measured(), SourceStatus()
+    before = status.condition()
+    measured.cameras.source_is("hall", before, None)
+    assert states_of(measured) == {"connecting": 1, "live": 0, "stalled": 0, "refused": 0, "gone": 0}
+    status.broke(SourceRefused("hall", "the password is wrong"))
+    status.damaged(3)
+    status.superseded(2)
+    measured.cameras.source_is("hall", status.condition(), before)
+    measured.cameras.source_is("hall", status.condition(), status.condition())
+    assert states_of(measured) == {"connecting": 0, "live": 0, "stalled": 0, "refused": 1, "gone": 0}
+    measured.cameras.source_left("hall")
+    assert states_of(measured) == {}, "a source that is played no more has no state, so that no alert is left behind"
+    measured.cameras.source_is("hall", SourceStatus().condition(), None)
+    assert measured.value("source_failures_total", camera="hall") == 1
+    assert measured.value("source_damaged_packets_total", camera="hall") == 3
+    assert measured.value("source_superseded_frames_total", camera="hall") == 2
+
+
+def states_of(measured: Measured) -> dict[str, float]:
+    samples = [sample for family in measured.registry.collect() for sample in family.samples]
+    return {sample.labels["state"]: sample.value for sample in samples if sample.name == "edge_source_state"}
 
 
 @pytest.mark.parametrize(
