@@ -18,7 +18,6 @@ from pathlib import Path
 
 from shared.contract.geometry import SourceFrame
 from shared.errors import SourceError
-from shared.sources.decoding import Input
 from shared.sources.folder import FolderSource, is_picture, pictures_of
 from shared.sources.live import RTSP, WEBCAM, LiveSource
 from shared.sources.playing import Source, play
@@ -46,6 +45,8 @@ def open_source(spec: str, *, fps: float | None = None, loop: bool = False) -> S
         raise SourceError(
             spec, "is not there; name a folder, a video, rtsp:// or http:// of a camera, or webcam:/dev/video0"
         )
+    if path.is_char_device():
+        raise SourceError(spec, f"is a device; for a camera write webcam:{spec}")
     if path.is_dir() or is_picture(path):
         return FolderSource(spec, pictures_of(path), fps or DEFAULT_FPS, loop)
-    return RecordingSource(spec, Input(spec), fps, loop)
+    return RecordingSource(spec, spec, fps, loop)

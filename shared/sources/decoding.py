@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,25 @@ if TYPE_CHECKING:
 OPEN_SECONDS, READ_SECONDS = 10.0, 10.0
 FALLBACK_FPS = 25.0
 """The rate of a video that does not say its own."""
+HIGHEST_FPS = 240.0
+"""A higher rate is a container's clock and not its video's."""
+HD_WIDTH, HD_HEIGHT = 1280, 720
+UNTAGGED = 2
+"""AVCOL_SPC_UNSPECIFIED: the video does not say how its colours are written."""
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int) -> bytes:
+        """Return at most so many bytes, none at the end."""
 
 
 @dataclass(frozen=True)
 class Input:
     """What PyAV opens. format: FFmpeg's name of the container or device; None for what it finds itself."""
 
-    file: str
+    file: str | Readable
     format: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,13 +90,20 @@ def frames_of(source: Source, container: InputContainer) -> Iterator[VideoFrame]
 
 
 def frame_seconds(stream: VideoStream) -> float:
-    """Return how long a frame of the stream is shown, as far as the stream says so."""
-    return 1.0 / float(stream.average_rate or FALLBACK_FPS)
+    """Return how long a frame of the stream is usually shown, as far as the stream says so."""
+    # FFmpeg's guess knows the rate that raw H.264 and H.265 carry inside; their average is always 25.
+    fps = float(stream.guessed_rate or stream.average_rate or FALLBACK_FPS)
+    return 1.0 / (fps if 0 < fps <= HIGHEST_FPS else FALLBACK_FPS)
 
 
 def picture_of(frame: VideoFrame) -> NDArray[np.uint8]:
-    """Return RGB, turned as the recording's rotation says (degrees counter-clockwise)."""
-    pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    """Return RGB, turned as the recording's rotation says (degrees counter-clockwise).
+
+    Colours are read as their tag says. Without one, HD is BT.709 and the rest BT.601, as every player takes them.
+    """
+    is_hd = frame.height >= HD_HEIGHT or frame.width >= HD_WIDTH
+    space = "ITU709" if frame.colorspace == UNTAGGED and is_hd else None
+    pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24", src_colorspace=space).astype(np.uint8, copy=False)
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
 
 
