@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -60,7 +61,9 @@ def without_a_duration(path: Path) -> bool:
         ("raw.m4v", "mpeg4", "m4v", None),
     ],
 )
-def test_a_recording_without_a_duration_is_one_all_the_same(tmp_path: Path, name, codec, format, options) -> None:
+def test_a_recording_without_a_duration_is_one_all_the_same(
+    tmp_path: Path, name: str, codec: str, format: str, options: dict[str, str] | None
+) -> None:
     path = write_clip(tmp_path / name, 30, codec=codec, format=format, options=options)
     assert without_a_duration(path)
     found = read(path)
@@ -142,12 +145,14 @@ def test_a_clip_that_is_shorter_than_the_interval_gives_one_frame_an_interval_fo
     assert set(indices(found)) == {0}
 
 
-def test_rounds_of_a_clip_without_a_wanted_frame_are_not_decoded(tmp_path: Path, monkeypatch) -> None:
+def test_rounds_of_a_clip_without_a_wanted_frame_are_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write_clip(tmp_path / "short.mp4", CLIP_FPS)
     opened = 0
     really = av.open
 
-    def counted(*arguments, **named):
+    def counted(*arguments: Any, **named: Any) -> Any:
         nonlocal opened
         opened += 1
         return really(*arguments, **named)

@@ -28,7 +28,9 @@ def moments_of(found: Sequence[float | None], begin: float = 0.0) -> list[float]
 @example([None] * 5, 0.0)
 @example([0.0] * 50, 0.0)
 @example([9.0 - STEP * index for index in range(60)], 0.0)
-def test_each_frame_has_a_moment_of_its_own_and_no_jump_of_the_stamps_holds_it_up(found, begin: float) -> None:
+def test_each_frame_has_a_moment_of_its_own_and_no_jump_of_the_stamps_holds_it_up(
+    found: list[float | None], begin: float
+) -> None:
     moments = moments_of(found, begin)
     assert moments[0] == begin
     steps = [after - before for before, after in itertools.pairwise(moments)]
