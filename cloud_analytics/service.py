@@ -137,6 +137,13 @@ class CloudService(Service):
         return await self._supervisor.failed()
 
     @override
+    async def reload(self) -> None:
+        if self._parts is not None:
+            await asyncio.to_thread(self._parts.security.look)
+            if await asyncio.to_thread(self._parts.catalogue.scan):
+                self._parts.wishes.changed()
+
+    @override
     async def stop(self) -> None:
         parts, servers = self._parts, self._servers
         if parts is None or servers is None:

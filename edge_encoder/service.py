@@ -78,6 +78,10 @@ class EdgeService:
         """Wait for the first failure of a part that must not end, and return its reason."""
         return await self._supervisor.failed()
 
+    async def reload(self) -> None:
+        """Read certificates and tokens again, at SIGHUP."""
+        await asyncio.to_thread(self.parts.security.look)
+
     async def stop(self) -> None:
         """Drain within the settings' time, then stop; may be called again."""
         deadline = Deadline(self._settings.drain_seconds)

@@ -1,9 +1,11 @@
 """The life of a service, the same for both: it starts, serves until a signal comes, drains and stops.
 
     start --ready--> serving --SIGTERM or SIGINT--> stop (drains first) --> exit status 0
-                             --failed-------------> stop -----------------> exit status 1
+                       ^  |  --failed-------------> stop -----------------> exit status 1
+                       `--'  --SIGHUP: reload
 
 Law: a first signal drains, a second one stops at once. An error at the start is one line and a non-zero status.
+Law: SIGHUP never ends a service. It reads again what may have changed; what cannot be used is logged, and nothing changes.
 Law: the operator is told at the start where there is not enough room for the files of all connections.
 """
 
@@ -12,13 +14,15 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from shared.errors import TaxonError
 from shared.telemetry.logs import logger
 
 log = logger("service")
+RELOAD_SECONDS = 60.0
+"""The time that one reload may take."""
 OTHER_FILES = 512
 """The other files of a service: the spool's or the journal's, libraries', and its own connections."""
 
@@ -32,17 +36,29 @@ class Service(Protocol):
     async def failed(self) -> BaseException:
         """Wait for the first failure and return its reason, as `Supervisor.failed` does."""
 
+    async def reload(self) -> None:
+        """Read certificates, tokens and the like again; raises TaxonError, OSError or ValueError, and then changes nothing."""
+
     async def stop(self) -> None:
         """Drain within the deadline of the settings, then stop."""
 
 
-def run_service(make: Callable[[], Service]) -> int:
-    """Run one service until a signal comes; return the exit status."""
-    return asyncio.run(_run(make()))
+def hold_hangups() -> None:
+    """Let no SIGHUP end this process, from here until the service runs and reloads at it."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-async def _run(service: Service) -> int:
+def run_service(make: Callable[[], Service], reread: Callable[[], None] = lambda: None) -> int:
+    """Run one service until a signal comes; return the exit status.
+
+    reread: reads the settings again at SIGHUP, in a thread, before the service reloads; raises TaxonError.
+    """
+    return asyncio.run(_run(make(), reread))
+
+
+async def _run(service: Service, reread: Callable[[], None]) -> int:
     stopping = asyncio.Event()
+    hung_up = asyncio.Event()
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
 
@@ -55,13 +71,36 @@ async def _run(service: Service) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number.name)
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     try:
-        return await _serve(service, stopping)
+        return await _serve(service, stopping, lambda: _reload_at(hung_up, service, reread))
     except asyncio.CancelledError:
         return 1
+    finally:
+        # Left to itself, the loop would bring back the default, which ends the process.
+        loop.remove_signal_handler(signal.SIGHUP)
+        hold_hangups()
 
 
-async def _serve(service: Service, stopping: asyncio.Event) -> int:
+async def _reload_at(hung_up: asyncio.Event, service: Service, reread: Callable[[], None]) -> None:
+    """Reload whenever the event is set, one reload after the other."""
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        log.info("reloading", signal=signal.SIGHUP.name)
+        try:
+            async with asyncio.timeout(RELOAD_SECONDS):
+                await asyncio.to_thread(reread)
+                await service.reload()
+        except (TaxonError, OSError, ValueError) as error:
+            log.error("not reloaded, what was read before holds", reason=str(error) or type(error).__name__)
+        except Exception:
+            log.exception("not reloaded, what was read before holds")
+        else:
+            log.info("reloaded")
+
+
+async def _serve(service: Service, stopping: asyncio.Event, reloads: Callable[[], Coroutine[Any, Any, None]]) -> int:
     waits = asyncio.create_task(stopping.wait())
     starts = asyncio.create_task(service.start())
     await asyncio.wait({waits, starts}, return_when=asyncio.FIRST_COMPLETED)
@@ -78,7 +117,11 @@ async def _serve(service: Service, stopping: asyncio.Event) -> int:
         await service.stop()
         raise
     fails = asyncio.create_task(service.failed())
+    # A hangup that came while the service was starting is answered now.
+    reloading = asyncio.create_task(reloads())
     await asyncio.wait({waits, fails}, return_when=asyncio.FIRST_COMPLETED)
+    reloading.cancel()
+    await asyncio.gather(reloading, return_exceptions=True)
     status = 0
     if fails.done():
         status = 1
@@ -88,9 +131,6 @@ async def _serve(service: Service, stopping: asyncio.Event) -> int:
     await service.stop()
     log.info("stopped")
     return status
-
-
-log = logger("service")
 
 
 def make_room(connections: int) -> int:

@@ -10,6 +10,7 @@ An unusable file shows as long as it is unusable, and not only in the second in 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ class ServerSecurity:
             self._watched.append(WatchedFile("client", files.reload, shown.exposed, "client", own))
         self._throttles = {one.what: Throttle(TOLD_SECONDS) for one in self._watched}
         self._told: frozenset[str] = frozenset()
+        self._looking = threading.Lock()
         self._measured = SecurityMeters(meters or Meters("taxon", CollectorRegistry()), self._watched)
         if shown.paths:
             # The first look then finds nothing new. Where the files cannot be used yet, it says why.
@@ -124,7 +126,11 @@ class ServerSecurity:
             await asyncio.to_thread(self.look)
 
     def look(self) -> None:
-        """Read again what has changed; an unusable file is logged and changes nothing."""
+        """Read again what has changed; an unusable file is logged and changes nothing. Several threads may call it."""
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
         for one in self._watched:
             try:
                 if one.reload():

@@ -21,7 +21,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_origin
 
@@ -245,6 +245,20 @@ def load_settings(kind: type[Settings], program: str, argv: Sequence[str]) -> Se
         return CliApp.run(kind, list(argv), cli_settings_source=Flags(kind, program))
     except ValidationError as error:
         raise SettingsRefused("; ".join(_complaint(problem, program) for problem in error.errors())) from error
+
+
+def reread_settings(running: Settings, program: str, argv: Sequence[str], live: Collection[str]) -> Settings:
+    """Read the settings again, and log which of them have changed; raises SettingsRefused.
+
+    running: the settings that hold. live: the names of those that are taken without a restart; all others wait for one.
+    """
+    found = load_settings(type(running), program, argv)
+    changed = [name for name in type(running).model_fields if getattr(found, name) != getattr(running, name)]
+    if waiting := [name for name in changed if name not in live]:
+        log.warning("settings have changed that a restart takes", settings=waiting)
+    if taken := [name for name in changed if name in live]:
+        log.info("settings have changed", settings=taken)
+    return found
 
 
 def unknown_variables(kind: type[ServiceSettings]) -> tuple[str, ...]:

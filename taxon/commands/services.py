@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from shared.server.lifecycle import make_room, run_service
-from shared.server.settings import Settings, load_settings, warn_of_unknown_variables
+from shared.server.lifecycle import hold_hangups, make_room, run_service
+from shared.server.settings import Settings, load_settings, reread_settings, warn_of_unknown_variables
 from shared.telemetry.logs import configure_logs
 from taxon.defaults import bundle_directory
+
+LIVE = frozenset({"log_level"})
+"""The settings that a changed file or variable changes without a restart."""
 
 
 def run_edge(argv: Sequence[str]) -> int:
@@ -19,7 +22,7 @@ def run_edge(argv: Sequence[str]) -> int:
     from edge_encoder.service import EdgeService
 
     directory = bundle_directory(settings.bundle)
-    return run_service(lambda: EdgeService(settings, directory))
+    return run_service(lambda: EdgeService(settings, directory), _rereading(settings, "edge", argv))
 
 
 def run_cloud(argv: Sequence[str]) -> int:
@@ -29,13 +32,26 @@ def run_cloud(argv: Sequence[str]) -> int:
     settings = _begun(CloudSettings, "cloud", argv)
     from cloud_analytics.service import CloudService
 
-    return run_service(lambda: CloudService(settings))
+    return run_service(lambda: CloudService(settings), _rereading(settings, "cloud", argv))
 
 
 def _begun(kind: type[Settings], service: str, argv: Sequence[str]) -> Settings:
     """Return the service's settings, once its logs are set up and there is room for its connections."""
+    hold_hangups()
     settings = load_settings(kind, f"taxon {service}", argv)
     configure_logs(service, settings.log_level, settings.log_format)
     warn_of_unknown_variables(kind, f"taxon {service}")
     make_room(settings.http_connections + settings.rpc_connections)
     return settings
+
+
+def _rereading(settings: Settings, service: str, argv: Sequence[str]) -> Callable[[], None]:
+    """Return what reads the settings again at SIGHUP, and takes those that can be taken while the service runs."""
+    running = settings
+
+    def reread() -> None:
+        nonlocal running
+        running = reread_settings(running, f"taxon {service}", argv, LIVE)
+        configure_logs(service, running.log_level, settings.log_format)
+
+    return reread

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_encoder.cameras.book import BookEntry, PlanBook, Origin
+from edge_encoder.cameras.book import BookEntry, Origin, PlanBook
 from edge_encoder.cameras.kept import KeptFile, KeptPlans
 from edge_encoder.cameras.plan import CameraPlan
 from shared.errors import BadName, BadRequest, Busy, DiskFull, OwnedElsewhere, TaxonError, UnknownCamera

@@ -12,12 +12,16 @@ from shared.server.lifecycle import run_service
 
 SLOW_SERVICE = """
 import asyncio
-from shared.server.lifecycle import run_service
+from shared.server.lifecycle import hold_hangups, run_service
 from shared.telemetry.logs import configure_logs
+hold_hangups()
 configure_logs("slow")
 class Slow:
     async def start(self): print("started", flush=True)
     async def failed(self): await asyncio.Event().wait()
+    async def reload(self):
+        print("reloading", flush=True)
+        if {refuses}: raise ValueError("half a file")
     async def stop(self):
         print("draining", flush=True)
         await asyncio.sleep({drain})
@@ -34,7 +38,7 @@ raise SystemExit(run_service(Slow))
 )
 def test_signals(drain: float, signals: int, status: int, last: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_SERVICE.format(drain=drain)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SLOW_SERVICE.format(drain=drain, refuses=False)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     with process:
@@ -48,6 +52,31 @@ def test_signals(drain: float, signals: int, status: int, last: str) -> None:
     assert (rest.split() or ["draining"])[-1] == last
 
 
+@pytest.mark.starts_process
+@pytest.mark.parametrize("refuses", [False, True], ids=["what is new is taken", "what is unusable is told"])
+def test_a_hangup_reloads_and_never_ends_the_service(refuses: bool) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_SERVICE.format(drain=0, refuses=refuses)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        assert process.stdout.readline() == "started\n"
+        for _ in range(3):
+            process.send_signal(signal.SIGHUP)
+            assert process.stdout.readline() == "reloading\n"
+            told = process.stderr.readline() + process.stderr.readline()
+            assert ("half a file" in told) is refuses
+            assert ('"reloaded"' in told) is not refuses
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "draining\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=20) == 0, "a hangup while it drains does not end it either"
+
+
 def test_a_service_that_fails_is_stopped_with_a_status() -> None:
     class Failing:
         stopped = False
@@ -56,6 +85,8 @@ def test_a_service_that_fails_is_stopped_with_a_status() -> None:
 
         async def failed(self) -> BaseException:
             return RuntimeError("the uplink's task ended")
+
+        async def reload(self) -> None: ...
 
         async def stop(self) -> None:
             self.stopped = True

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import Field
+from structlog.testing import capture_logs
 
 from shared.errors import SettingsRefused
-from shared.server.settings import Address, ServiceSettings, load_settings, unknown_variables
+from shared.server.settings import Address, ServiceSettings, load_settings, reread_settings, unknown_variables
 
 
 class LampSettings(ServiceSettings, env_prefix="TAXON_LAMP_"):
@@ -178,6 +179,24 @@ def test_what_is_refused_is_told_without_its_secrets(capsys: pytest.CaptureFixtu
     shown = load("--cameras", "http://bob:hunter2@cam/live")
     assert "http://bob:***@cam/live" in repr(shown)
     assert "hunter2" not in f"{shown!r} {shown}"
+
+
+def test_settings_that_have_changed_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "lamp.toml"
+    file.write_text("queue_depth = 5\n")
+    argv = ("--config", str(file), "--threads", "2")
+    running = load(*argv)
+    file.write_text('queue_depth = 6\nlog_level = "debug"\nthreads = 9\n')
+    with capture_logs() as told:
+        found = reread_settings(running, "taxon lamp", argv, {"log_level"})
+    assert (found.queue_depth, found.log_level, found.threads) == (6, "debug", 2)
+    assert [(line["log_level"], line["settings"]) for line in told] == [
+        ("warning", ["queue_depth"]),
+        ("info", ["log_level"]),
+    ]
+    file.write_text("queue_depth = many\n")
+    with pytest.raises(SettingsRefused, match=r"lamp\.toml"):
+        reread_settings(running, "taxon lamp", argv, ())
 
 
 def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
