@@ -3,6 +3,7 @@
     TaxonError
     |- BundleError(path, reason)      a model bundle that cannot be trusted or used
     |- ImageError(reason)             a picture that cannot become a frame
+    |  |- ViewNotApplied(reason)      ... because its camera's crop or masks cannot be applied to it
     |- LatentError                    integers that the format cannot carry (a fault of the model, not of the line)
     |- SourceError(source, reason)    a folder, video or camera that gives no frames
     |  |- SourceRefused               ... because it answers with a refusal, or with what is no picture
@@ -91,6 +92,10 @@ class ImageError(TaxonError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class ViewNotApplied(ImageError):
+    """The crop or the masks of a camera cannot be applied to its picture, which is refused rather than sent without them."""
 
 
 class LatentError(TaxonError):

@@ -1,10 +1,10 @@
-"""A camera's picture and the network's input: the same picture, stretched.
+"""A camera's picture and the network's input: the same picture, or a crop of it, stretched.
 
     source --play--> SourceFrame --> CameraClient or the edge's own queue
-    picture (any size, upright) --stretch--> Frame.pixels (the bundle's input) --> result --Geometry--> picture
+    picture (any size, upright) --crop, stretch--> Frame.pixels (the bundle's input) --> result --Geometry--> picture
 
-Stretching keeps the whole view. `Geometry` takes a result's pixel back to its place in the picture.
-Law: the corners of the input are the corners of the picture, and to_input undoes to_picture.
+Without a crop, stretching keeps the whole view. `Geometry` takes a result's pixel back to its place in the picture.
+Law: the corners of the input are the corners of the crop, or of the whole picture, and to_input undoes to_picture.
 Law: the capture times of one source's frames rise.
 """
 
@@ -28,30 +28,56 @@ class InputSize:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """A part of the upright picture, in whole pixels. x, y: its upper left pixel."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Geometry:
-    """The size of the upright picture, and that of the network's input that it was stretched to, in pixels."""
+    """The size of the upright picture, and that of the network's input, in pixels.
+
+    crop: the part of the picture that was stretched to the input; None for all of it.
+    """
 
     picture_width: int
     picture_height: int
     input_width: int
     input_height: int
+    crop: Crop | None = None
 
     def __post_init__(self) -> None:
+        part = self.region
         if min(self.picture_width, self.picture_height, self.input_width, self.input_height) < 1:
             raise ValueError(f"sizes are at least one pixel: {self}")
+        if min(part.width, part.height) < 1 or min(part.x, part.y) < 0:
+            raise ValueError(f"a crop has at least one pixel and begins within the picture: {self}")
+        if part.x + part.width > self.picture_width or part.y + part.height > self.picture_height:
+            raise ValueError(f"a crop ends within the picture: {self}")
+
+    @property
+    def region(self) -> Crop:
+        """The part of the picture that was coded: the crop, or all of it."""
+        return self.crop or Crop(0, 0, self.picture_width, self.picture_height)
 
     def to_picture(self, column: float, row: float) -> tuple[float, float]:
         """Return the place of an input (or result) pixel's centre in the picture: (x, y), with centres at whole numbers."""
+        part = self.region
         return (
-            _rescale(column, self.input_width, self.picture_width),
-            _rescale(row, self.input_height, self.picture_height),
+            part.x + _rescale(column, self.input_width, part.width),
+            part.y + _rescale(row, self.input_height, part.height),
         )
 
     def to_input(self, x: float, y: float) -> tuple[float, float]:
-        """Undo `to_picture`: return (column, row)."""
+        """Undo `to_picture`: return (column, row). What lies outside of the crop gets a place outside of the input."""
+        part = self.region
         return (
-            _rescale(x, self.picture_width, self.input_width),
-            _rescale(y, self.picture_height, self.input_height),
+            _rescale(x - part.x, part.width, self.input_width),
+            _rescale(y - part.y, part.height, self.input_height),
         )
 
 

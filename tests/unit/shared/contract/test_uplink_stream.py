@@ -6,13 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contract.geometry import Geometry
+from shared.contract.geometry import Crop, Geometry
 from shared.contract.packets import Packet
-from shared.contract.uplink_stream import PacketReader, PacketWriter
+from shared.contract.uplink_stream import PacketReader, PacketWriter, geometry_message, geometry_of
 from shared.errors import BadName, BadRequest
 from shared.wire import frame_pb2, uplink_pb2
 
-GEOMETRIES = (Geometry(640, 480, 256, 256), Geometry(480, 640, 256, 256))
+GEOMETRIES = (
+    Geometry(640, 480, 256, 256),
+    Geometry(480, 640, 256, 256),
+    Geometry(640, 480, 256, 256, Crop(0, 0, 200, 100)),
+    Geometry(640, 480, 256, 256, Crop(40, 30, 200, 100)),
+    Geometry(640, 480, 256, 256, Crop(0, 0, 640, 480)),
+)
 
 
 @st.composite
@@ -97,3 +103,21 @@ def test_acks_of_frames_that_were_not_sent_are_refused() -> None:
         writer.acked(uplink_pb2.Ack(camera_index=0, sequence_offset=1))
     with pytest.raises(BadRequest, match="names camera"):
         writer.acked(uplink_pb2.Ack(camera_index=1))
+
+
+def test_a_peer_that_knows_no_crops_takes_the_crop_for_the_picture() -> None:
+    message = geometry_message(Geometry(640, 480, 256, 256, Crop(40, 30, 200, 100)))
+    for name in ("crop_x", "crop_y", "uncropped_width", "uncropped_height"):
+        message.ClearField(name)
+    assert geometry_of(message) == Geometry(200, 100, 256, 256)
+    old = frame_pb2.FrameGeometry(picture_width=640, picture_height=480, input_width=256, input_height=256)
+    assert geometry_of(old) == Geometry(640, 480, 256, 256), "an old peer's frames are whole pictures"
+    assert geometry_message(Geometry(640, 480, 256, 256)) == old, "whole pictures cost not a byte more"
+
+
+@pytest.mark.parametrize("broken", [{"crop_x": 3}, {"uncropped_width": 100}, {"uncropped_width": 641, "crop_x": 2}])
+def test_a_crop_that_cannot_be_is_a_bad_request(broken: dict[str, int]) -> None:
+    with pytest.raises(BadRequest):
+        geometry_of(
+            frame_pb2.FrameGeometry(picture_width=640, picture_height=480, input_width=256, input_height=256, **broken)
+        )
