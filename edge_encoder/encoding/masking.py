@@ -1,9 +1,9 @@
 """Masks as pixels of a decoded picture: every pixel that a polygon touches, and all that a decoder mixes with those.
 
-    polygon --enclosed--> blocks that it touches --> pixels of those blocks, and `spill` around them --fill--> grey
+    polygon --enclosed--> blocks that it touches --> pixels of those blocks, and their spill --masked--> grey
 
 A JPEG decoder makes pixels a block at a time: what stood in one corner of a block is seen in all of it. So a polygon
-masks whole blocks. Where colour is stored at a lower resolution, the decoder also looks a few pixels beyond a block.
+masks whole blocks (`edge_encoder.encoding.blocks`).
 
 Law: a pixel that stays depends on nothing that a mask covers, whatever the JPEG's size, quality, subsampling and turn.
 Law: masking is done before the picture is scaled, so that the scaling filter sees no masked pixel.
@@ -12,15 +12,15 @@ Law: masking is done before the picture is scaled, so that the scaling filter se
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_encoder.encoding.view import Point, Polygon, View
-from shared.contract.geometry import Crop
+from edge_encoder.encoding.blocks import Blocks
+from edge_encoder.encoding.picture_file import DecodedPicture
+from edge_encoder.encoding.view import Point, Polygon
 
 GREY = (128, 128, 128)
 """The middle of the range: it says nothing, and gives the networks' first filters no strong edge to any scene."""
@@ -30,55 +30,27 @@ MOST_CELLS = 1 << 19
 _ROUNDING = 1e-6
 
 
-@dataclass(frozen=True)
-class PictureLayout:
-    """The pixels of a decoded, upright picture, and how they stand to those of the camera's.
-
-    width, height: of the upright picture as the camera gave it. scale: a decoded pixel's width and height in those.
-    block_width, block_height: the pixels, as decoded, that a decoder makes together. spill: the pixels around a block that
-    it takes part in. mirrored_x, mirrored_y: blocks and scaled pixels are counted from the right, or from the bottom.
-    """
-
-    width: int
-    height: int
-    scale: int = 1
-    block_width: int = 1
-    block_height: int = 1
-    spill: int = 0
-    mirrored_x: bool = False
-    mirrored_y: bool = False
-
-    def box_of(self, crop: Crop, decoded_width: int, decoded_height: int) -> tuple[float, float, float, float]:
-        """Return a crop's left, top, right and bottom in decoded pixels."""
-        left, right = self._along(crop.x, crop.x + crop.width, self.width, decoded_width, self.mirrored_x)
-        top, bottom = self._along(crop.y, crop.y + crop.height, self.height, decoded_height, self.mirrored_y)
-        return left, top, right, bottom
-
-    def _along(self, start: int, end: int, size: int, decoded: int, mirrored: bool) -> tuple[float, float]:
-        if mirrored:
-            start, end = size - end, size - start
-        # A scaled picture's last pixel may reach beyond the picture.
-        first, last = start / self.scale, decoded if end == size else end / self.scale
-        return (decoded - last, decoded - first) if mirrored else (first, last)
-
-
-def masked_pixels(view: View, layout: PictureLayout, decoded_width: int, decoded_height: int) -> NDArray[np.bool_]:
-    """Return True where the decoded picture must be filled: bool [decoded_height, decoded_width]."""
-    cell_width, cell_height = _cell(layout, decoded_width, decoded_height)
-    columns, rows = math.ceil(decoded_width / cell_width), math.ceil(decoded_height / cell_height)
-    packed = _packed_cells(view.masks, layout, (cell_width, cell_height), (columns, rows))
-    cells = np.unpackbits(packed, count=rows * columns).reshape(rows, columns).astype(np.bool_)
-    pixels = cells.repeat(cell_height, axis=0)[:decoded_height].repeat(cell_width, axis=1)[:, :decoded_width]
-    for axis in (0, 1):
-        pixels = _widened(pixels, layout.spill, axis)
-    return pixels[:: -1 if layout.mirrored_y else 1, :: -1 if layout.mirrored_x else 1]
-
-
-def filled(image: Image.Image, pixels: NDArray[np.bool_]) -> Image.Image:
-    """Return the RGB picture with those pixels grey."""
-    covered = image.copy()
-    covered.paste(GREY, (0, 0), Image.fromarray(pixels.astype(np.uint8) * 255))
+def masked(picture: DecodedPicture, masks: tuple[Polygon, ...]) -> Image.Image:
+    """Return the picture's image, grey where masks are; the picture itself is left as it is."""
+    if not masks:
+        return picture.image
+    covered = picture.image.copy()
+    covered.paste(GREY, (0, 0), Image.fromarray(masked_pixels(picture, masks).astype(np.uint8) * 255))
     return covered
+
+
+def masked_pixels(picture: DecodedPicture, masks: tuple[Polygon, ...]) -> NDArray[np.bool_]:
+    """Return True for each pixel that must be filled: bool, of the decoded image's height and width."""
+    width, height, blocks = picture.image.width, picture.image.height, picture.blocks
+    cell_width, cell_height = _cell(blocks, width, height)
+    columns, rows = math.ceil(width / cell_width), math.ceil(height / cell_height)
+    scales = picture.width / (blocks.scale * cell_width), picture.height / (blocks.scale * cell_height)
+    packed = _packed_cells(masks, scales, (columns, rows), blocks.mirrored_x, blocks.mirrored_y)
+    cells = np.unpackbits(packed, count=rows * columns).reshape(rows, columns).astype(np.bool_)
+    pixels = cells.repeat(cell_height, axis=0)[:height].repeat(cell_width, axis=1)[:, :width]
+    for axis in (0, 1):
+        pixels = _widened(pixels, blocks.spill, axis)
+    return pixels[:: -1 if blocks.mirrored_y else 1, :: -1 if blocks.mirrored_x else 1]
 
 
 def enclosed(outline: list[Point], columns: int, rows: int) -> NDArray[np.bool_]:
@@ -96,30 +68,23 @@ def enclosed(outline: list[Point], columns: int, rows: int) -> NDArray[np.bool_]
 
 @lru_cache(maxsize=1024)
 def _packed_cells(
-    masks: tuple[Polygon, ...], layout: PictureLayout, cell: tuple[int, int], raster: tuple[int, int]
+    masks: tuple[Polygon, ...], scales: Point, raster: tuple[int, int], mirrored_x: bool, mirrored_y: bool
 ) -> NDArray[np.uint8]:
     """Return the masked cells of a raster (columns, rows), eight to a byte; a camera's next picture finds them here."""
-    across, down = (
-        side / (layout.scale * cells) for side, cells in zip((layout.width, layout.height), cell, strict=True)
-    )
     columns, rows = raster
     found = np.zeros((rows, columns), np.bool_)
     for polygon in masks:
-        found |= enclosed([_placed(point, layout, across, down) for point in polygon], columns, rows)
+        placed = [((1 - x if mirrored_x else x), (1 - y if mirrored_y else y)) for x, y in polygon]
+        found |= enclosed([(x * scales[0], y * scales[1]) for x, y in placed], columns, rows)
     return np.packbits(found)
 
 
-def _cell(layout: PictureLayout, width: int, height: int) -> tuple[int, int]:
-    """Return the pixels that are masked together: the blocks, or squares where those would be too many."""
+def _cell(blocks: Blocks, width: int, height: int) -> tuple[int, int]:
+    """Return the pixels that are masked together: the blocks, or several of them where those would be too many."""
     times = 1
-    while width * height > MOST_CELLS * layout.block_width * layout.block_height * times * times:
+    while width * height > MOST_CELLS * blocks.width * blocks.height * times * times:
         times += 1
-    return layout.block_width * times, layout.block_height * times
-
-
-def _placed(point: Point, layout: PictureLayout, across: float, down: float) -> Point:
-    x, y = point
-    return (1 - x if layout.mirrored_x else x) * across, (1 - y if layout.mirrored_y else y) * down
+    return blocks.width * times, blocks.height * times
 
 
 def _draw(edges: NDArray[np.int32], start: Point, end: Point, columns: int, rows: int) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from edge_encoder.encoding.blocks import PIXELS_OF_VIDEO, Blocks, blocks_of
 from shared.errors import ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -31,12 +32,13 @@ _TURNED_BY_90 = (5, 6, 7, 8)
 class DecodedPicture:
     """An upright picture. image: 8-bit RGB, which may be smaller than the picture: a JPEG can be decoded at a fraction.
 
-    width, height: the size of the whole upright picture in pixels.
+    width, height: the size of the whole upright picture in pixels. blocks: those that the image was decoded in.
     """
 
     image: Image.Image = field(repr=False)
     width: int
     height: int
+    blocks: Blocks
 
 
 def decode_file(data: bytes, smallest_side: int) -> DecodedPicture:
@@ -59,7 +61,7 @@ def decoded_pixels(pixels: NDArray[np.uint8]) -> DecodedPicture:
         raise ImageError(f"decoded pictures are uint8 [H, W, 3], not {pixels.dtype} {pixels.shape}")
     image = Image.fromarray(pixels)
     _check_size(*image.size)
-    return DecodedPicture(image, image.width, image.height)
+    return DecodedPicture(image, image.width, image.height, PIXELS_OF_VIDEO)
 
 
 def _opened(data: bytes) -> Image.Image:
@@ -87,10 +89,13 @@ def _decoded(image: Image.Image, smallest_side: int) -> DecodedPicture:
     stored = image.size
     # JPEG decodes to an eighth, a quarter or half the size for a fraction of the time, still no smaller than asked for.
     # A square is asked for, because the picture may yet be turned.
-    image.draft("RGB", (smallest_side, smallest_side))
+    drafted = image.draft("RGB", (smallest_side, smallest_side))
+    scale = 1 if drafted is None else round(stored[0] / drafted[1][2])
     image.load()
-    width, height = reversed(stored) if image.getexif().get(_EXIF_ORIENTATION) in _TURNED_BY_90 else stored
-    return DecodedPicture(_rgb(ImageOps.exif_transpose(image)), width, height)
+    orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    width, height = reversed(stored) if orientation in _TURNED_BY_90 else stored
+    blocks = blocks_of(image, scale, orientation)
+    return DecodedPicture(_rgb(ImageOps.exif_transpose(image)), width, height, blocks)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

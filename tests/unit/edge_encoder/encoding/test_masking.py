@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_encoder.encoding.masking import GREY, PictureLayout, enclosed, filled, masked_pixels
-from edge_encoder.encoding.view import Point, View
-from shared.contract.geometry import Crop
+from edge_encoder.encoding.blocks import Blocks
+from edge_encoder.encoding.masking import GREY, enclosed, masked, masked_pixels
+from edge_encoder.encoding.picture_file import DecodedPicture
+from edge_encoder.encoding.view import Point
 
 COLUMNS, ROWS, FINE = 24, 16, 5
+EXACT = Blocks()
 outlines = st.lists(st.tuples(st.floats(-30, 50), st.floats(-30, 40)), min_size=3, max_size=8)
 """Corners near the raster and far outside of it; most of such outlines cross themselves."""
 
@@ -78,19 +80,24 @@ def test_an_outline_that_leaves_the_picture_encloses_what_it_did() -> None:
     assert cells.sum() <= 3, "the triangle touches the corner pixel and its neighbours at most"
 
 
+def picture(width: int, height: int, blocks: Blocks = EXACT) -> DecodedPicture:
+    """A black picture."""
+    return DecodedPicture(Image.new("RGB", (width, height)), width, height, blocks)
+
+
 def test_the_mask_keeps_its_place_when_the_picture_changes_its_size() -> None:
-    view = View(masks=(((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)),))
+    quarter = ((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75))
     for width, height in ((64, 48), (640, 480), (1920, 1080), (3000, 2000)):
-        share = masked_pixels(view, PictureLayout(width, height), width, height).mean()
+        share = masked_pixels(picture(width, height), (quarter,)).mean()
         assert 0.25 <= share <= 0.29
-    huge = masked_pixels(view, PictureLayout(9000, 7000), 9000, 7000)
-    assert huge[1750:5250, 2250:6750].all(), "squares of several pixels cover no less"
-    assert huge.mean() < 0.2525
+    huge = masked_pixels(picture(4000, 3000), (quarter,))
+    assert huge[750:2250, 1000:3000].all(), "squares of several pixels cover no less"
+    assert huge.mean() < 0.255
 
 
 def test_a_mask_covers_whole_blocks_and_their_spill() -> None:
-    view = View(masks=(((0.5, 0.5), (0.51, 0.5), (0.51, 0.51)),))
-    pixels = masked_pixels(view, PictureLayout(200, 200, 1, 16, 8, 2), 200, 200)
+    small = ((0.5, 0.5), (0.51, 0.5), (0.51, 0.51))
+    pixels = masked_pixels(picture(200, 200, Blocks(16, 8, 2)), (small,))
     rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
     assert (rows[0], rows[-1]) == (96 - 2, 103 + 2)
     assert (columns[0], columns[-1]) == (96 - 2, 111 + 2)
@@ -98,26 +105,18 @@ def test_a_mask_covers_whole_blocks_and_their_spill() -> None:
 
 @pytest.mark.parametrize(("mirrored", "first"), [(False, 48), (True, 200 - 160)])
 def test_blocks_are_counted_from_the_side_where_the_stored_picture_begins(mirrored: bool, first: int) -> None:
-    view = View(masks=(((0.25, 0.0), (0.26, 0.0), (0.26, 1.0), (0.25, 1.0)),))
-    layout = PictureLayout(200, 100, 1, 16, 16, mirrored_x=mirrored)
-    columns = np.flatnonzero(masked_pixels(view, layout, 200, 100).any(axis=0))
+    line = ((0.25, 0.0), (0.26, 0.0), (0.26, 1.0), (0.25, 1.0))
+    pixels = masked_pixels(picture(200, 100, Blocks(16, 16, mirrored_x=mirrored)), (line,))
+    columns = np.flatnonzero(pixels.any(axis=0))
     assert (columns[0], columns[-1]) == (first, first + 15)
 
 
-def test_a_crop_has_its_place_in_the_decoded_picture() -> None:
-    assert PictureLayout(100, 50).box_of(Crop(10, 20, 30, 30), 100, 50) == (10, 20, 40, 50)
-    assert PictureLayout(1000, 500, 4).box_of(Crop(10, 20, 30, 480), 250, 125) == (2.5, 5, 10, 125)
-    # 101 pixels at a quarter are 26, of which the last one holds a single pixel; mirrored, that one is the first.
-    assert PictureLayout(101, 40, 4).box_of(Crop(1, 0, 100, 40), 26, 10) == (0.25, 0, 26, 10)
-    assert PictureLayout(101, 40, 4, mirrored_x=True).box_of(Crop(0, 0, 100, 40), 26, 10) == (0, 0, 25.75, 10)
-
-
 def test_masked_pixels_are_grey_and_the_others_as_they_were() -> None:
-    picture = Image.fromarray(np.arange(40 * 30 * 3).reshape(30, 40, 3).astype(np.uint8))
-    before = np.asarray(picture).copy()
-    pixels = np.zeros((30, 40), np.bool_)
-    pixels[3:9, 20:30] = True
-    after = np.asarray(filled(picture, pixels))
+    before = np.arange(40 * 30 * 3).reshape(30, 40, 3).astype(np.uint8)
+    given_picture = DecodedPicture(Image.fromarray(before), 40, 30, Blocks())
+    masks = (((0.5, 0.1), (0.75, 0.1), (0.75, 0.3)),)
+    pixels = masked_pixels(given_picture, masks)
+    after = np.asarray(masked(given_picture, masks))
     assert (after[pixels] == GREY).all()
     assert np.array_equal(after[~pixels], before[~pixels])
-    assert np.array_equal(np.asarray(picture), before), "the picture that came is left as it is"
+    assert np.array_equal(np.asarray(given_picture.image), before), "the picture that came is left as it is"
