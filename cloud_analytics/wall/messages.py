@@ -168,7 +168,7 @@ def pictures_message(camera: str, pictures: Iterable[tuple[FrameResult, PictureR
 
 
 def _frame(frame: FrameResult) -> Mapping[str, Any]:
-    packet, geometry = frame.packet, frame.packet.geometry
+    packet, coded = frame.packet, frame.packet.geometry.region
     return {
         "sequence": packet.sequence,
         "capture_us": packet.capture_time_us,
@@ -176,8 +176,8 @@ def _frame(frame: FrameResult) -> Mapping[str, Any]:
         "bytes": len(packet.bitstream),
         "groups": {group.group: group.bytes for group in frame.groups},
         "rates": {group.group: group.rate for group in frame.groups},
-        "width": geometry.picture_width,
-        "height": geometry.picture_height,
+        "width": coded.width,
+        "height": coded.height,
         "error": frame.error,
     }
 

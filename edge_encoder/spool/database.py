@@ -40,7 +40,16 @@ CREATE TABLE receipts (
 ) WITHOUT ROWID;
 """
 
-SPOOL = SqliteFormat("spool.sqlite", "spool", "edge", _SCHEMA, page_cache_kib=8192)
+# Beside `frames`, and not in it, because earlier releases write that table too. They take a crop for the whole picture.
+_ADDITIONS = """
+CREATE TABLE IF NOT EXISTS crops (
+    row INTEGER PRIMARY KEY, x INTEGER NOT NULL, y INTEGER NOT NULL,
+    uncropped_width INTEGER NOT NULL, uncropped_height INTEGER NOT NULL
+);
+CREATE TRIGGER IF NOT EXISTS crops_go AFTER DELETE ON frames BEGIN DELETE FROM crops WHERE row = old.row; END;
+"""
+
+SPOOL = SqliteFormat("spool.sqlite", "spool", "edge", _SCHEMA, page_cache_kib=8192, additions=_ADDITIONS)
 
 
 def open_spool(folder: Path, sync: str, now_us: int) -> SqliteFile:

@@ -131,12 +131,13 @@ class Spool:
         with self._lock:
             found = self._database.second.execute(
                 "SELECT row, digest, camera_id, sequence, capture_time_us, picture_width, picture_height, input_width, "
-                "input_height, bitstream, trace_context, spooled_us FROM frames JOIN cameras USING (camera) WHERE row > ? "
-                "ORDER BY row LIMIT ?",
+                "input_height, coalesce(x, 0), coalesce(y, 0), coalesce(uncropped_width, 0), coalesce(uncropped_height, 0), "
+                "bitstream, trace_context, spooled_us FROM frames JOIN cameras USING (camera) LEFT JOIN crops USING (row) "
+                "WHERE row > ? ORDER BY row LIMIT ?",
                 (row, limit),
             ).fetchall()
         return [
-            Spooled(place, digest, Packet(name, sequence, taken, Geometry(*sizes), bits, trace), spooled_us)
+            Spooled(place, digest, Packet(name, sequence, taken, Geometry.of_numbers(sizes), bits, trace), spooled_us)
             for place, digest, name, sequence, taken, *sizes, bits, trace, spooled_us in found
         ]
 
@@ -278,7 +279,7 @@ def _kept_bytes(sizes: Sequence[int]) -> int:
 
 
 def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: CodedFrame, now_us: int, floor: int) -> Receipt:
-    ref, sizes = coded.ref, coded.geometry
+    ref, sizes = coded.ref, coded.geometry.numbers
     # A new camera starts at the time in milliseconds: above whatever an earlier disk of this edge has given out. So does
     # one that comes back: above whatever another edge has given out meanwhile.
     camera, sequence = cursor.execute(
@@ -290,9 +291,10 @@ def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: CodedFrame, now_us
     cursor.execute(
         "INSERT INTO frames (camera, sequence, capture_time_us, digest, picture_width, picture_height, input_width, "
         "input_height, bitstream, trace_context, spooled_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (camera, sequence, ref.capture_time_us, digest, sizes.picture_width, sizes.picture_height)
-        + (sizes.input_width, sizes.input_height, coded.bitstream, ref.trace_context, now_us),
+        (camera, sequence, ref.capture_time_us, digest, *sizes[:4], coded.bitstream, ref.trace_context, now_us),
     )
+    if coded.geometry.crop is not None:
+        cursor.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?)", (cursor.lastrowid, *sizes[4:]))
     size_bytes, groups = len(coded.bitstream), coded.groups
     if ref.time_given:
         # Only such a frame can be recognised when it is posted again.

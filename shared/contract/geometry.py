@@ -10,6 +10,7 @@ Law: the capture times of one source's frames rise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,6 +64,26 @@ class Geometry:
     def region(self) -> Crop:
         """The part of the picture that was coded: the crop, or all of it."""
         return self.crop or Crop(0, 0, self.picture_width, self.picture_height)
+
+    @classmethod
+    def of_numbers(cls, numbers: Sequence[int]) -> Geometry:
+        """Return the geometry that `numbers` was made of. Raises ValueError for an impossible one."""
+        coded_width, coded_height, input_width, input_height, x, y, width, height = numbers
+        if not any((x, y, width, height)):
+            return cls(coded_width, coded_height, input_width, input_height)
+        return cls(width, height, input_width, input_height, Crop(x, y, coded_width, coded_height))
+
+    @property
+    def numbers(self) -> tuple[int, int, int, int, int, int, int, int]:
+        """The geometry as it is stored and sent: sizes of the coded part and of the input, place of the crop, whole size.
+
+        The last four are 0 without a crop. Who does not know them takes the crop for the whole picture, and all fits together.
+        """
+        part = self.region
+        sizes = (part.width, part.height, self.input_width, self.input_height)
+        if self.crop is None:
+            return *sizes, 0, 0, 0, 0
+        return *sizes, part.x, part.y, self.picture_width, self.picture_height
 
     def to_picture(self, column: float, row: float) -> tuple[float, float]:
         """Return the place of an input (or result) pixel's centre in the picture: (x, y), with centres at whole numbers."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from shared.contract.geometry import Crop, Geometry
+from shared.contract.geometry import Geometry
 from shared.contract.packets import LATEST_CAPTURE_TIME_US, TRACE_CONTEXT_BYTES, Packet, checked_name
 from shared.errors import BadRequest
 from shared.wire import frame_pb2, uplink_pb2
@@ -27,6 +27,11 @@ MOST_CAMERAS = 10_000
 GRPC_PREFIX_BYTES = 5
 """The length and compression flag that gRPC puts before each message."""
 _TAG_BYTES = 1
+_GEOMETRY_FIELDS = (
+    *("picture_width", "picture_height", "input_width", "input_height"),
+    *("crop_x", "crop_y", "uncropped_width", "uncropped_height"),
+)
+"""The wire's names of `Geometry.numbers`."""
 
 
 @dataclass
@@ -175,29 +180,14 @@ def _declaration(camera: _StreamCamera) -> uplink_pb2.CameraDeclaration:
 
 
 def geometry_message(geometry: Geometry) -> frame_pb2.FrameGeometry:
-    """Return a geometry as it travels: the coded picture's size, and the whole picture's only where it was cropped."""
-    coded = geometry.region
-    message = frame_pb2.FrameGeometry(
-        picture_width=coded.width,
-        picture_height=coded.height,
-        input_width=geometry.input_width,
-        input_height=geometry.input_height,
-    )
-    if geometry.crop is not None:
-        message.crop_x, message.crop_y = coded.x, coded.y
-        message.uncropped_width, message.uncropped_height = geometry.picture_width, geometry.picture_height
-    return message
+    """Return a geometry as it travels; a whole picture costs no byte for the crop that it does not have."""
+    return frame_pb2.FrameGeometry(**dict(zip(_GEOMETRY_FIELDS, geometry.numbers, strict=True)))
 
 
 def geometry_of(message: frame_pb2.FrameGeometry) -> Geometry:
     """Return a geometry as it came; raises BadRequest."""
-    coded, inputs = (message.picture_width, message.picture_height), (message.input_width, message.input_height)
-    whole = (message.uncropped_width, message.uncropped_height)
-    place = (message.crop_x, message.crop_y)
     try:
-        if not any((*whole, *place)):
-            return Geometry(*coded, *inputs)
-        return Geometry(*whole, *inputs, Crop(*place, *coded))
+        return Geometry.of_numbers([getattr(message, name) for name in _GEOMETRY_FIELDS])
     except ValueError as error:
         raise BadRequest(str(error)) from error
 

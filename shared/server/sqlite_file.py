@@ -38,6 +38,7 @@ class SqliteFormat:
 
     file: its name in the folder. content, owner: the words for what it holds and for the service, as errors say them.
     version: the value of `PRAGMA user_version` that this release reads and writes; it changes with the schema, never 0.
+    additions: tables that earlier releases of this version did not make and do not need, each `IF NOT EXISTS`.
     """
 
     file: str
@@ -46,6 +47,7 @@ class SqliteFormat:
     schema: str = field(repr=False)
     version: int = 1
     page_cache_kib: int = 2000
+    additions: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +142,7 @@ def _opened(
         undo.callback(connection.close)
         if _version(connection) == 0:
             connection.executescript(f"BEGIN; {form.schema} PRAGMA user_version = {form.version}; COMMIT;")
+        connection.executescript(form.additions)
         if prepare is not None:
             prepare(connection)
         undo.pop_all()

@@ -14,6 +14,7 @@ import asyncio
 import io
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ def _document(result: Result) -> dict[str, Any]:
         "received_time_us": result.received_time_us,
         "coded_bytes": result.coded_bytes,
         "groups": [vars(one) for one in result.groups],
-        "geometry": vars(result.geometry),
+        "geometry": asdict(result.geometry),
         "bundle_digest": result.bundle_digest.hex(),
         "traceparent": result.traceparent,
         "error": result.error,

@@ -32,7 +32,8 @@ MOST_DROPPED = 1_000_000
 _DROP_AT_ONCE = 256
 _COLUMNS = (
     "f.position, c.name, f.sequence, f.capture_time_us, f.received_time_us, b.digest, f.picture_width, "
-    "f.picture_height, f.input_width, f.input_height, f.bitstream, f.trace_context"
+    "f.picture_height, f.input_width, f.input_height, coalesce(p.x, 0), coalesce(p.y, 0), "
+    "coalesce(p.uncropped_width, 0), coalesce(p.uncropped_height, 0), f.bitstream, f.trace_context"
 )
 _SCHEMA = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -52,7 +53,15 @@ CREATE INDEX frames_of_camera ON frames (camera, position);
 CREATE TABLE dropped (camera INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (camera, position)) WITHOUT ROWID;
 CREATE TABLE wishes (subscription TEXT PRIMARY KEY, wish TEXT NOT NULL, expires_us INTEGER) WITHOUT ROWID;
 """
-JOURNAL = SqliteFormat("journal.sqlite3", "journal", "cloud service", _SCHEMA)
+# Beside `frames`, and not in it, because earlier releases write that table too. They take a crop for the whole picture.
+_ADDITIONS = """
+CREATE TABLE IF NOT EXISTS crops (
+    position INTEGER PRIMARY KEY, x INTEGER NOT NULL, y INTEGER NOT NULL,
+    uncropped_width INTEGER NOT NULL, uncropped_height INTEGER NOT NULL
+);
+CREATE TRIGGER IF NOT EXISTS crops_go AFTER DELETE ON frames BEGIN DELETE FROM crops WHERE position = old.position; END;
+"""
+JOURNAL = SqliteFormat("journal.sqlite3", "journal", "cloud service", _SCHEMA, additions=_ADDITIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +197,8 @@ class Journal:
             ).fetchone()
             rows = sql.execute(
                 f"SELECT {_COLUMNS} FROM frames f JOIN cameras c ON c.number = f.camera JOIN bundles b "
-                f"ON b.number = f.bundle WHERE f.position > ? AND f.position <= ? {chosen} ORDER BY f.position LIMIT ?",
+                "ON b.number = f.bundle LEFT JOIN crops p ON p.position = f.position "
+                f"WHERE f.position > ? AND f.position <= ? {chosen} ORDER BY f.position LIMIT ?",
                 (position, up_to, *names, limit),
             ).fetchall()
         return Replay(tuple(_logged(row) for row in rows), lost)
@@ -250,16 +260,19 @@ def _insert(sql: sqlite3.Connection, packet: Packet, bundle: int, now_us: int, c
         "capture_time_us = excluded.capture_time_us, received_time_us = excluded.received_time_us RETURNING number",
         (camera.camera_id, camera.edge_id, packet.sequence, packet.capture_time_us, now_us),
     ).fetchone()
-    size = packet.geometry
+    sizes = packet.geometry.numbers
     cursor = sql.execute(
         "INSERT INTO frames VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            number, packet.sequence, packet.capture_time_us, now_us, bundle, size.picture_width,
-            size.picture_height, size.input_width, size.input_height, packet.bitstream, packet.trace_context,
+            *(number, packet.sequence, packet.capture_time_us, now_us, bundle),
+            *(*sizes[:4], packet.bitstream, packet.trace_context),
         ),
-    )  # fmt: skip
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    )
+    position = cursor.lastrowid
+    assert position is not None
+    if packet.geometry.crop is not None:
+        sql.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?)", (position, *sizes[4:]))
+    return position
 
 
 def _drop_up_to(sql: sqlite3.Connection, last: int) -> int:
@@ -281,5 +294,5 @@ def _forget(sql: sqlite3.Connection, count: int) -> None:
 
 def _logged(row: tuple[object, ...]) -> LoggedFrame:
     position, camera, sequence, captured, received, digest, *sizes, bitstream, trace = row
-    packet = Packet(camera, sequence, captured, Geometry(*sizes), bitstream, trace)  # type: ignore[arg-type]
+    packet = Packet(camera, sequence, captured, Geometry.of_numbers(sizes), bitstream, trace)  # type: ignore[arg-type]
     return LoggedFrame(position, packet, digest, received)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import resource
 import signal
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from edge_encoder.frames import FrameRef, KnownCamera
-from edge_encoder.spool.database import FRAME_OVERHEAD_BYTES
+from edge_encoder.spool.database import FRAME_OVERHEAD_BYTES, SPOOL
 from edge_encoder.spool.spool import RECEIPTS_KEPT, CodedFrame, Spool
-from shared.contract.geometry import Geometry
+from shared.contract.geometry import Crop, Geometry
 from shared.errors import DiskFull, FolderError
+from shared.server.sqlite_file import open_sqlite
 
 DIGEST, OTHER = bytes(32), bytes([1]) * 32
 NOW = 1_772_366_400.25
@@ -86,6 +88,30 @@ def test_what_was_kept_comes_back_whole_and_in_order(spool: Spool) -> None:
     assert (packet.camera_id, packet.capture_time_us, packet.geometry) == ("b", 1_000_001, GEOMETRY)
     assert (packet.bitstream, packet.trace_context) == (bytes([1]) * 7, b"t" * 26)
     assert spool.read_after(found[0].row, 1) == found[1:2]
+
+
+def test_a_crop_is_kept_with_its_frame_and_goes_with_it(tmp_path: Path) -> None:
+    cropped = Geometry(640, 480, 256, 256, Crop(40, 30, 200, 100))
+    with closing(Spool(tmp_path, 1 << 20, 1e9)) as spool:
+        receipts = spool.append(DIGEST, [replace(coded("a", 0), geometry=cropped), coded("a", 1)])
+        assert [one.packet.geometry for one in spool.read_after(0, 9)] == [cropped, GEOMETRY]
+    with closing(Spool(tmp_path, 1 << 20, 1e9)) as spool:
+        assert spool.read_after(0, 1)[0].packet.geometry == cropped, "also after a restart"
+        spool.delete_acked([("a", receipts[1].sequence)])
+    with closing(sqlite3.connect(tmp_path / SPOOL.file)) as found:
+        assert found.execute("SELECT count(*) FROM crops").fetchone() == (0,)
+
+
+def test_a_spool_of_a_release_without_crops_is_read_and_that_release_reads_what_this_one_writes(tmp_path: Path) -> None:
+    earlier = replace(SPOOL, additions="")
+    open_sqlite(tmp_path, earlier).close()
+    with closing(Spool(tmp_path, 1 << 20, 1e9)) as spool:
+        spool.append(DIGEST, [replace(coded(), geometry=Geometry(640, 480, 256, 256, Crop(40, 30, 200, 100)))])
+    with closing(open_sqlite(tmp_path, earlier)) as found:
+        sizes = found.main.execute("SELECT picture_width, picture_height, input_width FROM frames").fetchall()
+        assert sizes == [(200, 100, 256)], "it takes the crop for the whole picture"
+        found.main.execute("DELETE FROM frames")
+        assert found.main.execute("SELECT count(*) FROM crops").fetchone() == (0,)
 
 
 def test_an_ack_deletes_the_cameras_frames_up_to_it(spool: Spool) -> None:

@@ -58,11 +58,11 @@ def open_journal(folder: Path) -> Opened:
     return Opened(database.file.main, database.file.second, database.close)
 
 
-SPOOL = Kind("spool.sqlite", "edge", frozenset({"meta", "cameras", "frames", "receipts"}), open_spool)
+SPOOL = Kind("spool.sqlite", "edge", frozenset({"meta", "cameras", "frames", "receipts", "crops"}), open_spool)
 JOURNAL = Kind(
     "journal.sqlite3",
     "cloud service",
-    frozenset({"about", "cameras", "bundles", "frames", "dropped", "wishes"}),
+    frozenset({"about", "cameras", "bundles", "frames", "dropped", "wishes", "crops"}),
     open_journal,
 )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from shared.contract.geometry import Crop, Geometry
 from shared.errors import BadName
 from taxon.client import PictureResult, TensorResult
 from taxon.commands.watch import files_of, save
@@ -27,6 +29,16 @@ def test_a_saved_result_can_be_read_again(tmp_path: Path) -> None:
     assert document["geometry"]["picture_width"] == 640
     assert sorted(document["files"]) == ["7.normal.npy", "7.reshading.png"]
     assert [path.name for path in files_of(tmp_path, given_result)][-1] == "7.json", "complete once the JSON is there"
+
+
+def test_a_saved_result_says_which_part_of_the_picture_it_is_of(tmp_path: Path) -> None:
+    crop = Crop(40, 30, 200, 100)
+    cropped = replace(result("kitchen", 7), geometry=Geometry(640, 480, 256, 256, crop))
+    save(tmp_path, cropped)
+    save(tmp_path, result("kitchen", 8))
+    found = [json.loads((tmp_path / f"kitchen/{number}.json").read_text())["geometry"] for number in (7, 8)]
+    assert found[0]["crop"] == {"x": 40, "y": 30, "width": 200, "height": 100}
+    assert found[1]["crop"] is None
 
 
 def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from cloud_analytics.journal.jetstream.messages import (
 )
 from cloud_analytics.journal.jetstream.names import Names, as_key, name_in
 from cloud_analytics.journal.jetstream.reader import Message
-from shared.contract.geometry import Geometry
+from shared.contract.geometry import Crop, Geometry
 from shared.contract.packets import Packet
 from shared.contract.wishes import SubscriberWish
 
@@ -49,7 +49,8 @@ def test_two_cameras_never_share_a_subject(pair: list[str]) -> None:
 def test_a_frame_comes_back(
     camera: str, sequence: int, time_us: int, bitstream: bytes, trace: bytes, before: int
 ) -> None:
-    packet = Packet(camera, sequence, time_us, Geometry(640, 480, 256, 256), bitstream, trace)
+    crop = None if before % 2 else Crop(before % 300, 30, 200, 100)
+    packet = Packet(camera, sequence, time_us, Geometry(640, 480, 256, 256, crop), bitstream, trace)
     shared = SharedFrame(LoggedFrame(7, packet, bytes(range(32)), time_us), "edge", "replica", before)
     message = Message(7, Names("taxon").frames_of(camera), frame_bytes(shared))
     assert frame_of(message) == shared

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 
 from cloud_analytics.journal.frame_log import Arrival
 from cloud_analytics.journal.local.sqlite_journal import JOURNAL, Journal, open_database
-from shared.contract.geometry import Geometry
+from shared.contract.geometry import Crop, Geometry
 from shared.contract.packets import Packet
 from shared.errors import BadRequest, FolderError
+from shared.server.sqlite_file import open_sqlite
 
 DIGEST = bytes(range(32))
 SIZE = Geometry(640, 480, 256, 256)
@@ -60,6 +62,26 @@ def test_what_was_appended_is_replayed_as_it_was_also_by_the_next_process(tmp_pa
         assert journal.replay(0, journal.head, (), 10).frames == appended.frames
         assert journal.cameras["door"].last_sequence == 9
         assert journal.cameras["hall"].edge_id == "edge-1"
+
+
+def test_a_crop_is_kept_with_its_frame_and_goes_with_it(tmp_path: Path) -> None:
+    open_sqlite(tmp_path, replace(JOURNAL, additions="")).close()  # begun by a release that knew no crops
+    cropped = replace(packet("door", 1), geometry=replace(SIZE, crop=Crop(40, 30, 200, 100)))
+    clock = Clock()
+    with opened(tmp_path, age_seconds=100, clock=clock) as journal:
+        journal.append([arrival(cropped, packet("door", 2))])
+        clock.seconds += 50
+        journal.append([arrival(packet("door", 3))])
+    with opened(tmp_path, age_seconds=100, clock=clock) as journal:
+        assert [one.packet for one in journal.replay(0, 9, (), 9).frames] == [
+            cropped,
+            packet("door", 2),
+            packet("door", 3),
+        ]
+        clock.seconds += 60
+        assert journal.prune() == (2, 0)
+    with closing(sqlite3.connect(tmp_path / JOURNAL.file)) as found:
+        assert found.execute("SELECT count(*) FROM crops").fetchone() == (0,)
 
 
 frames = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12)), max_size=30)
