@@ -1,7 +1,7 @@
 """Builds an edge from its settings: every part opened and connected, nothing of it running yet.
 
     settings --> metrics, security
-    data folder --> Spool: edge id, last wish, receipts        bundle --> Encoder
+    data folder --> Spool: edge id, last wish, receipts        bundle --> Encoder        settings, files --> PlanBook
     all of them --> Admission --FrameQueue--> Pipeline --Spool--> Uplink, and the servers in front
 
 The service and the tests build an edge in the same way, with `build`.
@@ -17,20 +17,26 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_encoder.cameras.book import PlanBook
+from edge_encoder.cameras.kept import KeptFile
+from edge_encoder.cameras.plan import QueuePolicy
+from edge_encoder.cameras.rules import CameraRules
 from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.control.operating_points import OperatingPoints
 from edge_encoder.control.wanted_groups import CurrentWish, kept_wish
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.ingest.admission import Admission, PostLimits, RepeatedPosts
 from edge_encoder.ingest.cameras import Cameras
+from edge_encoder.ingest.departures import Departures
 from edge_encoder.ingest.grpc_service import NAME, IngestService
 from edge_encoder.ingest.http import edge_app
+from edge_encoder.ingest.players import Players
 from edge_encoder.ingest.sources import SourcePlayer
 from edge_encoder.metrics.cameras import CameraTerms
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.pipeline.frame_queue import FrameQueue
 from edge_encoder.pipeline.pipeline import Batches, Pipeline
-from edge_encoder.settings import EdgeSettings
+from edge_encoder.settings import EdgeSettings, SourceSetting
 from edge_encoder.spool.spool import Spool
 from edge_encoder.uplink.link import LinkTerms, Uplink
 from edge_encoder.uplink.stream import UplinkNeighbours
@@ -39,7 +45,7 @@ from shared.model.bundle import Bundle
 from shared.model.execution_providers import choose_providers, provider_names
 from shared.server.access.interceptors import TokenInterceptor
 from shared.server.connections.http_limit import HttpConnectionLimit
-from shared.server.grpc_server import MessageSizes, RpcServer
+from shared.server.grpc_server import RpcServer
 from shared.server.http_server import WebServer
 from shared.server.security import ServerSecurity, server_security
 from shared.telemetry.logs import logger
@@ -47,7 +53,6 @@ from shared.transport.addresses import is_loopback
 from shared.wire import ingest_pb2_grpc, uplink_pb2
 
 LARGEST_RPC_OVERHEAD_BYTES = 4096
-LARGEST_ANSWER_BYTES = 1 << 20
 CLOSE_SECONDS = 0.5
 
 log = logger("edge")
@@ -62,7 +67,9 @@ class EdgeParts:
     bundle: Bundle
     web: WebServer
     rpc: RpcServer
-    sources: tuple[SourcePlayer, ...]
+    book: PlanBook
+    players: Players
+    departures: Departures
     admission: Admission
     wish: CurrentWish
     queue: FrameQueue
@@ -86,8 +93,9 @@ class EdgeParts:
 
 @dataclass(frozen=True)
 class _Recalled:
-    """The traces of an earlier run of this edge in the spool, frames apart."""
+    """The traces of an earlier run of this edge in its data folder, frames apart."""
 
+    book: PlanBook
     edge_id: str
     wish: uplink_pb2.Wanted
     repeats: RepeatedPosts
@@ -98,18 +106,20 @@ async def build(settings: EdgeSettings, bundle_directory: Path) -> EdgeParts:
 
     Raises SettingsRefused, FolderError, BundleError, ProviderMissing, or UnknownName.
     """
-    most = max(settings.most_cameras, len(settings.named_cameras))
-    metrics = EdgeMetrics(CameraTerms(most, settings.camera_series_seconds, settings.budget_of))
-    addresses = {"http": settings.http, "rpc": settings.rpc}
-    security = server_security(settings, addresses, metrics.meters, settings.cloud_credentials)
     _check_way_to_cloud(settings)
     async with AsyncExitStack() as undo:
         # The disk and the networks block for seconds, so they are opened in threads: a signal is heard meanwhile.
-        spool, recalled = await asyncio.to_thread(_open_spool, settings)
+        spool = await asyncio.to_thread(_open_spool, settings)
         undo.push_async_callback(asyncio.to_thread, spool.close)
+        recalled = await asyncio.to_thread(_recall, settings, spool)
+        rules = CameraRules(recalled.book, settings.camera_defaults)
+        terms = CameraTerms(recalled.book.most, settings.camera_series_seconds, rules.budget_of, rules.is_paused)
+        metrics = EdgeMetrics(terms)
+        addresses = {"http": settings.http, "rpc": settings.rpc}
+        security = server_security(settings, addresses, metrics.meters, settings.cloud_credentials)
         bundle = await asyncio.to_thread(Bundle.load, bundle_directory)
         encoder = await asyncio.to_thread(_open_encoder, settings, bundle)
-        parts = _connect(settings, metrics, security, spool, recalled, encoder)
+        parts = _connect(settings, metrics, security, spool, recalled, encoder, rules)
         _show(settings, parts)
         undo.pop_all()
     return parts
@@ -127,10 +137,16 @@ def _check_way_to_cloud(settings: EdgeSettings) -> None:
         log.warning("coded frames go to another machine in plain text", cloud=elsewhere)
 
 
-def _open_spool(settings: EdgeSettings) -> tuple[Spool, _Recalled]:
-    spool = Spool(settings.data, settings.spool_bytes, settings.spool_age_seconds, settings.spool_sync)
+def _open_spool(settings: EdgeSettings) -> Spool:
+    return Spool(settings.data, settings.spool_bytes, settings.spool_age_seconds, settings.spool_sync)
+
+
+def _recall(settings: EdgeSettings, spool: Spool) -> _Recalled:
+    """Return what an earlier run has left in the data folder, which the spool has locked."""
     edge_id = settings.edge_id or spool.edge_id(f"edge-{secrets.token_hex(4)}")
-    return spool, _Recalled(edge_id, kept_wish(spool.wish()), RepeatedPosts(spool.receipts()))
+    most = max(settings.most_cameras, len(settings.named_cameras))
+    book = PlanBook(settings.plans, (), most, KeptFile(settings.data), settings.cameras)
+    return _Recalled(book, edge_id, kept_wish(spool.wish()), RepeatedPosts(spool.receipts()))
 
 
 def _open_encoder(settings: EdgeSettings, bundle: Bundle) -> Encoder:
@@ -146,14 +162,15 @@ def _connect(
     spool: Spool,
     recalled: _Recalled,
     encoder: Encoder,
+    rules: CameraRules,
 ) -> EdgeParts:
-    bundle = encoder.bundle
+    bundle, book = encoder.bundle, recalled.book
     wish = CurrentWish([group.name for group in bundle.manifest.groups], settings.pinned_groups)
     wish.replace(recalled.wish)
-    points = OperatingPoints(bundle, settings.rate, settings.budget_of)
-    backpressure = Backpressure(may_hold_back=settings.queue_policy == "newest")
-    queue = FrameQueue(settings.queue_policy, settings.queue_depth, settings.queue_bytes)
-    cameras = Cameras(settings.cameras, settings.most_cameras, metrics)
+    points = OperatingPoints(bundle, settings.rate, rules.budget_of, rate_of=rules.rate_of)
+    backpressure = Backpressure()
+    queue = FrameQueue(rules.policy_of, settings.queue_depth, settings.queue_bytes)
+    cameras = Cameras(settings.cameras, settings.most_cameras, metrics, rules)
     limits = PostLimits(settings.largest_picture_bytes, settings.queue_bytes, settings.post_deadline_seconds)
     admission = Admission(cameras, queue, wish, recalled.repeats, metrics, limits)
     terms = LinkTerms(
@@ -162,17 +179,23 @@ def _connect(
     uplink = Uplink(terms, UplinkNeighbours(spool, metrics, wish, backpressure, lambda: cameras.names))
     # The cloud learns of a camera with its first post, so that it can be asked for before anything of it is coded.
     cameras.on_new(uplink.notify)
-    batches = Batches(queue, backpressure, settings.most_batch)
+    book.on_change(metrics.cameras.replanned)
+    book.on_change(lambda _: uplink.notify())
+    batches = Batches(queue, backpressure, settings.most_batch, rules.view_of)
     pipeline = Pipeline(encoder, batches, points, spool, metrics, uplink.notify)
+
+    def player(setting: SourceSetting, policy: QueuePolicy) -> SourcePlayer:
+        return SourcePlayer(setting, settings.source_loop, admission, metrics, settings.most_open_with(policy))
+
     return EdgeParts(
         metrics=metrics,
         security=security,
         bundle=bundle,
         web=_web_server(settings, metrics, security, admission),
         rpc=_rpc_server(settings, security, admission),
-        sources=tuple(
-            SourcePlayer(one, settings.source_loop, admission, metrics, settings.most_open) for one in settings.sources
-        ),
+        book=book,
+        players=Players(book, rules, player),
+        departures=Departures(book, admission, points, spool),
         admission=admission,
         wish=wish,
         queue=queue,
@@ -188,7 +211,8 @@ def _show(settings: EdgeSettings, parts: EdgeParts) -> None:
     metrics, queue = parts.metrics, parts.queue
     metrics.describe(parts.bundle)
     metrics.show_bounds(settings.queue_bytes, settings.spool_bytes, settings.spool_age_seconds)
-    metrics.watch_backpressure(lambda: parts.backpressure.is_behind)
+    rules = parts.admission.cameras.rules
+    metrics.watch_backpressure(lambda: parts.backpressure.is_behind and rules.may_hold_back)
     metrics.watch_queue(lambda: queue.frames, lambda: queue.bytes)
     metrics.watch_ready(lambda: parts.admission.waits_for is None)
 
@@ -206,12 +230,13 @@ def _rpc_server(settings: EdgeSettings, security: ServerSecurity, admission: Adm
     access = security.access
     server = RpcServer(
         settings.rpc,
-        MessageSizes(settings.largest_picture_bytes + LARGEST_RPC_OVERHEAD_BYTES, LARGEST_ANSWER_BYTES),
+        settings.largest_picture_bytes + LARGEST_RPC_OVERHEAD_BYTES,
         settings.most_calls,
         security.tls,
         [TokenInterceptor(access)],
         settings.rpc_connections,
     )
-    service = IngestService(admission, settings.most_open, access)
+    rules = admission.cameras.rules
+    service = IngestService(admission, lambda name: settings.most_open_with(rules.policy_of(name)), access)
     server.add(ingest_pb2_grpc.add_IngestServiceServicer_to_server, service, NAME)
     return server

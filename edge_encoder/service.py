@@ -62,7 +62,7 @@ class EdgeService:
         self._supervisor.start(self._keep_house(parts), "housekeeping")
         self._supervisor.start(parts.security.run(), "certificates and tokens")
         parts.admission.open()
-        parts.rpc.set_ready(True)
+        await parts.rpc.set_ready(True)
         log.info(
             "ready",
             rpc=self.rpc_port,
@@ -71,8 +71,8 @@ class EdgeService:
             cloud=self._settings.cloud,
             bundle=parts.bundle.id,
         )
-        for player in parts.sources:
-            self._supervisor.start(player.run(), "source", may_end=True)
+        self._supervisor.watch(parts.players.supervisor)
+        self._supervisor.start(parts.players.run(), "sources")
 
     async def failed(self) -> BaseException:
         """Wait for the first failure of a part that must not end, and return its reason."""
@@ -98,7 +98,7 @@ class EdgeService:
         parts.admission.close()
         # Frames that were held back for the cloud are coded now: the spool outlives the process, the queue does not.
         parts.backpressure.release()
-        parts.rpc.set_ready(False)
+        await parts.rpc.set_ready(False)
         if not await deadline.allows(parts.admission.idle()):
             log.warning("the drain's time is over, some frames have no answer", waiting=parts.queue.frames)
         # The servers stop while the uplink sends: their last answers and its last frames share the time that is left.
@@ -122,7 +122,8 @@ class EdgeService:
             state = await asyncio.to_thread(spool.state)
             for (camera_id, bound), frames in spool.take_dropped().items():
                 cameras.dropped(camera_id, bound, frames)
-            for camera_id in self._settings.named_cameras:
+            await parts.departures.look()
+            for camera_id in parts.book.entries:
                 # A named camera keeps its series while it is silent: its silence is what an alert asks for.
                 cameras.saw(camera_id)
             cameras.forget_quiet()

@@ -12,8 +12,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
-from edge_encoder.control.bit_budget import Budget
-from edge_encoder.pipeline.frame_queue import QueuePolicy
+from edge_encoder.cameras.plan import CameraPlan, QueuePolicy
+from edge_encoder.cameras.rules import CameraDefaults
 from edge_encoder.spool.spool import SpoolSync
 from shared.contract.packets import checked_name
 from shared.server.settings import Address, Addresses, ServiceSettings
@@ -62,7 +62,12 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     data: Path = Field(Path("edge-data"), description="folder of the spool; one for each edge")
     edge_id: CameraId | None = Field(None, description="this edge's name; default: one that is kept in the data folder")
 
-    cameras: list[CameraId] = Field([], description="cameras that are taken; none named: any")
+    cameras: list[CameraId] = Field(
+        [], description="cameras that are taken, beside those that are set in a file or at run time; none named: any"
+    )
+    cameras_file: Path | None = Field(
+        None, description="TOML file with a table [cameras.NAME] for each camera; a change of it is taken at once"
+    )
     most_cameras: int = Field(
         1000, ge=1, le=10_000, description="the most cameras that are taken, counted since the start"
     )
@@ -134,8 +139,8 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
 
     @property
     def most_open(self) -> int:
-        """The frames of one stream or source without an answer: with policy `all` as many as wait, so none is refused."""
-        return self.queue_depth + (2 * self.most_batch if self.queue_policy == "newest" else 0)
+        """The frames of one stream or source without an answer, where nothing else is set for its camera."""
+        return self.most_open_with(self.queue_policy)
 
     @property
     def cloud_credentials(self) -> Credentials:
@@ -149,10 +154,25 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
         """The cameras that are this edge's whether or not they give a frame."""
         return frozenset(self.cameras) | {source.camera_id for source in self.sources}
 
-    def budget_of(self, camera_id: str) -> Budget | None:
-        """Return a camera's bit budget, None for none."""
-        kilobits = self.budgets_kbps.get(camera_id, self.budget_kbps)
-        return None if kilobits is None else Budget.of(kilobits, self.burst_seconds)
+    @property
+    def plans(self) -> tuple[CameraPlan, ...]:
+        """The cameras whose source or budget is set here."""
+        sources = {one.camera_id: one for one in self.sources}
+        found: list[CameraPlan] = []
+        for name in dict.fromkeys([*sources, *self.budgets_kbps]):
+            source = sources.get(name)
+            spec, fps = (None, None) if source is None else (source.spec, source.fps)
+            found.append(CameraPlan(name, source=spec, fps=fps, budget_kbps=self.budgets_kbps.get(name)))
+        return tuple(found)
+
+    @property
+    def camera_defaults(self) -> CameraDefaults:
+        """What holds for a camera of which nothing else is set."""
+        return CameraDefaults(self.queue_policy, self.budget_kbps, self.burst_seconds)
+
+    def most_open_with(self, policy: QueuePolicy) -> int:
+        """Return the same for a camera's own policy: with `all` as many as wait, so that none is refused."""
+        return self.queue_depth + (2 * self.most_batch if policy == "newest" else 0)
 
 
 def source_of(text: str) -> SourceSetting:

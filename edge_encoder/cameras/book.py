@@ -53,7 +53,8 @@ class PlanBook:
     """The cameras that are named. It belongs to the loop.
 
     fixed: the command line's plans. filed: the file's at the start. most: the bound of their number, all origins together.
-    kept: None keeps nothing over a restart. Raises FolderError where what was kept cannot be read, or DiskFull.
+    kept: None keeps nothing over a restart. admitted: cameras of which the command line says no more than that they are
+    taken, so that anybody may set them. Raises FolderError where what was kept cannot be read, or DiskFull.
     """
 
     def __init__(
@@ -62,7 +63,9 @@ class PlanBook:
         filed: Iterable[CameraPlan] = (),
         most: int = 1000,
         kept: KeptFile | None = None,
+        admitted: Iterable[str] = (),
     ) -> None:
+        self._admitted = tuple(admitted)
         self._fixed = {plan.camera_id: plan for plan in fixed}
         self._filed = {plan.camera_id: plan for plan in filed}
         self._most = most
@@ -74,6 +77,11 @@ class PlanBook:
         if kept is not None and self._kept != found:
             kept.write(self._kept)
         self._entries = self._all_entries()
+
+    @property
+    def most(self) -> int:
+        """The bound of their number."""
+        return self._most
 
     @property
     def entries(self) -> Mapping[str, BookEntry]:
@@ -107,7 +115,7 @@ class PlanBook:
         async with self._changing:
             entry = self._entries.get(camera_id)
             plan = edit(entry)
-            if entry is not None and entry.origin is not Origin.API:
+            if entry is not None and entry.origin is not Origin.API and not self._is_free(camera_id, plan):
                 raise OwnedElsewhere(camera_id, _PLACES[entry.origin])
             if entry is None and plan is not None and len(self._entries) >= self._most:
                 raise Busy(f"this edge has {self._most} cameras already; remove one, or raise most_cameras")
@@ -138,7 +146,7 @@ class PlanBook:
         Raises OwnedElsewhere where another origin has paused it for good, or as `edit` does.
         """
         entry = self._entries.get(camera_id)
-        if entry is None or entry.origin is Origin.API:
+        if entry is None or entry.origin is Origin.API or self._is_free(camera_id, entry.plan):
             plan = CameraPlan(checked_name("camera", camera_id)) if entry is None else entry.plan
             return await self.put(replace(plan, paused=paused))
         async with self._changing:
@@ -162,13 +170,18 @@ class PlanBook:
             earlier, self._filed = self._filed, filed
             try:
                 kept = self._without_owned(self._kept)
-                if len(filed.keys() | self._fixed.keys() | kept.plans.keys()) > self._most:
+                if len({*filed, *self._fixed, *kept.plans, *self._admitted}) > self._most:
                     raise Busy(f"there would be more than {self._most} cameras; name fewer, or raise most_cameras")
                 await self._keep(kept)
             except BaseException:
                 self._filed = earlier
                 raise
         return _differing(before, self._entries)
+
+    def _is_free(self, camera_id: str, plan: CameraPlan | None) -> bool:
+        """Return whether the command line only admits the camera; then it may be given a plan, but not be removed."""
+        owned = camera_id in self._fixed or camera_id in self._filed
+        return not owned and camera_id in self._admitted and plan is not None
 
     def _without_owned(self, kept: KeptPlans) -> KeptPlans:
         """Return what is kept, without the plans of cameras that others name; a pause whose camera nobody names stays."""
@@ -192,7 +205,8 @@ class PlanBook:
                 listener(name)
 
     def _all_entries(self) -> dict[str, BookEntry]:
-        found = {name: BookEntry(plan, Origin.API) for name, plan in self._kept.plans.items()}
+        found = {name: BookEntry(CameraPlan(name), Origin.COMMAND_LINE) for name in self._admitted}
+        found |= {name: BookEntry(plan, Origin.API) for name, plan in self._kept.plans.items()}
         for origin, plans in ((Origin.FILE, self._filed), (Origin.COMMAND_LINE, self._fixed)):
             for name, plan in plans.items():
                 held = name in self._kept.held

@@ -13,10 +13,20 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
+from edge_encoder.encoding.view import WHOLE_PICTURE, View
 from shared.errors import BadRequest
 
 QueuePolicy = Literal["newest", "all"]
@@ -35,6 +45,12 @@ def _spec(text: str) -> str:
     return text
 
 
+def _view(given: object) -> View:
+    """Return a view as it is, or as it is written; raises BadRequest."""
+    return given if isinstance(given, View) else View.read(given)
+
+
+PlannedView = Annotated[View, PlainValidator(_view), PlainSerializer(View.document)]
 Spec = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SOURCE, strict=True), AfterValidator(_spec)]
 
 
@@ -45,6 +61,7 @@ class CameraPlan:
     source: what the edge plays as this camera, as `shared.sources` reads it; None for a camera that posts.
     fps: the frames per second to play; None for the source's own. paused: no frame of it is taken or played.
     most_fps: the frames per second that are taken at most. rate: the operating point, the highest with a budget.
+    view: the part of its pictures that may be coded.
     """
 
     camera_id: CameraId
@@ -55,6 +72,7 @@ class CameraPlan:
     queue_policy: QueuePolicy | None = None
     budget_kbps: Kilobits | None = None
     rate: OperatingPoint | None = None
+    view: PlannedView = WHOLE_PICTURE
 
     def __repr__(self) -> str:
         """Return the plan as a log may have it: a source can hold a password."""

@@ -1,4 +1,4 @@
-"""Holds live frames back while the cloud does not keep up (queue policy `newest`).
+"""Holds live frames back while the cloud does not keep up, those of cameras with queue policy `newest`.
 
     UplinkStream --note_behind(True | False)--> Backpressure --wait_until_clear--> the pipeline takes its next batch
 
@@ -15,10 +15,9 @@ import asyncio
 
 
 class Backpressure:
-    """Tells the pipeline when to wait. may_hold_back: False for policy `all`, which keeps every frame and never waits."""
+    """Tells the pipeline when to wait."""
 
-    def __init__(self, may_hold_back: bool) -> None:
-        self._may_hold_back = may_hold_back
+    def __init__(self) -> None:
         self._may_code = asyncio.Event()
         self._may_code.set()
         self._released = False
@@ -30,7 +29,7 @@ class Backpressure:
 
     def note_behind(self, is_behind: bool) -> None:
         """Note that frames wait for the cloud's credit, or no longer do; the uplink calls this."""
-        if is_behind and self._may_hold_back and not self._released:
+        if is_behind and not self._released:
             self._may_code.clear()
         else:
             self._may_code.set()

@@ -81,18 +81,29 @@ class BitBudget:
         self._rates = tuple(sorted(rates))
         self._buckets: dict[str, _Bucket] = {}
 
-    def choose(self, camera_id: str, groups: tuple[str, ...], budget: Budget, now_seconds: float) -> Choice | None:
-        """Return the operating point of a frame, or None where even the lowest is over the budget."""
-        bucket = self._buckets.get(camera_id)
-        if bucket is None or bucket.budget != budget:
-            bucket = self._buckets[camera_id] = _Bucket(budget, budget.burst_bits, now_seconds)
+    def choose(
+        self,
+        camera_id: str,
+        groups: tuple[str, ...],
+        budget: Budget,
+        now_seconds: float,
+        highest: int | None = None,
+    ) -> Choice | None:
+        """Return the operating point of a frame, or None where even the lowest is over the budget.
+
+        highest: the highest point that may be chosen; None for any.
+        """
+        bucket = self._buckets.setdefault(camera_id, _Bucket(budget, budget.burst_bits, now_seconds))
         bucket.fill(now_seconds)
+        if bucket.budget != budget:
+            # What was learned of the scene stays true. A bucket that was filled anew with each change could be filled at will.
+            bucket.budget, bucket.held_bits = budget, min(bucket.held_bits, budget.burst_bits)
         self._note_interval(bucket, now_seconds)
         free_bits = bucket.held_bits - bucket.reserved_bits
         pace_bits = (
             budget.bits_per_second * bucket.interval_seconds + (free_bits - budget.burst_bits / 2) / _SPREAD_FRAMES
         )
-        lowest, *higher = self._rates
+        lowest, *higher = (rate for rate in self._rates if highest is None or rate <= highest or rate == self._rates[0])
         expected = _MARGIN * self._expected_bits(bucket, groups, lowest)
         if free_bits >= budget.burst_bits:
             # A full bucket is always tried: an expectation above it would otherwise never be corrected.
@@ -118,6 +129,10 @@ class BitBudget:
             return False
         bucket.held_bits -= coded_bits
         return True
+
+    def forget(self, camera_id: str) -> None:
+        """Forget a camera that has left, of which nothing is being coded."""
+        self._buckets.pop(camera_id, None)
 
     def give_back(self, choice: Choice) -> None:
         """Free the bits that were put aside for a frame that came to nothing."""

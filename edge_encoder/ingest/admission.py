@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from edge_encoder.control.frame_rate import FrameRates
 from edge_encoder.control.wanted_groups import CurrentWish
 from edge_encoder.frames import FrameRef, KnownCamera, QueuedFrame, not_coded, settle_answer
 from edge_encoder.ingest.cameras import Cameras
@@ -31,7 +32,16 @@ from shared.contract.geometry import Picture
 from shared.contract.packets import LATEST_CAPTURE_TIME_US
 from shared.contract.receipts import Outcome, Receipt
 from shared.contract.trace_context import traceparent
-from shared.errors import BadRequest, DeadlinePassed, Draining, NotReady, TaxonError, TooLarge
+from shared.errors import (
+    BadRequest,
+    CameraPaused,
+    DeadlinePassed,
+    Draining,
+    NotReady,
+    RateLimited,
+    TaxonError,
+    TooLarge,
+)
 from shared.telemetry.logs import Throttle, logger
 from shared.transport.status_codes import status_of
 
@@ -67,6 +77,10 @@ class RepeatedPosts:
             key = (ref.camera_id, ref.capture_time_us)
             self._under_way[key] = queued
             queued.answer.add_done_callback(lambda answer: self._finish(key, answer))
+
+    def forget(self, camera_id: str) -> None:
+        """Forget a camera that has left, of which nothing is under way."""
+        self._coded.pop(camera_id, None)
 
     def _finish(self, key: tuple[str, int], answer: asyncio.Future[Receipt]) -> None:
         self._under_way.pop(key, None)
@@ -111,11 +125,12 @@ class Admission:
         self._wish = wish
         self._repeats = repeats
         self._metrics = metrics
+        self._rates = FrameRates(cameras.rules.most_fps_of)
         self._throttles: dict[str, Throttle] = {}
         self._refusing: type[Draining | NotReady] | None = NotReady
         self.closing = asyncio.Event()
         """Is set when the drain begins, for the servers that hold streams open."""
-        self._unanswered = 0
+        self._unanswered: Counter[str] = Counter()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -143,7 +158,19 @@ class Admission:
         """Return the camera, before its picture is read. Raises a RequestError, counted."""
         with self.counting_refusals(camera_id):
             self._require_open()
-            return self.cameras.check(camera_id)
+            camera = self.cameras.check(camera_id)
+            self._require_running(camera)
+            return camera
+
+    def holds(self, camera_id: str) -> bool:
+        """Return whether frames of the camera have no answer yet."""
+        return camera_id in self._unanswered
+
+    def forget(self, camera_id: str) -> None:
+        """Forget a camera that has left, of which nothing is under way."""
+        self.cameras.forget(camera_id)
+        self._repeats.forget(camera_id)
+        self._rates.forget(camera_id)
 
     @contextmanager
     def counting_refusals(self, camera_id: str = "") -> Iterator[None]:
@@ -161,15 +188,17 @@ class Admission:
         """
         with self.counting_refusals(ref.camera_id):
             admitted = self._admitted(ref, picture)
-        self._unanswered += 1
+        self._unanswered[ref.camera_id] += 1
         self._idle.clear()
         task = asyncio.create_task(self._answered(ref, admitted))
-        task.add_done_callback(self._note_answered)
+        task.add_done_callback(lambda _: self._note_answered(ref.camera_id))
         return task
 
     def _admitted(self, ref: FrameRef, picture: Picture) -> QueuedFrame | Receipt:
         # The drain may have begun since the camera was checked: a large body takes its time to arrive.
         self._require_open()
+        # So may a pause, after which nothing of the camera is looked at.
+        self._require_running(ref.camera_id)
         if ref.picture_bytes > self.limits.picture_bytes and isinstance(picture, bytes):
             raise TooLarge("the picture", ref.picture_bytes, self.limits.picture_bytes)
         if not 0 <= ref.capture_time_us < LATEST_CAPTURE_TIME_US:
@@ -182,13 +211,20 @@ class Admission:
         if not groups:
             # Answered here, an unwanted frame takes no place in the queue from a wanted one.
             return not_coded(ref, Outcome.NOT_WANTED)
+        if (wait_seconds := self._rates.wait_seconds(ref.camera_id)) > 0:
+            raise RateLimited(ref.camera_id, self.cameras.rules.most_fps_of(ref.camera_id) or 0.0, wait_seconds)
         queued = self._queue.put(ref, groups, picture)
+        self._rates.spend(ref.camera_id)
         self._repeats.begin(queued)
         return queued
 
     def _require_open(self) -> None:
         if self._refusing is not None:
             raise self._refusing()
+
+    def _require_running(self, camera_id: str) -> None:
+        if self.cameras.rules.is_paused(camera_id):
+            raise CameraPaused(camera_id)
 
     async def _answered(self, ref: FrameRef, admitted: QueuedFrame | Receipt) -> Receipt:
         began = time.perf_counter()
@@ -225,9 +261,11 @@ class Admission:
         repeated = queued.ref is not ref and receipt.outcome is Outcome.CODED
         return replace(receipt, repeated_post=True) if repeated else receipt
 
-    def _note_answered(self, _: asyncio.Task[Receipt]) -> None:
-        self._unanswered -= 1
-        if self._unanswered == 0:
+    def _note_answered(self, camera_id: str) -> None:
+        self._unanswered[camera_id] -= 1
+        if not self._unanswered[camera_id]:
+            del self._unanswered[camera_id]
+        if not self._unanswered:
             self._idle.set()
 
     def _count_refusal(self, error: TaxonError, camera_id: str) -> None:

@@ -4,14 +4,14 @@
 
 A drain ends a stream when all of its frames are answered.
 
-Law: a refused frame does not end its stream. A stream never has more than `most_open` frames without an answer;
-the rest waits in the camera's own send buffer.
+Law: a refused frame does not end its stream. A stream never has more frames without an answer than its
+camera may; the rest waits in the camera's own send buffer.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 from google.protobuf.message import Message
@@ -36,15 +36,15 @@ Answer = asyncio.Task[Receipt] | TaxonError
 
 
 class IngestService(ingest_pb2_grpc.IngestServiceServicer):
-    """Posts a caller's frames. most_open: the frames of one stream that may be without an answer.
+    """Posts a caller's frames. most_open_of: gives the frames of one stream of a camera that may be without an answer.
 
     access: None admits every caller.
     """
 
-    def __init__(self, admission: Admission, most_open: int, access: Access | None = None) -> None:
+    def __init__(self, admission: Admission, most_open_of: Callable[[str], int], access: Access | None = None) -> None:
         self._access = access or Access()
         self._admission = admission
-        self._most_open = most_open
+        self._most_open_of = most_open_of
 
     async def PostFrame(self, request: ingest_pb2.PostFrameRequest, context: Context) -> ingest_pb2.PostFrameResponse:
         """Answer one frame when its outcome is known."""
@@ -60,7 +60,7 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
     ) -> AsyncIterator[ingest_pb2.StreamFramesResponse]:
         """Answer many frames over one connection, each once and in order."""
         answers: asyncio.Queue[Answer | None] = asyncio.Queue()
-        room = asyncio.Semaphore(self._most_open)
+        room = StreamRoom()
         try:
             caller = caller_of_call(self._access, context, "StreamFrames")
             caller.require(Action.POST)
@@ -75,7 +75,7 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
         try:
             while (answer := await answers.get()) is not None:
                 response = await _response(answer)
-                room.release()
+                room.leave()
                 yield response
             if self._admission.closing.is_set():
                 # Every admitted frame is answered; the camera is free to send the rest elsewhere.
@@ -96,10 +96,10 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
         requests: AsyncIterator[ingest_pb2.StreamFramesRequest],
         traceparent: str,
         answers: asyncio.Queue[Answer | None],
-        room: asyncio.Semaphore,
+        room: StreamRoom,
         caller: Caller,
     ) -> None:
-        await room.acquire()
+        await room.enter(self._most_open_of(""))
         async for request in requests:
             try:
                 caller.require(Action.POST, request.camera_id)
@@ -109,7 +109,8 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
                 if isinstance(error, Draining | NotReady):
                     # The camera will send this frame again. Frames behind it, taken now, would overtake it.
                     return
-            await room.acquire()
+            # A stream may carry several cameras, and what is set for one may change while it is open.
+            await room.enter(self._most_open_of(request.camera_id))
 
     def _post(self, request: FrameRequest, traceparent: str) -> asyncio.Task[Receipt]:
         """Post a request's frame. Raises BadRequest, ImageError where there is no picture, or as `Admission.post`."""
@@ -120,6 +121,26 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
         camera = self._admission.check(request.camera_id)
         ref = FrameRef.of(camera, request.picture, given_us, packed(traceparent))
         return self._admission.post(ref, request.picture)
+
+
+class StreamRoom:
+    """The frames of one stream that are without an answer."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._left = asyncio.Event()
+
+    async def enter(self, most: int) -> None:
+        """Wait until the next frame would be one of at most so many."""
+        while self._inside >= most:
+            self._left.clear()
+            await self._left.wait()
+        self._inside += 1
+
+    def leave(self) -> None:
+        """Note that a frame is answered."""
+        self._inside -= 1
+        self._left.set()
 
 
 async def _response(answer: Answer) -> ingest_pb2.StreamFramesResponse:

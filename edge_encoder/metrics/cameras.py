@@ -28,19 +28,20 @@ class CameraTerms:
     """The terms on which cameras have series.
 
     most: the cameras that have series at the same time. quiet_seconds: a camera that is silent for so long has left.
-    budget_of: gives a camera's bit budget, None for none.
+    budget_of: gives a camera's bit budget, None for none. is_paused: says whether a camera's frames are refused.
     """
 
     most: int = 1000
     quiet_seconds: float = 86400.0
     budget_of: Callable[[str], Budget | None] = lambda _: None
+    is_paused: Callable[[str], bool] = lambda _: False
 
 
 class CameraMetrics:
     """The series of all cameras. clock: gives seconds since 1970."""
 
     def __init__(self, meters: Meters, terms: CameraTerms, clock: Callable[[], float] = time.time) -> None:
-        self._budget_of = terms.budget_of
+        self._terms = terms
         self._clock = clock
         self._groups: tuple[str, ...] = ()
         counter, gauge = meters.counter, meters.gauge
@@ -76,6 +77,7 @@ class CameraMetrics:
         self._operating_point = gauge("operating_point", "Operating point of the last coded frame", LABEL)
         self._budget = gauge("budget_bytes_per_second", "The camera's bit budget / 8", LABEL)
         self._burst = gauge("budget_burst_bytes", "What the budget allows at once, after a pause", LABEL)
+        self._paused = gauge("camera_paused", "1 while somebody has paused the camera", LABEL)
         self._source_failures = counter("source_failures", "Breaks and stalls of a pulled source", LABEL)
         self._source_state = gauge(
             "source_state", "1 for the state that the camera's pulled source is in, 0 for the others", LABEL, "state"
@@ -102,6 +104,23 @@ class CameraMetrics:
     def forget_quiet(self) -> None:
         """Remove the series of cameras that have left."""
         self._series.forget_quiet()
+
+    def forget(self, camera_id: str) -> None:
+        """Remove the series of a camera that somebody removed."""
+        self._series.forget(camera_id)
+
+    def replanned(self, camera_id: str) -> None:
+        """Show the budget and the pause of a camera as they hold now."""
+        if camera_id not in self._series:
+            return
+        self._paused.labels(camera_id).set(self._terms.is_paused(camera_id))
+        budget = self._terms.budget_of(camera_id)
+        if budget is None:
+            self._budget.remove_by_labels({LABEL: camera_id})
+            self._burst.remove_by_labels({LABEL: camera_id})
+        else:
+            self._budget.labels(camera_id).set(budget.bits_per_second / 8)
+            self._burst.labels(camera_id).set(budget.burst_bits / 8)
 
     def gave(self, camera_id: str) -> None:
         """Note that a frame came and was answered."""
@@ -182,6 +201,4 @@ class CameraMetrics:
                 self._coded_bytes.labels(camera_id, group, part)
             for part in (SIDE_INFORMATION, LATENT):
                 self._cross_entropy.labels(camera_id, group, part)
-        if (budget := self._budget_of(camera_id)) is not None:
-            self._budget.labels(camera_id).set(budget.bits_per_second / 8)
-            self._burst.labels(camera_id).set(budget.burst_bits / 8)
+        self.replanned(camera_id)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.control.operating_points import OperatingPoints
 from edge_encoder.encoding.encoder import Encoder
+from edge_encoder.encoding.view import WHOLE_PICTURE, View
 from edge_encoder.frames import QueuedFrame, not_coded, settle_answer
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.pipeline import stages
@@ -40,16 +41,30 @@ log = logger("edge.pipeline")
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """The queue, taken a batch at a time, and not at all while the cloud does not keep up. most_frames: of one batch."""
+    """The queue, taken a batch at a time. most_frames: of one batch. view_of: gives the part of a camera's pictures to code.
+
+    While the cloud does not keep up, only cameras with policy `all` go on.
+    """
 
     queue: FrameQueue
     backpressure: Backpressure
     most_frames: int
+    view_of: Callable[[str], View] = lambda _: WHOLE_PICTURE
 
     async def next(self) -> list[QueuedFrame]:
         """Wait for the frames of the next batch."""
-        await self.backpressure.wait_until_clear()
-        return await self.queue.take(self.most_frames)
+        while True:
+            is_behind = self.backpressure.is_behind
+            if taken := self.queue.take_waiting(self.most_frames, keeping_newest=is_behind):
+                return taken
+            waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self.queue.filled())]
+            if is_behind:
+                waits.append(asyncio.ensure_future(self.backpressure.wait_until_clear()))
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in waits:
+                    one.cancel()
 
 
 class Pipeline:
@@ -165,7 +180,8 @@ class Pipeline:
         if point is None:
             settle_answer(queued.answer, not_coded(ref, Outcome.OVER_BUDGET))
             return None
-        return CodingJob(ref, groups, point, queued.answer)
+        # The view of this moment, not of the frame's arrival: a mask that is set now holds for frames that wait.
+        return CodingJob(ref, groups, point, queued.answer, self._batches.view_of(ref.camera_id))
 
     def _refuse(self, job: CodingJob, error: Exception) -> None:
         self._points.give_back(job.point)

@@ -19,6 +19,7 @@ import numpy as np
 from edge_encoder.control.operating_points import ChosenPoint, OperatingPoints
 from edge_encoder.encoding.encoder import EncodedFrame, Encoder
 from edge_encoder.encoding.preprocess import preprocess, preprocess_pixels
+from edge_encoder.encoding.view import WHOLE_PICTURE, View
 from edge_encoder.frames import FrameRef, not_coded
 from edge_encoder.spool.spool import CodedFrame, Spool
 from shared.codec.latents import Latent
@@ -29,12 +30,16 @@ from shared.errors import DiskFull, ImageError, LatentError, TaxonError
 
 @dataclass(frozen=True, eq=False)
 class CodingJob:
-    """A frame whose turn has come. point: its operating point. answer: is given to the camera."""
+    """A frame whose turn has come.
+
+    point: its operating point. answer: is given to the camera. view: the part of its picture that may be coded.
+    """
 
     ref: FrameRef
     groups: tuple[str, ...]
     point: ChosenPoint
     answer: asyncio.Future[Receipt]
+    view: View = WHOLE_PICTURE
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +76,11 @@ def prepare(batch: Batch[Picture], size: InputSize) -> Worked[Frame | ImageError
     made: Worked[Frame | ImageError] = []
     for job, picture in batch:
         try:
-            frame = preprocess(picture, size) if isinstance(picture, bytes) else preprocess_pixels(picture, size)
+            view = job.view
+            if isinstance(picture, bytes):
+                frame = preprocess(picture, size, view)
+            else:
+                frame = preprocess_pixels(picture, size, view)
             made.append((job, frame))
         except ImageError as error:
             made.append((job, error))

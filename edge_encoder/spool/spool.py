@@ -255,6 +255,14 @@ class Spool:
         self._frames -= len(sizes)
         self._bytes -= _kept_bytes(sizes)
 
+    def holds(self, camera_id: str) -> bool:
+        """Return whether frames of the camera wait for the cloud."""
+        with self._lock:
+            (found,) = self._database.second.execute(
+                "SELECT EXISTS (SELECT 1 FROM frames JOIN cameras USING (camera) WHERE camera_id = ?)", (camera_id,)
+            ).fetchone()
+        return bool(found)
+
     def _get(self, key: str) -> bytes | None:
         with self._lock:
             row = self._database.second.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

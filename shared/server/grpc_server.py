@@ -9,40 +9,28 @@ nowhere, so that they show in the client's status alone.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
-from typing_extensions import override
 
 from shared.errors import AddressInUse
-from shared.server import health
 from shared.server.tls.certificates import ServerTls
 from shared.transport.grpc_channels import KEEPALIVE_SECONDS, connection_options
 
 HANDSHAKE_SECONDS = 10.0
 """The time until a connection must have said that it speaks HTTP/2."""
-ARRIVAL_SECONDS = 30.0
-"""The time in which the message of a call with one request must have come."""
 IDLE_CONNECTION_SECONDS = 300.0
 """The time after which a connection without a call is closed; its client connects anew by itself."""
 MOST_CONNECTIONS = 4000
+MOST_WATCHERS = 64
+"""The most watchers of the health, which is open to everybody: so many strangers at most take the place of calls."""
 
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
-
-
-@dataclass(frozen=True)
-class MessageSizes:
-    """The largest messages of a port, in bytes.
-
-    What is received is bounded tightly, because every connection may send it at the same time.
-    """
-
-    received: int
-    sent: int
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class RpcServer:
@@ -51,14 +39,14 @@ class RpcServer:
     def __init__(
         self,
         address: str,
-        largest: MessageSizes,
+        largest_message_bytes: int,
         concurrent_calls: int | None = None,
         tls: ServerTls | None = None,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         most_connections: int = MOST_CONNECTIONS,
     ) -> None:
         options = [
-            *connection_options(largest.received, largest.sent),
+            *connection_options(largest_message_bytes),
             # The name is the string's, not the C constant's (..._MIN_RECV_PING_...). gRPC ignores an unknown option in
             # silence. Its own five minutes would then hold, and every idle client would be cut off for pinging.
             ("grpc.http2.min_ping_interval_without_data_ms", round(KEEPALIVE_SECONDS * 500)),
@@ -71,17 +59,15 @@ class RpcServer:
             ("grpc.max_connection_idle_ms", round(IDLE_CONNECTION_SECONDS * 1000)),
         ]
         self._server = grpc.aio.server(
-            options=options,
-            maximum_concurrent_rpcs=concurrent_calls,
-            interceptors=(*interceptors, _ArrivalDeadline(ARRIVAL_SECONDS)),
+            options=options, maximum_concurrent_rpcs=concurrent_calls, interceptors=tuple(interceptors)
         )
         self._tls = tls
         self._address = address
-        self._health = health.HealthService()
+        self._health = _BoundedHealth()
         self._names: list[str] = []
         self.port = 0
         self._has_started = False
-        self._health.add_to(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     def add(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: object, name: str) -> None:
         """Add one service. name: its full name, for health and reflection."""
@@ -90,10 +76,10 @@ class RpcServer:
 
     async def start(self) -> None:
         """Listen: the port is alive, but not ready until `set_ready`. Raises AddressInUse."""
-        names = [*self._names, health.NAME, reflection.SERVICE_NAME]
+        names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, self._server)
-        self._health.set("", health.SERVING)
-        self.set_ready(False)
+        await self._health.set("", SERVING)
+        await self.set_ready(False)
         self._has_started = True
         try:
             if self._tls is None:
@@ -110,10 +96,10 @@ class RpcServer:
             ) from error
         await self._server.start()
 
-    def set_ready(self, ready: bool) -> None:
+    async def set_ready(self, ready: bool) -> None:
         """Set what grpc.health.v1 says of the services."""
         for name in self._names:
-            self._health.set(name, health.SERVING if ready else health.NOT_SERVING)
+            await self._health.set(name, SERVING if ready else NOT_SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no new call and end the running ones, after `grace_seconds` by force."""
@@ -121,38 +107,22 @@ class RpcServer:
             # As above: it has no port yet, so nobody can call it.
             self._has_started = True
             await self._server.start()
-        self._health.close()
+        await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_seconds)
 
 
-class _ArrivalDeadline(grpc.aio.ServerInterceptor):
-    """Ends calls whose one message does not come in time. gRPC would hold what has come of it for ever."""
+class _BoundedHealth(health_aio.HealthServicer):
+    """The health service, which answers everybody and is watched by at most MOST_WATCHERS."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
+        super().__init__()
+        self._watchers = 0
 
-    @override
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
-        handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming or handler.response_streaming:
-            return handler
-        answer: Any = handler.unary_unary
-
-        async def read_and_answer(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            try:
-                async with asyncio.timeout(self._seconds):
-                    request = await context.read()
-            except TimeoutError:
-                late = f"the message did not come within {self._seconds:g} s; call again"
-                await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, late)
-            if request is grpc.aio.EOF:
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message; send one")
-            return await answer(request, context)
-
-        return grpc.stream_unary_rpc_method_handler(
-            read_and_answer, handler.request_deserializer, handler.response_serializer
-        )
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
+        if self._watchers >= MOST_WATCHERS:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MOST_WATCHERS} watch already; ask with Check")
+        self._watchers += 1
+        try:
+            await super().Watch(request, context)
+        finally:
+            self._watchers -= 1

@@ -110,6 +110,14 @@ class CameraSeries:
                 return
             self._forget(camera_id)
 
+    def __contains__(self, camera_id: str) -> bool:
+        return camera_id in self._seen_at
+
+    def forget(self, camera_id: str) -> None:
+        """Remove the series of a camera that has left; it may have none."""
+        if camera_id in self._seen_at:
+            self._forget(camera_id)
+
     def _forget(self, camera_id: str) -> None:
         del self._seen_at[camera_id]
         for metric in self._metrics:

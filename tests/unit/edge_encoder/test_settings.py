@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_encoder.cameras.book import PlanBook
+from edge_encoder.cameras.rules import CameraDefaults, CameraRules
 from edge_encoder.control.bit_budget import SMALLEST_BURST_BITS, Budget
 from edge_encoder.settings import EdgeSettings, SourceSetting
 from shared.errors import SettingsRefused
@@ -17,7 +19,8 @@ def settings(*argv: str) -> EdgeSettings:
 def test_the_defaults_run() -> None:
     found = settings()
     assert (found.cloud, found.http, found.rpc) == ("127.0.0.1:50061", "127.0.0.1:8080", "127.0.0.1:50051")
-    assert (found.queue_policy, found.sources, found.budget_of("any")) == ("newest", (), None)
+    assert (found.queue_policy, found.sources, found.plans) == ("newest", (), ())
+    assert found.camera_defaults == CameraDefaults("newest", None, 2.0)
 
 
 def test_flags_say_sources_budgets_and_lists() -> None:
@@ -30,8 +33,9 @@ def test_flags_say_sources_budgets_and_lists() -> None:
         SourceSetting("kitchen", "samples/kitchen", 2.5),
         SourceSetting("door", "rtsp://user:pw@host/a=b", None),
     )
-    assert found.budget_of("kitchen") == Budget(20_000, 80_000)
-    assert found.budget_of("door") == Budget(5000, 20_000)
+    rules = CameraRules(PlanBook(found.plans), found.camera_defaults)
+    assert rules.budget_of("kitchen") == Budget(20_000, 80_000)
+    assert rules.budget_of("door") == Budget(5000, 20_000)
     assert (found.pinned_groups, found.cameras) == (["semantic"], ["kitchen", "door"])
 
 
@@ -41,7 +45,8 @@ def test_a_file_and_the_environment_say_them_too(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("TAXON_EDGE_QUEUE_DEPTH", "7")
     found = settings("--config", str(file))
     assert (found.queue_depth, [one.spec for one in found.sources]) == (7, ["b"])
-    assert found.budget_of("a") == Budget(500, SMALLEST_BURST_BITS)
+    rules = CameraRules(PlanBook(found.plans), found.camera_defaults)
+    assert rules.budget_of("a") == Budget(500, SMALLEST_BURST_BITS)
 
 
 def test_a_cloud_may_have_several_addresses() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_encoder.cameras.plan import CameraPlan, changed_plan, plan_of, table_of
+from edge_encoder.encoding.view import WHOLE_PICTURE, View
 from shared.errors import BadRequest
 
 numbers = st.floats(0.001, 1000, allow_nan=False)
@@ -22,6 +23,9 @@ plans = st.builds(
     queue_policy=st.none() | st.sampled_from(["newest", "all"]),
     budget_kbps=st.none() | numbers,
     rate=st.none() | st.integers(0, 15),
+    view=st.sampled_from(
+        [WHOLE_PICTURE, View((0.0, 0.25, 1.0, 0.5)), View(None, (((0.0, 0.0), (1.0, 0.0), (0.5, 1.0)),))]
+    ),
 )
 
 
@@ -51,6 +55,8 @@ def test_a_change_takes_what_it_names_and_leaves_the_rest(plan: CameraPlan, othe
         ({"rate": 1.5}, "rate: input should be a valid integer"),
         ({"rate": 16}, "rate: "),
         ({"queue_policy": "oldest"}, "queue_policy: input should be 'newest' or 'all'"),
+        ({"view": {"crop": [0, 0, 2, 2]}}, "lies within it"),
+        ({"view": "all"}, "a view is a table"),
         ({"paused": "yes"}, "paused: input should be a valid boolean"),
         ({"budget_kbps": 0}, "budget_kbps: "),
         ({"source": ""}, "source: "),

@@ -89,3 +89,27 @@ def test_no_window_ever_holds_more_than_its_budget_and_the_burst(
         for end, bits in spent[first:]:
             total += bits
             assert total <= budget.bits_per_second * (end - begin) + budget.burst_bits + 1e-6
+
+
+def test_a_budget_that_is_changed_again_and_again_is_no_way_around_it() -> None:
+    control, spent = BitBudget([0]), 0
+    for number in range(100):
+        budget = Budget(1000.0 + number % 2, 8192.0)
+        choice = control.choose("a", GROUPS, budget, number / 10)
+        if choice is not None and control.settle(choice, 1000, number / 10):
+            spent += 1000
+    assert spent <= 1001 * 10 + 8192
+
+
+def test_a_camera_has_a_highest_point_of_its_own() -> None:
+    control, budget = BitBudget(list(SIZES)), Budget.of(1000, 2)
+    bounded = control.choose("a", GROUPS, budget, 0, highest=1)
+    assert bounded is not None
+    assert bounded.rate == 1
+    low = control.choose("b", GROUPS, budget, 0, highest=-1)
+    assert low is not None
+    assert low.rate == 0, "the lowest there is, where the camera asks for less"
+    control.forget("b")
+    high = control.choose("b", GROUPS, budget, 0)
+    assert high is not None
+    assert high.rate == 3

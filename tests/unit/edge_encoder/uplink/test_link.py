@@ -33,7 +33,7 @@ class Edge:
     def __init__(self, folder: Path, *ports: int) -> None:
         self.spool = Spool(folder, 1 << 20, 3600.0, "normal")
         self.metrics = EdgeMetrics()
-        self.flow = Backpressure(may_hold_back=True)
+        self.flow = Backpressure()
         self.wish = CurrentWish(("semantic", "geometry"))
         self.attempts: list[float] = []
         target = ",".join(f"127.0.0.1:{port}" for port in ports)

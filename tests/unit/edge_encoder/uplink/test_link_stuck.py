@@ -71,7 +71,7 @@ class FullDisk(Spool):
 
 def uplink_of(cloud: RecordingCloud, spool: Spool, back_off: BackOff | None = None) -> Uplink:
     terms = LinkTerms(f"127.0.0.1:{cloud.port}", "edge-1", DIGEST, interval_seconds=0.0)
-    flow = Backpressure(may_hold_back=True)
+    flow = Backpressure()
     neighbours = UplinkNeighbours(spool, EdgeMetrics(), CurrentWish(("s",)), flow, lambda: ())
     return Uplink(terms, neighbours, back_off or ShortBackOff())
 

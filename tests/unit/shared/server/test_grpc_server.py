@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from shared.errors import AddressInUse
 from shared.server import grpc_server
-from shared.server.grpc_server import MessageSizes, RpcServer
+from shared.server.grpc_server import RpcServer
 from shared.transport import grpc_channels
 from shared.transport.grpc_channels import channel_options
 from shared.wire import results_pb2_grpc
@@ -27,7 +27,7 @@ class Nothing(results_pb2_grpc.ResultsServiceServicer):
 
 
 def rpc_server(address: str = "127.0.0.1:0") -> RpcServer:
-    server = RpcServer(address, MessageSizes(1 << 20, 1 << 20))
+    server = RpcServer(address, 1 << 20)
     server.add(results_pb2_grpc.add_ResultsServiceServicer_to_server, Nothing(), SERVICE)
     return server
 
@@ -45,9 +45,9 @@ async def test_alive_before_ready_and_ready_only_when_told() -> None:
             return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
         assert (await status(""), await status(SERVICE)) == ("SERVING", "NOT_SERVING")
-        server.set_ready(True)
+        await server.set_ready(True)
         assert await status(SERVICE) == "SERVING"
-        server.set_ready(False)
+        await server.set_ready(False)
         assert await status(SERVICE) == "NOT_SERVING"
     await server.stop(1)
 
