@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from edge_encoder.cameras.rules import CameraRules
 from edge_encoder.frames import KnownCamera
 from edge_encoder.metrics.service import EdgeMetrics
+from edge_encoder.sight.sights import CameraSight
 from shared.contract.packets import checked_name
 from shared.contract.receipts import Outcome, Receipt
 from shared.errors import Busy, UnknownCamera
@@ -28,7 +29,7 @@ class CameraCounts:
     """One camera since the service started. last: the receipt of its newest coded frame, None before the first.
 
     answered_age_seconds: the age of its last frame that was answered, None before the first. source: what is known of
-    the source that the edge plays for it, None where it posts.
+    the source that the edge plays for it, None where it posts. sight: what its pictures show, None before the first.
     """
 
     camera_id: str
@@ -37,6 +38,7 @@ class CameraCounts:
     last: Receipt | None
     answered_age_seconds: float | None = None
     source: SourceCondition | None = None
+    sight: CameraSight | None = None
 
 
 class Cameras:
@@ -147,4 +149,5 @@ class Cameras:
             last=self._last.get(name),
             answered_age_seconds=None if answered_at is None else self._clock() - answered_at,
             source=None if condition is None else condition(),
+            sight=self._metrics.cameras.sights.of(name),
         )

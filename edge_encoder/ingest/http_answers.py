@@ -14,11 +14,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from edge_encoder.ingest.cameras import CameraCounts
+from edge_encoder.sight.sights import CameraSight, Sight
 from shared.contract.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS
 from shared.contract.receipts import ANSWERED, Outcome, Receipt
 from shared.errors import BadRequest
 from shared.server.access.interceptors import ACCESS_REFUSALS, PROBLEM_JSON
 from shared.sources.state import SourceCondition, SourceState
+from shared.telemetry.redaction import redacted
 
 _EXAMPLE: dict[str, JsonValue] = {
     "camera_id": "kitchen",
@@ -82,13 +84,31 @@ class SourceAnswer(BaseModel):
         return cls(
             state=now.state,
             since=_before(time_us, now.state_seconds),
-            last_error=now.error or None,
+            last_error=redacted(now.error) or None,
             last_frame_time=None if now.frame_age_seconds is None else _before(time_us, now.frame_age_seconds),
             frames=now.frames,
             failures=now.breaks,
             damaged_packets=now.damaged,
             superseded_frames=now.superseded,
         )
+
+
+_SIGHT: dict[str, Any] = {"title": Sight.__name__, "type": "string", "enum": list(Sight)}
+
+
+class SightAnswer(BaseModel):
+    """What a camera sees, by its pictures; no frame is refused for it."""
+
+    state: Annotated[Sight, WithJsonSchema(_SIGHT)] = Field(
+        description="clear: something, and it changes. frozen: the same picture again and again, without a sensor's noise. "
+        "black: no light. white: nearly everything is overexposed. covered: some light, but no form."
+    )
+    since: str = Field(description="since when, RFC 3339, by the edge's clock as it is now")
+
+    @classmethod
+    def of(cls, now: CameraSight, time_us: int) -> SightAnswer:
+        """Return a camera's sight as it is answered. time_us: the time of the answer."""
+        return cls(state=now.sight, since=_before(time_us, now.seconds))
 
 
 class CameraAnswer(BaseModel):
@@ -103,6 +123,7 @@ class CameraAnswer(BaseModel):
     last_sequence: int = Field(description="of its last coded frame; 0 for none yet")
     last_capture_time: str | None
     last_frame_time: str | None = Field(description="when its last frame was answered; none yet: null")
+    sight: SightAnswer | None = Field(description="what its pictures show; null before the first that was coded")
     source: SourceAnswer | None = Field(
         description="the source that the edge plays for it; null where the camera posts"
     )
@@ -121,6 +142,7 @@ class CameraAnswer(BaseModel):
             last_sequence=0 if last is None else last.sequence,
             last_capture_time=None if last is None else rfc3339(last.capture_time_us),
             last_frame_time=None if age_seconds is None else _before(time_us, age_seconds),
+            sight=None if counts.sight is None else SightAnswer.of(counts.sight, time_us),
             source=None if counts.source is None else SourceAnswer.of(counts.source, time_us),
         )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from edge_encoder.control.bit_budget import Budget
 from edge_encoder.encoding.encoder import EncodedFrame
 from edge_encoder.frames import FrameRef, PictureFormat
+from edge_encoder.sight.sights import Sight, Sights
 from shared.contract.geometry import Geometry
 from shared.contract.receipts import ANSWERED, Outcome
 from shared.sources.state import SourceCondition, SourceState
@@ -90,7 +91,14 @@ class CameraMetrics:
             "Frames of a pulled live source that a newer one replaced before they were taken",
             LABEL,
         )
-        self._series = CameraSeries(meters.with_label(LABEL), terms.most, terms.quiet_seconds, self._begin)
+        self._sight = gauge(
+            "camera_sight", "1 for what the camera sees by its pictures, 0 for the others", LABEL, "state"
+        )
+        self.sights = Sights()
+        """What the cameras see; a camera that has no series has no sight either, so that these are bounded, too."""
+        self._series = CameraSeries(
+            meters.with_label(LABEL), terms.most, terms.quiet_seconds, self._begin, end=self.sights.forget
+        )
         meters.gauge("cameras", "Cameras that have series here").set_function(lambda: len(self._series))
 
     def cover(self, groups: Iterable[str]) -> None:
@@ -169,6 +177,13 @@ class CameraMetrics:
         """Count coded frames that the spool lost to a bound."""
         self.saw(camera_id)
         self._spool_dropped.labels(camera_id, bound).inc(frames)
+
+    def looked_at(self, camera_id: str) -> None:
+        """Show what a camera sees, of which a picture was given to `sights`."""
+        self.saw(camera_id)
+        if (seen := self.sights.of(camera_id)) is not None:
+            for sight in Sight:
+                self._sight.labels(camera_id, sight).set(sight is seen.sight)
 
     def source_is(self, camera_id: str, now: SourceCondition, before: SourceCondition | None) -> None:
         """Show a source that the edge plays. before: what was shown of it last, None for the first time."""

@@ -28,7 +28,7 @@ from edge_encoder.pipeline import stages
 from edge_encoder.pipeline.frame_queue import FrameQueue
 from edge_encoder.pipeline.stages import CodingJob, Done, FrameLatents
 from edge_encoder.spool.spool import Spool
-from shared.contract.geometry import Frame
+from shared.contract.geometry import Frame, Picture
 from shared.contract.receipts import Outcome
 from shared.errors import CodingFailed, ImageError
 from shared.telemetry.logs import logger
@@ -162,13 +162,22 @@ class Pipeline:
         prepared: stages.Worked[Frame] = []
         with self._answering([job for job, _ in found]), self._timed("prepare"):
             made = await asyncio.gather(
-                *(loop.run_in_executor(self._threads, stages.prepare, chunk, self._input_size) for chunk in chunks)
+                *(loop.run_in_executor(self._threads, self._prepare_and_look, chunk) for chunk in chunks)
             )
             for job, frame in (pair for chunk in made for pair in chunk):
                 if isinstance(frame, ImageError):
                     self._refuse(job, frame)
                 else:
+                    self._metrics.cameras.looked_at(job.ref.camera_id)
                     prepared.append((job, frame))
+        return prepared
+
+    def _prepare_and_look(self, chunk: stages.Batch[Picture]) -> stages.Worked[Frame | ImageError]:
+        """Work in one thread, so that each picture is looked at while it is in the processor's cache."""
+        prepared = stages.prepare(chunk, self._input_size)
+        for job, frame in prepared:
+            if isinstance(frame, Frame):
+                self._metrics.cameras.sights.see(job.ref.camera_id, frame.pixels)
         return prepared
 
     def _job(self, queued: QueuedFrame) -> CodingJob | None:

@@ -71,6 +71,7 @@ class CameraSeries:
     """The series of the cameras that are measured.
 
     metrics: those with the label `camera`. begin: makes the series of a new camera, at 0. clock: seconds, monotonic.
+    end: lets go of what else is kept for a camera while it has series.
     """
 
     def __init__(
@@ -80,11 +81,13 @@ class CameraSeries:
         quiet_seconds: float,
         begin: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        end: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._metrics = tuple(metrics)
         self._most = most
         self._quiet_seconds = quiet_seconds
         self._begin = begin
+        self._end = end
         self._clock = clock
         self._seen_at: OrderedDict[str, float] = OrderedDict()
         """The moment when each camera was last seen, the quietest first."""
@@ -122,3 +125,4 @@ class CameraSeries:
         del self._seen_at[camera_id]
         for metric in self._metrics:
             metric.remove_by_labels({LABEL: camera_id})
+        self._end(camera_id)

@@ -36,7 +36,7 @@ FLOORS: dict[str, list[set[str]]] = {
     ],
     "edge_encoder": [
         {"frames", "encoding", "control"},
-        {"spool", "cameras"},
+        {"spool", "cameras", "sight"},
         {"metrics"},
         {"pipeline", "uplink"},
         {"settings"},

@@ -1,0 +1,1 @@
+"""Notices from its pictures that a camera sees nothing any more, or always the same."""
