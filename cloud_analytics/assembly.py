@@ -200,6 +200,7 @@ def _web_server(parts: Parts) -> WebServer:
         metrics.registry,
         access,
         WALL_OPEN_PATHS,
+        settings.web_terms,
     )
     add_wall(app, parts.subscriptions, metrics=WallMetrics(metrics.meters), access=access)
     dropped = metrics.connections_dropped

@@ -220,7 +220,7 @@ def _show(settings: EdgeSettings, parts: EdgeParts) -> None:
 def _web_server(
     settings: EdgeSettings, metrics: EdgeMetrics, security: ServerSecurity, admission: Admission
 ) -> WebServer:
-    app = edge_app(admission, metrics.registry, security.access)
+    app = edge_app(admission, metrics.registry, security.access, settings.web_terms)
     dropped = metrics.connections_dropped
     limit = HttpConnectionLimit(settings.http_connections, lambda reason: dropped.labels(reason).inc())
     return WebServer(app, settings.http, tls=security.tls, limit=limit)

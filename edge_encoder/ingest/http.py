@@ -36,6 +36,7 @@ from shared.errors import BadRequest, Busy, DeadlinePassed, ImageError, RequestE
 from shared.server.access.callers import Access
 from shared.server.access.interceptors import ASKS, PROBLEM_JSON, caller_of_request
 from shared.server.access.scopes import Action
+from shared.server.access.web_terms import WebTerms
 from shared.server.http_server import web_app
 from shared.transport.status_codes import problem, status_of
 
@@ -91,8 +92,10 @@ class Bodies:
         return b"".join(chunks)
 
 
-def edge_app(admission: Admission, registry: CollectorRegistry, access: Access | None = None) -> FastAPI:
-    """Return the edge's HTTP app. access: None admits every caller."""
+def edge_app(
+    admission: Admission, registry: CollectorRegistry, access: Access | None = None, terms: WebTerms | None = None
+) -> FastAPI:
+    """Return the edge's HTTP app. access: None admits every caller. terms: for browsers and simple devices."""
     app = web_app(
         "Taxon edge",
         "Camera frames in, feature bitstreams out.",
@@ -100,6 +103,7 @@ def edge_app(admission: Admission, registry: CollectorRegistry, access: Access |
         registry,
         access,
         OPEN_PATHS,
+        terms,
     )
     _add_frames(app, admission, Bodies(admission.limits))
     _add_docs(app)

@@ -1,6 +1,7 @@
 """An HTTP server in the service's own loop, with what every service answers: /healthz, /readyz and /metrics.
 
     web_app --the service adds its own routes--> FastAPI app --WebServer--> listening until it is stopped
+    a request --OneForm--> CORS --TokenMiddleware--> EveryMethod --> route
 
 Law: no page asks another machine; its scripts come from this installation.
 """
@@ -18,8 +19,9 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, disable_created_metrics
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from shared.errors import AddressInUse, TaxonError
 from shared.server.access.callers import Access
@@ -27,14 +29,18 @@ from shared.server.access.interceptors import (
     ACCESS_REFUSALS,
     ASKS,
     PROBLEM_JSON,
+    TOKEN_PARAMETER,
     TokenMiddleware,
     caller_of_request,
     challenge,
 )
 from shared.server.access.scopes import Action
+from shared.server.access.web_terms import WebTerms
 from shared.server.connections.http_limit import HttpConnectionLimit
 from shared.server.connections.tls_handshake import Handshake
 from shared.server.connections.websocket import LimitedWebSocket
+from shared.server.exposition import metrics_answer
+from shared.server.http_requests import EveryMethod, OneForm, allowed_methods
 from shared.server.tls.certificates import ServerTls
 from shared.transport.status_codes import problem, status_of
 
@@ -44,6 +50,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 _PROBLEM: dict[str, object] = {PROBLEM_JSON: {"schema": {"type": "object", "required": ["title", "status", "detail"]}}}
 OPEN_PATHS = ("/healthz", "/readyz")
 """The open paths: probes show no token, and learn nothing but whether the service works."""
+ASKED_HEADERS = ("Authorization", "Content-Encoding", "Content-Type", "X-Capture-Time", "traceparent")
+ANSWERED_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
+"""The headers that a page of an allowed origin may send and read, beside those that every page may."""
 IDLE_CONNECTION_SECONDS = 30
 MOST_CONNECTIONS = 800
 """The most connections, fewer than the 1024 files that a process may open where nobody said otherwise."""
@@ -56,18 +65,21 @@ def web_app(
     registry: CollectorRegistry,
     access: Access | None = None,
     open_paths: tuple[str, ...] = (),
+    terms: WebTerms | None = None,
 ) -> FastAPI:
     """Make an app with the common routes.
 
     ready: gives None when the service is ready, else what it waits for. access: None lets everybody in. open_paths: as
-    in `TokenMiddleware`, beside the probes'.
+    in `TokenMiddleware`, beside the probes'. terms: for browsers and simple devices.
     """
+    given = terms or WebTerms()
     app = FastAPI(
         title=title,
         description=description,
         version=version("taxon"),
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
 
@@ -92,7 +104,7 @@ def web_app(
     )
     async def metrics(request: Request) -> Response:
         caller_of_request(request).require(Action.METRICS)
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return await metrics_answer(registry, request)
 
     @app.exception_handler(TaxonError)
     async def refused(_: Request, error: TaxonError) -> JSONResponse:
@@ -105,10 +117,48 @@ def web_app(
             "status": error.status_code,
             "detail": f"{request.method} {request.url.path}: {error.detail}",
         }
-        return JSONResponse(answer, error.status_code, error.headers, PROBLEM_JSON)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # The framework names the methods of one route, and there may be several at this path.
+            headers["Allow"] = allowed_methods(request.scope)
+        return JSONResponse(answer, error.status_code, headers, PROBLEM_JSON)
 
-    app.add_middleware(TokenMiddleware, access=access or Access(), open_paths=OPEN_PATHS + open_paths)
+    # The last that is added is the first that sees a request.
+    app.add_middleware(EveryMethod)
+    app.add_middleware(TokenMiddleware, access=access or Access(), open_paths=OPEN_PATHS + open_paths, terms=given)
+    if given.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=given.cors_origins,
+            allow_methods=("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=ASKED_HEADERS,
+            expose_headers=ANSWERED_HEADERS,
+            # Never cookies or passwords that a browser keeps: a page shows its token itself.
+            allow_credentials=False,
+        )
+    app.add_middleware(OneForm)
+    if given.tokens_in_urls:
+        _describe_tokens_in_urls(app)
     return app
+
+
+def _describe_tokens_in_urls(app: FastAPI) -> None:
+    """Let OpenAPI say that a token may stand in the address, too."""
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = described()
+            operations = [operation for path in document["paths"].values() for operation in path.values()]
+            for operation in operations:
+                if "security" in operation:
+                    operation["security"].append({"address": []})
+            schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+            schemes["address"] = {"type": "apiKey", "in": "query", "name": TOKEN_PARAMETER}
+            app.openapi_schema = document
+        return cast(dict[str, Any], app.openapi_schema)
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 class WebServer:

@@ -174,6 +174,10 @@ def server_security(
     elif settings.tls_client_ca is not None:
         raise SettingsRefused("tls: --tls-client-ca needs --tls-certificate and --tls-key")
     tokens = None if settings.tokens is None else Tokens(settings.tokens)
+    if settings.tokens_in_urls and tokens is not None:
+        log.warning("tokens are taken from addresses too, where proxies, histories and other machines' logs keep them")
+    if settings.cors_origins and tokens is None:
+        log.warning("pages of other origins may ask, and nobody is asked for a token", origins=settings.cors_origins)
     lacks = [name for name, there in (("--tls-certificate", tls), ("--tokens", tokens)) if there is None]
     open_to = [f"--{name} {address}" for name, address in addresses.items() if not is_loopback(address)]
     if lacks and open_to:

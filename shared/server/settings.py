@@ -40,12 +40,14 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from shared.errors import SettingsRefused
+from shared.server.access.web_terms import WebTerms
 from shared.telemetry.logs import LogFormat, logger
 from shared.telemetry.redaction import redacted
 
 log = logger("service")
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):(?P<port>[0-9]{1,5})", re.ASCII)
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
 _OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT.*|PORT(_.*)?)")
 """The variables that Kubernetes sets for a service of its own that is called as ours."""
 _COMPLAINTS = {
@@ -172,6 +174,16 @@ Address = Annotated[str, AfterValidator(checked_address)]
 Addresses = Annotated[str, AfterValidator(checked_addresses)]
 
 
+def checked_origin(text: str) -> str:
+    """Return `*` or the origin of a page, SCHEME://HOST[:PORT]; raises ValueError."""
+    if text != "*" and _ORIGIN.fullmatch(text) is None:
+        raise ValueError("must be *, or the origin of a page as a browser names it: https://HOST or https://HOST:PORT")
+    return text
+
+
+Origin = Annotated[str, AfterValidator(checked_origin)]
+
+
 class ServiceSettings(BaseSettings):
     """The settings of both services. Durations are in seconds, sizes in bytes."""
 
@@ -210,8 +222,19 @@ class ServiceSettings(BaseSettings):
         "all", description="the ports that ask for a client's certificate: all, or rpc (probes and browsers have none)"
     )
     tokens: Path | None = Field(None, description="file of the tokens' hashes and scopes, made with `taxon token`")
+    tokens_in_urls: bool = Field(
+        False, description="take a token also out of an address (?token=), where proxies and histories keep it; warns"
+    )
+    cors_origins: list[Origin] = Field(
+        [], description="origins whose pages may ask the HTTP port, such as https://shop.example; * for all"
+    )
     insecure: bool = Field(False, description="go on without TLS or tokens where other machines are reached; warns")
     drain_seconds: float = Field(10.0, gt=0, le=600, description="how long a stopping service finishes its work")
+
+    @property
+    def web_terms(self) -> WebTerms:
+        """The terms of the HTTP port for browsers and simple devices."""
+        return WebTerms(tuple(self.cors_origins), self.tokens_in_urls)
 
     @override
     def __repr__(self) -> str:

@@ -83,10 +83,11 @@ async def test_the_document_says_which_routes_ask_for_a_token(tmp_path: Path, ti
         document: dict[str, Any] = (await client.get("/openapi.json")).json()
         scheme = document["components"]["securitySchemes"]["token"]
         assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+        assert document["components"]["securitySchemes"]["password"]["scheme"] == "basic"
         asking = set()
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
-                declared = operation.get("security") == [{"token": []}]
+                declared = operation.get("security") == [{"token": []}, {"password": []}]
                 assert ({"401", "403"} <= operation["responses"].keys()) == declared, f"{method} {path}"
                 answer = await client.request(method, path.replace("{camera_id}", "hall"), content=b"x")
                 assert (answer.status_code == 401) == declared, f"{method} {path}: {answer.status_code}"

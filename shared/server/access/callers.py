@@ -1,6 +1,7 @@
 """The callers of a service and their rights: the one place where its gRPC and HTTP servers ask.
 
     "Bearer txn_..." --Access.caller--> Caller --require(SUBSCRIBE, "hall")--> nothing, or NotAllowed
+    "Basic YTp0eG5..." (any user, the token as password) --'
 
 Laws: a caller is asked again with every frame, and whenever the tokens change. A token that is taken out of the file
 ends its streams too, also those on which nothing comes. A refusal is counted by its reason and logged now and then,
@@ -10,6 +11,7 @@ with the token's name at most. Nobody takes the id of somebody else who is conne
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +28,9 @@ from shared.transport.status_codes import status_of
 
 log = logger("access")
 HEADER = "authorization"
+BEARER, BASIC = "bearer", "basic"
+ASKED = "this service asks for a token: Authorization: Bearer TOKEN, or the token as the password of HTTP basic authentication"
+LONGEST_BASIC = 2048
 TOLD_SECONDS = 10.0
 ASKED_AGAIN_SECONDS = 1.0
 SERVERS = ("rpc", "http")
@@ -72,10 +77,9 @@ class Access:
         """Return the caller that shows this header; raises Unauthenticated, which is counted."""
         if self._tokens is None:
             return Caller(self, call, None)
-        scheme, _, token = (authorization or "").partition(" ")
-        token = token.strip()
-        if scheme.lower() != "bearer" or not 0 < len(token) <= LONGEST_TOKEN or not token.isascii():
-            raise self.refused(call, Unauthenticated("this service asks for a token: Authorization: Bearer TOKEN"))
+        token = token_of(authorization or "")
+        if not 0 < len(token) <= LONGEST_TOKEN or not token.isascii():
+            raise self.refused(call, Unauthenticated(ASKED))
         caller = Caller(self, call, digest_of(token))
         caller.check()
         return caller
@@ -104,6 +108,29 @@ class Access:
                 times=throttle.times,
             )
         return error
+
+
+def scheme_of(authorization: str) -> str:
+    """Return the scheme of an Authorization header, in lower case."""
+    return authorization.partition(" ")[0].lower()
+
+
+def token_of(authorization: str) -> str:
+    """Return the token that an Authorization header shows; an empty text for none.
+
+    Cameras that know no tokens show it as the password of HTTP basic authentication, under any user's name.
+    """
+    scheme, shown = scheme_of(authorization), authorization.partition(" ")[2].strip()
+    if scheme == BEARER:
+        return shown
+    if scheme != BASIC or len(shown) > LONGEST_BASIC:
+        return ""
+    try:
+        # Some cameras leave the padding out. A user's name may be in any character set, and a token is ASCII in all.
+        login = base64.b64decode(shown + "=" * (-len(shown) % 4), validate=True).decode("latin-1")
+    except ValueError:
+        return ""
+    return login.partition(":")[2].strip()
 
 
 class Caller:

@@ -194,7 +194,7 @@ async def test_what_is_not_there_is_a_problem_too(tmp_path: Path, tiny_bundle_di
         form = await client.post(FRAMES, files={"file": picture()})
     assert [one.headers["content-type"] for one in answers] == ["application/problem+json"] * 2
     assert answers[0].json() == {"title": "NOT_FOUND", "status": 404, "detail": "GET /v1/nowhere: Not Found"}
-    assert (answers[1].json()["title"], answers[1].headers["allow"]) == ("METHOD_NOT_ALLOWED", "POST")
+    assert (answers[1].json()["title"], answers[1].headers["allow"]) == ("METHOD_NOT_ALLOWED", "OPTIONS, POST")
     assert form.status_code == 400
     assert "send the file itself as the body" in form.json()["detail"]
 
