@@ -156,7 +156,7 @@ def _describe_tokens_in_urls(app: FastAPI) -> None:
             schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
             schemes["address"] = {"type": "apiKey", "in": "query", "name": TOKEN_PARAMETER}
             app.openapi_schema = document
-        return cast(dict[str, Any], app.openapi_schema)
+        return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 

@@ -42,7 +42,7 @@ class _DescribedBasic(HTTPBasic):
     """The scheme as OpenAPI tells it. The package's own would refuse a request by itself, also where nobody asks."""
 
     @override
-    async def __call__(self, request: HTTPConnection) -> None:  # type: ignore[override]
+    async def __call__(self, request: HTTPConnection) -> None:
         return
 
 
