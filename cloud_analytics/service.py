@@ -65,11 +65,11 @@ class BusWatch:
                 is_closed = False
                 bus_log.info("ready: the bus is back")
                 self.readiness.open()
-                await self.rpc.set_ready(True)
+                self.rpc.set_ready(True)
 
     async def _close(self) -> None:
         self.readiness.close(BusAway())
-        await self.rpc.set_ready(False)
+        self.rpc.set_ready(False)
         # Edges first: one that is gone goes on coding what was wanted last, whatever becomes of its subscribers.
         self.uplinks.end_all(BusAway())
         self.pipeline.give_up(BusAway())
@@ -123,7 +123,7 @@ class CloudService(Service):
         self._supervisor.start(parts.security.run(), "certificates and tokens")
         self._was_ready = True
         parts.readiness.open()
-        await servers.rpc.set_ready(True)
+        servers.rpc.set_ready(True)
         log.info(
             "ready",
             rpc=self.rpc_port,
@@ -151,7 +151,7 @@ class CloudService(Service):
         deadline = Deadline(self._settings.drain_seconds)
         parts.readiness.drain()
         await self._supervisor.stop()
-        await servers.rpc.set_ready(False)
+        servers.rpc.set_ready(False)
         if self._was_ready:
             # In the order of a frame's way: what edges have sent is published, then subscribers are given it.
             for step in (parts.uplinks.stop(Draining()), parts.pipeline.drain(), parts.subscriptions.drain()):

@@ -62,7 +62,7 @@ class EdgeService:
         self._supervisor.start(self._keep_house(parts), "housekeeping")
         self._supervisor.start(parts.security.run(), "certificates and tokens")
         parts.admission.open()
-        await parts.rpc.set_ready(True)
+        parts.rpc.set_ready(True)
         log.info(
             "ready",
             rpc=self.rpc_port,
@@ -98,7 +98,7 @@ class EdgeService:
         parts.admission.close()
         # Frames that were held back for the cloud are coded now: the spool outlives the process, the queue does not.
         parts.backpressure.release()
-        await parts.rpc.set_ready(False)
+        parts.rpc.set_ready(False)
         if not await deadline.allows(parts.admission.idle()):
             log.warning("the drain's time is over, some frames have no answer", waiting=parts.queue.frames)
         # The servers stop while the uplink sends: their last answers and its last frames share the time that is left.

@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from shared.errors import AddressInUse
+from shared.server import health
 from shared.server.tls.certificates import ServerTls
 from shared.transport.grpc_channels import KEEPALIVE_SECONDS, connection_options
 
@@ -26,11 +25,6 @@ HANDSHAKE_SECONDS = 10.0
 IDLE_CONNECTION_SECONDS = 300.0
 """The time after which a connection without a call is closed; its client connects anew by itself."""
 MOST_CONNECTIONS = 4000
-MOST_WATCHERS = 64
-"""The most watchers of the health, which is open to everybody: so many strangers at most take the place of calls."""
-
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class RpcServer:
@@ -63,11 +57,11 @@ class RpcServer:
         )
         self._tls = tls
         self._address = address
-        self._health = _BoundedHealth()
+        self._health = health.HealthService()
         self._names: list[str] = []
         self.port = 0
         self._has_started = False
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._health.add_to(self._server)
 
     def add(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: object, name: str) -> None:
         """Add one service. name: its full name, for health and reflection."""
@@ -76,10 +70,10 @@ class RpcServer:
 
     async def start(self) -> None:
         """Listen: the port is alive, but not ready until `set_ready`. Raises AddressInUse."""
-        names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
+        names = [*self._names, health.NAME, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, self._server)
-        await self._health.set("", SERVING)
-        await self.set_ready(False)
+        self._health.set("", health.SERVING)
+        self.set_ready(False)
         self._has_started = True
         try:
             if self._tls is None:
@@ -96,10 +90,10 @@ class RpcServer:
             ) from error
         await self._server.start()
 
-    async def set_ready(self, ready: bool) -> None:
+    def set_ready(self, ready: bool) -> None:
         """Set what grpc.health.v1 says of the services."""
         for name in self._names:
-            await self._health.set(name, SERVING if ready else NOT_SERVING)
+            self._health.set(name, health.SERVING if ready else health.NOT_SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no new call and end the running ones, after `grace_seconds` by force."""
@@ -107,22 +101,5 @@ class RpcServer:
             # As above: it has no port yet, so nobody can call it.
             self._has_started = True
             await self._server.start()
-        await self._health.enter_graceful_shutdown()
+        self._health.close()
         await self._server.stop(grace_seconds)
-
-
-class _BoundedHealth(health_aio.HealthServicer):
-    """The health service, which answers everybody and is watched by at most MOST_WATCHERS."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._watchers = 0
-
-    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
-        if self._watchers >= MOST_WATCHERS:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MOST_WATCHERS} watch already; ask with Check")
-        self._watchers += 1
-        try:
-            await super().Watch(request, context)
-        finally:
-            self._watchers -= 1

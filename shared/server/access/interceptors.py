@@ -212,19 +212,15 @@ def _shown(metadata: Any) -> str | None:
 
 
 def _refusing(handler: Handler, error: RequestError) -> Handler:
-    """Return a handler of the same kind that refuses.
+    """Return a handler that refuses, and reads nothing of what was sent.
 
-    An unknown method is refused alike, so that nobody can ask which methods there are.
+    An unknown method is refused alike, so that nobody can ask which methods there are. The handler takes a stream of
+    requests: gRPC would read the one message of any other kind, however large, before it asks the handler.
     """
 
     async def refuse(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         await abort(context, error)
 
-    if handler is None or not handler.response_streaming:
-        streams = handler is not None and handler.request_streaming
-        return grpc.stream_unary_rpc_method_handler(refuse) if streams else grpc.unary_unary_rpc_method_handler(refuse)
-    return (
-        grpc.stream_stream_rpc_method_handler(refuse)
-        if handler.request_streaming
-        else grpc.unary_stream_rpc_method_handler(refuse)
-    )
+    if handler is not None and handler.response_streaming:
+        return grpc.stream_stream_rpc_method_handler(refuse)
+    return grpc.stream_unary_rpc_method_handler(refuse)

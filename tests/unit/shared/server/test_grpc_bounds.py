@@ -14,7 +14,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from shared.server import grpc_server
+from shared.server import grpc_server, health
 from shared.server.grpc_server import RpcServer
 from shared.server.lifecycle import OTHER_FILES, make_room
 from shared.transport.grpc_channels import channel_options
@@ -138,23 +138,23 @@ async def test_a_message_over_the_limit_is_refused_in_clear_words(size: int) -> 
 @pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_watchers_of_the_health_leave_others_their_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grpc_server, "MOST_WATCHERS", 3)
+    monkeypatch.setattr(health, "MOST_WATCHERS", 3)
     async with served(calls=6) as server, AsyncExitStack() as stack:
         connected = await stack.enter_async_context(channel(server))
-        health = health_stub(connected)
-        watching = [health.Watch(EVERYTHING) for _ in range(3)]
+        stub = health_stub(connected)
+        watching = [stub.Watch(EVERYTHING) for _ in range(3)]
         for call in watching:
             assert (await asyncio.wait_for(call.read(), 10)).status == health_pb2.HealthCheckResponse.SERVING
         for _ in range(6):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await asyncio.wait_for(health.Watch(EVERYTHING).read(), 10)
+                await asyncio.wait_for(stub.Watch(EVERYTHING).read(), 10)
             assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             assert "3 watch already" in (refused.value.details() or "")
         await results_pb2_grpc.ResultsServiceStub(connected).ListCameras(results_pb2.ListCamerasRequest(), timeout=10)
         watching.pop().cancel()
         async with asyncio.timeout(10):
             while True:
-                again = health.Watch(EVERYTHING)
+                again = stub.Watch(EVERYTHING)
                 try:
                     await again.read()
                     break

@@ -45,9 +45,9 @@ async def test_alive_before_ready_and_ready_only_when_told() -> None:
             return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
         assert (await status(""), await status(SERVICE)) == ("SERVING", "NOT_SERVING")
-        await server.set_ready(True)
+        server.set_ready(True)
         assert await status(SERVICE) == "SERVING"
-        await server.set_ready(False)
+        server.set_ready(False)
         assert await status(SERVICE) == "NOT_SERVING"
     await server.stop(1)
 

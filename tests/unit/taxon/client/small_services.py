@@ -31,7 +31,7 @@ async def serving(servicer: Any, port: int = 0) -> AsyncIterator[RpcServer]:
     else:
         server.add(results_pb2_grpc.add_ResultsServiceServicer_to_server, servicer, "taxon.v1.ResultsService")
     await server.start()
-    await server.set_ready(True)
+    server.set_ready(True)
     try:
         yield server
     finally:
