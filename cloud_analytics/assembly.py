@@ -41,7 +41,7 @@ from shared.model.bundle import Bundle
 from shared.model.execution_providers import choose_providers, provider_names
 from shared.server.access.interceptors import TokenInterceptor
 from shared.server.connections.http_limit import HttpConnectionLimit
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.server.http_server import WebServer, web_app
 from shared.server.security import ServerSecurity, server_security
 from shared.telemetry.logs import logger
@@ -51,6 +51,8 @@ from shared.wire.uplink_pb2_grpc import add_UplinkServiceServicer_to_server
 log = logger("cloud")
 CALLS_BESIDE_STREAMS = 100
 """The short calls that may run beside the streams of all edges and subscribers."""
+LARGEST_REQUEST_BYTES = 1 << 20
+"""The largest message that edges and subscribers may send: 64 coded frames, or a wish with 10,000 cameras."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +179,7 @@ def _rpc_server(parts: Parts) -> RpcServer:
     settings, access = parts.settings, parts.security.access
     server = RpcServer(
         settings.rpc,
-        settings.largest_message_bytes,
+        MessageSizes(LARGEST_REQUEST_BYTES, settings.largest_message_bytes),
         settings.most_uplinks + settings.most_subscribers + CALLS_BESIDE_STREAMS,
         parts.security.tls,
         [TokenInterceptor(access)],

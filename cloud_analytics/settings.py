@@ -67,4 +67,6 @@ class CloudSettings(ServiceSettings, env_prefix="TAXON_CLOUD_"):
     most_measured_cameras: int = Field(
         10_000, ge=1, le=100_000, description="cameras that have metrics of their own; beyond it the quietest has none"
     )
-    largest_message_bytes: int = Field(16 * MEBIBYTE, ge=4096, le=1 << 30, description="largest gRPC message")
+    largest_message_bytes: int = Field(
+        16 * MEBIBYTE, ge=4096, le=1 << 30, description="the largest gRPC message to a subscriber"
+    )

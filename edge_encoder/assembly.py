@@ -45,7 +45,7 @@ from shared.model.bundle import Bundle
 from shared.model.execution_providers import choose_providers, provider_names
 from shared.server.access.interceptors import TokenInterceptor
 from shared.server.connections.http_limit import HttpConnectionLimit
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.server.http_server import WebServer
 from shared.server.security import ServerSecurity, server_security
 from shared.telemetry.logs import logger
@@ -53,6 +53,7 @@ from shared.transport.addresses import is_loopback
 from shared.wire import ingest_pb2_grpc, uplink_pb2
 
 LARGEST_RPC_OVERHEAD_BYTES = 4096
+LARGEST_ANSWER_BYTES = 1 << 20
 CLOSE_SECONDS = 0.5
 
 log = logger("edge")
@@ -230,7 +231,7 @@ def _rpc_server(settings: EdgeSettings, security: ServerSecurity, admission: Adm
     access = security.access
     server = RpcServer(
         settings.rpc,
-        settings.largest_picture_bytes + LARGEST_RPC_OVERHEAD_BYTES,
+        MessageSizes(settings.largest_picture_bytes + LARGEST_RPC_OVERHEAD_BYTES, LARGEST_ANSWER_BYTES),
         settings.most_calls,
         security.tls,
         [TokenInterceptor(access)],

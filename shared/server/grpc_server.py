@@ -9,11 +9,14 @@ nowhere, so that they show in the client's status alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import grpc
 from grpc_reflection.v1alpha import reflection
+from typing_extensions import override
 
 from shared.errors import AddressInUse
 from shared.server import health
@@ -22,9 +25,24 @@ from shared.transport.grpc_channels import KEEPALIVE_SECONDS, connection_options
 
 HANDSHAKE_SECONDS = 10.0
 """The time until a connection must have said that it speaks HTTP/2."""
+ARRIVAL_SECONDS = 30.0
+"""The time in which the message of a call with one request must have come."""
 IDLE_CONNECTION_SECONDS = 300.0
 """The time after which a connection without a call is closed; its client connects anew by itself."""
 MOST_CONNECTIONS = 4000
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+
+
+@dataclass(frozen=True)
+class MessageSizes:
+    """The largest messages of a port, in bytes.
+
+    What is received is bounded tightly, because every connection may send it at the same time.
+    """
+
+    received: int
+    sent: int
 
 
 class RpcServer:
@@ -33,14 +51,14 @@ class RpcServer:
     def __init__(
         self,
         address: str,
-        largest_message_bytes: int,
+        largest: MessageSizes,
         concurrent_calls: int | None = None,
         tls: ServerTls | None = None,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         most_connections: int = MOST_CONNECTIONS,
     ) -> None:
         options = [
-            *connection_options(largest_message_bytes),
+            *connection_options(largest.received, largest.sent),
             # The name is the string's, not the C constant's (..._MIN_RECV_PING_...). gRPC ignores an unknown option in
             # silence. Its own five minutes would then hold, and every idle client would be cut off for pinging.
             ("grpc.http2.min_ping_interval_without_data_ms", round(KEEPALIVE_SECONDS * 500)),
@@ -53,7 +71,9 @@ class RpcServer:
             ("grpc.max_connection_idle_ms", round(IDLE_CONNECTION_SECONDS * 1000)),
         ]
         self._server = grpc.aio.server(
-            options=options, maximum_concurrent_rpcs=concurrent_calls, interceptors=tuple(interceptors)
+            options=options,
+            maximum_concurrent_rpcs=concurrent_calls,
+            interceptors=(*interceptors, _ArrivalDeadline(ARRIVAL_SECONDS)),
         )
         self._tls = tls
         self._address = address
@@ -103,3 +123,36 @@ class RpcServer:
             await self._server.start()
         self._health.close()
         await self._server.stop(grace_seconds)
+
+
+class _ArrivalDeadline(grpc.aio.ServerInterceptor):
+    """Ends calls whose one message does not come in time. gRPC would hold what has come of it for ever."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    @override
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.request_streaming or handler.response_streaming:
+            return handler
+        answer: Any = handler.unary_unary
+
+        async def read_and_answer(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    request = await context.read()
+            except TimeoutError:
+                late = f"the message did not come within {self._seconds:g} s; call again"
+                await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, late)
+            if request is grpc.aio.EOF:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message; send one")
+            return await answer(request, context)
+
+        return grpc.stream_unary_rpc_method_handler(
+            read_and_answer, handler.request_deserializer, handler.response_serializer
+        )

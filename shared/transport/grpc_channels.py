@@ -19,11 +19,11 @@ CONNECT_SECONDS = 5.0
 ChannelOptions = Sequence[tuple[str, Any]]
 
 
-def connection_options(largest_message_bytes: int) -> list[tuple[str, Any]]:
-    """Return the options that a channel and a server have in common."""
+def connection_options(largest_received_bytes: int, largest_sent_bytes: int) -> list[tuple[str, Any]]:
+    """Return the options that a channel and a server have in common: the largest messages, and how often it pings."""
     return [
-        ("grpc.max_receive_message_length", largest_message_bytes),
-        ("grpc.max_send_message_length", largest_message_bytes),
+        ("grpc.max_receive_message_length", largest_received_bytes),
+        ("grpc.max_send_message_length", largest_sent_bytes),
         ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
         ("grpc.keepalive_timeout_ms", round(KEEPALIVE_TIMEOUT_SECONDS * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -36,7 +36,7 @@ def connection_options(largest_message_bytes: int) -> list[tuple[str, Any]]:
 def channel_options(largest_message_bytes: int) -> ChannelOptions:
     """Return the options of a client's channel."""
     return [
-        *connection_options(largest_message_bytes),
+        *connection_options(largest_message_bytes, largest_message_bytes),
         ("grpc.initial_reconnect_backoff_ms", 200),
         # Despite its name this is the time that one attempt is given: with 200 ms a cloud at 100 ms' distance is never reached.
         ("grpc.min_reconnect_backoff_ms", round(CONNECT_SECONDS * 1000)),

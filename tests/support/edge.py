@@ -21,7 +21,7 @@ from edge_encoder.settings import EdgeSettings
 from shared.contract.packets import Packet
 from shared.contract.uplink_stream import PROTOCOL_VERSION, PacketReader
 from shared.errors import BundleMismatch
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.transport.status_codes import abort
 from shared.wire import uplink_pb2, uplink_pb2_grpc
 
@@ -115,7 +115,7 @@ class RecordingCloud(uplink_pb2_grpc.UplinkServiceServicer):
 
     async def start(self, port: int = 0) -> None:
         """Listen on a port; a cloud that comes back names the same one."""
-        self._server = RpcServer(f"127.0.0.1:{port}", 64 << 20)
+        self._server = RpcServer(f"127.0.0.1:{port}", MessageSizes(64 << 20, 64 << 20))
         self._server.add(uplink_pb2_grpc.add_UplinkServiceServicer_to_server, self, "taxon.v1.UplinkService")
         await self._server.start()
         self.port = self._server.port

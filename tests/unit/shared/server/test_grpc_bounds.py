@@ -15,10 +15,11 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from shared.server import grpc_server, health
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.server.lifecycle import OTHER_FILES, make_room
 from shared.transport.grpc_channels import channel_options
 from shared.wire import results_pb2, results_pb2_grpc
+from tests.support.http2 import Stranger
 from tests.support.services import health_stub
 
 MOST = 8
@@ -37,7 +38,7 @@ class Tasks(results_pb2_grpc.ResultsServiceServicer):
 
 @asynccontextmanager
 async def served(calls: int | None = None) -> AsyncIterator[RpcServer]:
-    server = RpcServer("127.0.0.1:0", LARGEST, calls, most_connections=MOST)
+    server = RpcServer("127.0.0.1:0", MessageSizes(LARGEST, LARGEST), calls, most_connections=MOST)
     tasks: Any = Tasks  # what it does not define answers UNIMPLEMENTED; its type stub calls that abstract
     server.add(results_pb2_grpc.add_ResultsServiceServicer_to_server, tasks(), "taxon.v1.ResultsService")
     await server.start()
@@ -137,6 +138,17 @@ async def test_a_message_over_the_limit_is_refused_in_clear_words(size: int) -> 
 
 @pytest.mark.starts_server
 @pytest.mark.asyncio
+async def test_a_message_that_does_not_come_in_time_ends_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc_server, "ARRIVAL_SECONDS", 0.5)
+    async with served() as server:
+        async with Stranger(server.port, "/taxon.v1.ResultsService/ListCameras") as stranger:
+            await stranger.send(bytes(100), of_bytes=LARGEST)
+            assert await stranger.ended(5)
+        await assert_served(server)
+
+
+@pytest.mark.starts_server
+@pytest.mark.asyncio
 async def test_watchers_of_the_health_leave_others_their_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "MOST_WATCHERS", 3)
     async with served(calls=6) as server, AsyncExitStack() as stack:
@@ -180,7 +192,7 @@ def test_the_process_may_open_as_many_files_as_there_may_be_connections(capsys: 
 @pytest.mark.asyncio
 async def test_a_server_that_never_started_stops_without_a_complaint_of_grpc(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        server = RpcServer("127.0.0.1:0", 1 << 20)
+        server = RpcServer("127.0.0.1:0", MessageSizes(1 << 20, 1 << 20))
         await server.stop(0.0)
         del server
         gc.collect()

@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from shared.errors import AddressInUse
 from shared.server import grpc_server
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.transport import grpc_channels
 from shared.transport.grpc_channels import channel_options
 from shared.wire import results_pb2_grpc
@@ -27,7 +27,7 @@ class Nothing(results_pb2_grpc.ResultsServiceServicer):
 
 
 def rpc_server(address: str = "127.0.0.1:0") -> RpcServer:
-    server = RpcServer(address, 1 << 20)
+    server = RpcServer(address, MessageSizes(1 << 20, 1 << 20))
     server.add(results_pb2_grpc.add_ResultsServiceServicer_to_server, Nothing(), SERVICE)
     return server
 

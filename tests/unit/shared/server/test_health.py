@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from shared.server import health
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.transport.grpc_channels import channel_options
 from shared.wire import results_pb2_grpc
 from tests.support.http2 import Stranger
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.starts_server, pytest.mark.asyncio]
 
 @asynccontextmanager
 async def served() -> AsyncIterator[RpcServer]:
-    server = RpcServer("127.0.0.1:0", LARGEST)
+    server = RpcServer("127.0.0.1:0", MessageSizes(LARGEST, LARGEST))
     servicer: Any = results_pb2_grpc.ResultsServiceServicer
     server.add(results_pb2_grpc.add_ResultsServiceServicer_to_server, servicer(), SERVICE)
     await server.start()

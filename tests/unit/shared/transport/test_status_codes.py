@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from shared import errors
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.transport.grpc_channels import channel_options
 from shared.transport.status_codes import INTERNAL, STATUSES, abort, problem, reason_of, rpc_message, status_of
 from shared.wire import results_pb2, results_pb2_grpc
@@ -51,7 +51,7 @@ class Refusing(results_pb2_grpc.ResultsServiceServicer):
 @pytest.mark.starts_server
 @pytest.mark.asyncio
 async def test_a_refusal_crosses_the_wire_with_its_reason() -> None:
-    server = RpcServer("127.0.0.1:0", 1 << 20)
+    server = RpcServer("127.0.0.1:0", MessageSizes(1 << 20, 1 << 20))
     refusing: Any = Refusing  # what it does not define answers UNIMPLEMENTED; its type stub calls that abstract
     server.add(results_pb2_grpc.add_ResultsServiceServicer_to_server, refusing(), "taxon.v1.ResultsService")
     await server.start()

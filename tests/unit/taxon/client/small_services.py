@@ -16,7 +16,7 @@ import grpc
 import numpy as np
 
 from shared.errors import BadName, BadRequest, DeadlinePassed, Draining, TooLarge, UnknownCamera
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.transport.status_codes import abort, rpc_message
 from shared.wire import frame_pb2, ingest_pb2, ingest_pb2_grpc, results_pb2, results_pb2_grpc
 
@@ -25,7 +25,7 @@ LARGEST_PICTURE_BYTES = 1000
 
 @asynccontextmanager
 async def serving(servicer: Any, port: int = 0) -> AsyncIterator[RpcServer]:
-    server = RpcServer(f"127.0.0.1:{port}", 64 << 20)
+    server = RpcServer(f"127.0.0.1:{port}", MessageSizes(64 << 20, 64 << 20))
     if isinstance(servicer, ingest_pb2_grpc.IngestServiceServicer):
         server.add(ingest_pb2_grpc.add_IngestServiceServicer_to_server, servicer, "taxon.v1.IngestService")
     else:

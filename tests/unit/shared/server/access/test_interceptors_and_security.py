@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -20,13 +21,15 @@ from shared.server.access.callers import Access, Call
 from shared.server.access.interceptors import TokenInterceptor
 from shared.server.access.scopes import Action
 from shared.server.access.token_file import Tokens
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.server.http_server import WebServer, web_app
 from shared.server.probe import is_ready
 from shared.server.security import ServerSecurity, server_security
 from shared.telemetry.metrics import Meters
 from shared.transport.addresses import is_loopback
+from shared.wire import ingest_pb2_grpc
 from taxon.client import Credentials
+from tests.support.http2 import Stranger
 from tests.support.security import TokenFolder, authority, header
 from tests.support.services import health_stub, reflection_stub, settings_with
 
@@ -83,10 +86,30 @@ def test_without_tokens_everybody_may_do_everything() -> None:
 
 @pytest.mark.starts_server
 @pytest.mark.asyncio
+async def test_grpc_reads_nothing_of_a_large_message_without_a_token(tmp_path: Path) -> None:
+    folder = TokenFolder(tmp_path)
+    folder.add("operator", "metrics")
+    sizes = MessageSizes(16 << 20, 1 << 20)
+    server = RpcServer("127.0.0.1:0", sizes, interceptors=[TokenInterceptor(access(folder)[0])])
+    servicer: Any = ingest_pb2_grpc.IngestServiceServicer
+    server.add(ingest_pb2_grpc.add_IngestServiceServicer_to_server, servicer(), "taxon.v1.IngestService")
+    await server.start()
+    for method in ("taxon.v1.IngestService/PostFrame", "taxon.v1.IngestService/StreamFrames", "taxon.v1.Nothing/At"):
+        async with Stranger(server.port, f"/{method}") as stranger:
+            await stranger.send(bytes(16_000_000))
+            assert await stranger.ended()
+            assert stranger.sent_bytes < 1 << 20, method
+    await server.stop(0)
+
+
+@pytest.mark.starts_server
+@pytest.mark.asyncio
 async def test_grpc_answers_health_alone_without_a_token(tmp_path: Path) -> None:
     folder = TokenFolder(tmp_path)
     token = folder.add("any", "metrics")
-    server = RpcServer("127.0.0.1:0", 1 << 20, interceptors=[TokenInterceptor(access(folder)[0])])
+    server = RpcServer(
+        "127.0.0.1:0", MessageSizes(1 << 20, 1 << 20), interceptors=[TokenInterceptor(access(folder)[0])]
+    )
     await server.start()
     listing = reflection_pb2.ServerReflectionRequest(list_services="")
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:

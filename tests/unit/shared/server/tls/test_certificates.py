@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2
 from prometheus_client import CollectorRegistry
 
 from shared.errors import SettingsRefused
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.server.http_server import WebServer, web_app
 from shared.server.tls.certificates import ServerTls, TlsFiles
 from taxon.client import Credentials
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.starts_process
 @asynccontextmanager
 async def served(files: TlsFiles) -> AsyncIterator[tuple[ServerTls, RpcServer, WebServer]]:
     tls = ServerTls(files)
-    rpc = RpcServer("127.0.0.1:0", 1 << 20, tls=tls)
+    rpc = RpcServer("127.0.0.1:0", MessageSizes(1 << 20, 1 << 20), tls=tls)
     web = WebServer(web_app("t", "", lambda: None, CollectorRegistry()), "127.0.0.1:0", tls=tls)
     await rpc.start()
     await web.start()
