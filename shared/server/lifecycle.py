@@ -6,14 +6,19 @@
 
 Law: a first signal drains, a second one stops at once. An error at the start is one line and a non-zero status.
 Law: SIGHUP never ends a service. It reads again what may have changed; what cannot be used is logged, and nothing changes.
+Law: a stop ends in bounded time whatever hangs, a thread included.
 Law: the operator is told at the start where there is not enough room for the files of all connections.
 """
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import os
 import resource
 import signal
+import sys
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -48,32 +53,58 @@ def hold_hangups() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def run_service(make: Callable[[], Service], reread: Callable[[], None] = lambda: None) -> int:
+def run_service(
+    make: Callable[[], Service],
+    reread: Callable[[], None] = lambda: None,
+    last_resort_seconds: float | None = None,
+) -> int:
     """Run one service until a signal comes; return the exit status.
 
     reread: reads the settings again at SIGHUP, in a thread, before the service reloads; raises TaxonError.
+    last_resort_seconds: a stop that takes longer ends the whole process, wherever it hangs; None waits for ever.
     """
-    return asyncio.run(_run(make(), reread))
+    return asyncio.run(_run(make(), reread, last_resort_seconds))
 
 
-async def _run(service: Service, reread: Callable[[], None]) -> int:
+def _arm_last_resort(seconds: float | None) -> None:
+    """End this process after the time, with a line that says so and the stacks of its threads."""
+    if seconds is None:
+        return
+
+    def end() -> None:
+        log.critical("the stop hangs and is given up; what was accepted is on the disk", seconds=seconds)
+        faulthandler.dump_traceback(sys.stderr)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    # It runs on while the interpreter waits for threads at its end, and ends with the process.
+    timer.daemon = True
+    timer.start()
+
+
+async def _run(service: Service, reread: Callable[[], None], last_resort_seconds: float | None) -> int:
     stopping = asyncio.Event()
     hung_up = asyncio.Event()
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
+
+    def arm() -> None:
+        _arm_last_resort(last_resort_seconds)
 
     def on_signal(name: str) -> None:
         if stopping.is_set() and main is not None:
             log.warning("stopping at once", signal=name)
             main.cancel()
         log.info("draining", signal=name)
+        if not stopping.is_set():
+            arm()
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number.name)
     loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     try:
-        return await _serve(service, stopping, lambda: _reload_at(hung_up, service, reread))
+        return await _serve(service, stopping, lambda: _reload_at(hung_up, service, reread), arm)
     except asyncio.CancelledError:
         return 1
     finally:
@@ -100,7 +131,12 @@ async def _reload_at(hung_up: asyncio.Event, service: Service, reread: Callable[
             log.info("reloaded")
 
 
-async def _serve(service: Service, stopping: asyncio.Event, reloads: Callable[[], Coroutine[Any, Any, None]]) -> int:
+async def _serve(
+    service: Service,
+    stopping: asyncio.Event,
+    reloads: Callable[[], Coroutine[Any, Any, None]],
+    arm: Callable[[], None],
+) -> int:
     waits = asyncio.create_task(stopping.wait())
     starts = asyncio.create_task(service.start())
     await asyncio.wait({waits, starts}, return_when=asyncio.FIRST_COMPLETED)
@@ -124,6 +160,7 @@ async def _serve(service: Service, stopping: asyncio.Event, reloads: Callable[[]
     await asyncio.gather(reloading, return_exceptions=True)
     status = 0
     if fails.done():
+        arm()
         status = 1
         log.error("failed", exc_info=fails.result())
     fails.cancel()

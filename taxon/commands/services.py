@@ -11,6 +11,8 @@ from taxon.defaults import bundle_directory
 
 LIVE = frozenset({"log_level"})
 """The settings that a changed file or variable changes without a restart."""
+BEYOND_DRAIN_SECONDS = 5.0
+"""The time beyond the drain's after which a stop that hangs is given up."""
 
 
 def run_edge(argv: Sequence[str]) -> int:
@@ -22,7 +24,8 @@ def run_edge(argv: Sequence[str]) -> int:
     from edge_encoder.service import EdgeService
 
     directory = bundle_directory(settings.bundle)
-    return run_service(lambda: EdgeService(settings, directory), _rereading(settings, "edge", argv))
+    reread = _rereading(settings, "edge", argv)
+    return run_service(lambda: EdgeService(settings, directory), reread, _last_resort_seconds(settings))
 
 
 def run_cloud(argv: Sequence[str]) -> int:
@@ -32,7 +35,8 @@ def run_cloud(argv: Sequence[str]) -> int:
     settings = _begun(CloudSettings, "cloud", argv)
     from cloud_analytics.service import CloudService
 
-    return run_service(lambda: CloudService(settings), _rereading(settings, "cloud", argv))
+    reread = _rereading(settings, "cloud", argv)
+    return run_service(lambda: CloudService(settings), reread, _last_resort_seconds(settings))
 
 
 def _begun(kind: type[Settings], service: str, argv: Sequence[str]) -> Settings:
@@ -55,3 +59,8 @@ def _rereading(settings: Settings, service: str, argv: Sequence[str]) -> Callabl
         configure_logs(service, running.log_level, settings.log_format)
 
     return reread
+
+
+def _last_resort_seconds(settings: Settings) -> float:
+    """Return the time after which a stop that hangs is given up."""
+    return settings.drain_seconds + BEYOND_DRAIN_SECONDS

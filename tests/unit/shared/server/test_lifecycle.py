@@ -77,6 +77,47 @@ def test_a_hangup_reloads_and_never_ends_the_service(refuses: bool) -> None:
         assert process.wait(timeout=20) == 0, "a hangup while it drains does not end it either"
 
 
+HANGING_SERVICE = """
+import asyncio, threading, time
+from shared.server.lifecycle import run_service
+from shared.telemetry.logs import configure_logs
+configure_logs("hanging")
+class Hanging:
+    async def start(self):
+        print("started", flush=True)
+        if "{where}" == "start": await asyncio.to_thread(time.sleep, 600)
+    async def failed(self):
+        if "{where}" != "failure": await asyncio.Event().wait()
+        return RuntimeError("a part failed")
+    async def reload(self): ...
+    async def stop(self):
+        if "{where}" == "loop": time.sleep(600)
+        if "{where}" == "task": await asyncio.Event().wait()
+        if "{where}" in ("thread", "failure"): threading.Thread(target=time.sleep, args=[600]).start()
+raise SystemExit(run_service(Hanging, last_resort_seconds=1.0))
+"""
+
+
+@pytest.mark.starts_process
+@pytest.mark.parametrize("where", ["start", "loop", "task", "thread", "failure"])
+def test_a_stop_that_hangs_is_given_up_and_says_where(where: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGING_SERVICE.format(where=where)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(signal.SIGTERM)
+        told = process.stderr.read()
+        assert process.wait(timeout=20) == 1
+    assert "the stop hangs and is given up" in told
+    assert "most recent call first" in told
+
+
 def test_a_service_that_fails_is_stopped_with_a_status() -> None:
     class Failing:
         stopped = False
