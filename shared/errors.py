@@ -7,6 +7,7 @@
     |- LatentError                    integers that the format cannot carry (a fault of the model, not of the line)
     |- SourceError(source, reason)    a folder, video or camera that gives no frames
     |  |- SourceRefused               ... because it answers with a refusal, or with what is no picture
+    |  |  |- SetupRefused             ... because it answers, but does not begin to send
     |  |- SourceStalled               ... because it is connected, but sends nothing
     |  |- NoVideoPackage(source)      ... because the extra `video` is not installed
     |- UnknownName(kind, name, known) a task, group or operating point that the bundle does not have
@@ -116,6 +117,10 @@ class SourceError(TaxonError):
 
 class SourceRefused(SourceError):
     """A source that answers, but with a refusal (a password, a path) or with something that is no picture."""
+
+
+class SetupRefused(SourceRefused):
+    """A live source that answers, but does not begin to send; perhaps it would by another transport."""
 
 
 class SourceStalled(SourceError):

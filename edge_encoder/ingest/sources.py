@@ -1,6 +1,6 @@
 """Plays the edge's own sources: cameras that it pulls frames from, instead of being posted to.
 
-    SourceSetting --open_source, play--> SourceFrame --Admission.post--> answered and counted like any other frame
+    SourceSetting --lasting_source, play--> SourceFrame --Admission.post--> answered and counted like any other frame
 
 Law: a source that breaks is opened again, with back-off, and counted. It stops neither the service nor another source.
 Whatever happens to it stands in its `condition`, from before its first frame.
@@ -9,7 +9,6 @@ Whatever happens to it stands in its `condition`, from before its first frame.
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -20,13 +19,12 @@ from edge_encoder.settings import SourceSetting
 from shared.contract.geometry import Picture
 from shared.contract.receipts import Receipt
 from shared.errors import Draining, SourceError, TaxonError
-from shared.sources import open_source, play
+from shared.sources import lasting_source, play
 from shared.sources.state import SourceCondition, SourceState, SourceStatus
 from shared.telemetry.logs import Throttle, logger
 
-FIRST_WAIT_SECONDS = 0.5
-LONGEST_WAIT_SECONDS = 30.0
 WATCH_SECONDS = 1.0
+AFTER_A_MISTAKE_SECONDS = 30.0
 BROKEN_LOG_SECONDS = 60.0
 
 log = logger("edge.sources")
@@ -66,35 +64,28 @@ class SourcePlayer:
         with self._admission.cameras.playing(self.camera_id, lambda: self.condition):
             watch = asyncio.create_task(self._watch())
             try:
-                await self._play_again_and_again()
+                await self._play_to_the_end()
             finally:
                 watch.cancel()
                 self._show()
                 self._metrics.cameras.source_left(self.camera_id)
 
-    async def _play_again_and_again(self) -> None:
-        failures = 0
+    async def _play_to_the_end(self) -> None:
         while True:
-            before = self._played
             try:
                 await self._play()
                 log.info("source played to its end", camera=self.camera_id, frames=self._played)
                 return
             except Draining:
                 return
-            except SourceError as error:
-                self._status.broke(error)
             except Exception as error:
-                # A library's own mistake with one camera's stream ends neither the service nor the other cameras.
+                # A mistake of ours with one camera's frame ends neither the service nor the other cameras.
                 log.exception("source failed in a way that nobody foresaw", camera=self.camera_id)
-                self._status.broke(SourceError(self._setting.spec, f"reading it failed ({type(error).__name__})"))
-            # A source that gave frames before it broke is opened again soon.
-            failures = 0 if self._played > before else failures + 1
-            wait_seconds = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(failures, 10))
-            await asyncio.sleep(random.uniform(0.5, 1.0) * wait_seconds)
+                self._status.broke(SourceError(self.camera_id, f"playing it failed ({type(error).__name__})"))
+            await asyncio.sleep(AFTER_A_MISTAKE_SECONDS)
 
     async def _watch(self) -> None:
-        """Notice what becomes of the source, a stall among it, and also what it mends by itself in its own thread."""
+        """Notice what becomes of the source, a stall among it; it is opened again in its own thread."""
         while True:
             self._show()
             await asyncio.sleep(WATCH_SECONDS)
@@ -113,11 +104,11 @@ class SourcePlayer:
             log.info("source gives frames again", camera=self.camera_id)
 
     async def _play(self) -> None:
-        """Play the source once. Raises SourceError, or Draining."""
+        """Play the source, which is opened again whenever it breaks. Raises Draining."""
         setting = self._setting
         if setting.fps is not None:
             self._status.expect(1.0 / setting.fps)
-        with open_source(setting.spec, fps=setting.fps, loop=self._loop) as source:
+        with lasting_source(setting.spec, fps=setting.fps, loop=self._loop) as source:
             source.report_to(self._status)
             async with aclosing(play(source)) as frames:
                 async for frame in frames:

@@ -19,14 +19,15 @@ from pathlib import Path
 from shared.contract.geometry import SourceFrame
 from shared.errors import SourceError
 from shared.sources.folder import FolderSource, is_picture, pictures_of
-from shared.sources.live import RTSP, WEBCAM, LiveSource
+from shared.sources.live import LiveSource, is_live
 from shared.sources.playing import Source, play
 from shared.sources.recording import RecordingSource
+from shared.sources.reopening import ReopenedSource
+from shared.telemetry.redaction import redacted
 
-__all__ = ["Source", "SourceFrame", "open_source", "play"]
+__all__ = ["Source", "SourceFrame", "lasting_source", "open_source", "play"]
 
 DEFAULT_FPS = 10.0
-HTTP = ("http://", "https://")
 
 
 def open_source(spec: str, *, fps: float | None = None, loop: bool = False) -> Source:
@@ -36,14 +37,28 @@ def open_source(spec: str, *, fps: float | None = None, loop: bool = False) -> S
     so many frames a second are taken (default: all). loop: the source begins again at its end, and a live source is
     opened again when it breaks. A stream or device is connected to when it is played, not here.
     """
+    one = _one_source(spec, fps, loop)
+    return ReopenedSource(spec, lambda: one, is_alone=True) if loop and one.is_live else one
+
+
+def lasting_source(spec: str, *, fps: float | None = None, loop: bool = False) -> Source:
+    """Return the source that `spec` names, which is opened again whenever it breaks, or once it is there.
+
+    It ends where a recording or folder ends that is not to `loop`. Its `status` says what becomes of it.
+    """
+    return ReopenedSource(spec, lambda: _one_source(spec, fps, loop), is_alone=False)
+
+
+def _one_source(spec: str, fps: float | None, loop: bool) -> Source:
     if fps is not None and not (math.isfinite(fps) and fps > 0):
-        raise SourceError(spec, f"{fps} frames a second cannot be")
-    if spec.startswith((WEBCAM, *RTSP, *HTTP)):
-        return LiveSource(spec, fps, loop)
+        raise SourceError(redacted(spec), f"{fps} frames a second cannot be")
+    if is_live(spec):
+        return LiveSource(spec, fps)
     path = Path(spec)
     if not path.exists():
         raise SourceError(
-            spec, "is not there; name a folder, a video, rtsp:// or http:// of a camera, or webcam:/dev/video0"
+            redacted(spec),
+            "is not there; name a folder, a video, rtsp:// or http:// of a camera, or webcam:/dev/video0",
         )
     if path.is_char_device():
         raise SourceError(spec, f"is a device; for a camera write webcam:{spec}")

@@ -21,6 +21,7 @@ from types import TracebackType
 
 from shared.contract.geometry import Picture, SourceFrame
 from shared.sources.state import SourceStatus
+from shared.telemetry.redaction import redacted
 
 READ_AHEAD_FRAMES = 3
 CATCH_UP_SECONDS = 0.25
@@ -43,12 +44,15 @@ class Reading:
 class Source(ABC):
     """A source of frames, which is a context manager; the end of the context stops the reading.
 
-    name: its name in logs. status: what becomes of it. A source that catches its own SourceError tells it to the status
-    (`broke`), and counts there what gave no picture (`damaged`). `play` does the rest.
+    name: its name in logs, without a password. is_live: whether it goes on by itself, taken or not. status: what becomes
+    of it. A source that catches its own SourceError tells it to the status (`broke`), and counts there what gave no
+    picture (`damaged`). `play` does the rest.
     """
 
+    is_live = False
+
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = redacted(name)
         self.status = SourceStatus()
         self.stopping = threading.Event()
 

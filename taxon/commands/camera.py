@@ -18,6 +18,7 @@ from pathlib import Path
 
 from shared.contract.packets import checked_name
 from shared.sources import open_source, play
+from shared.sources.address import is_stream_address, parsed
 from shared.telemetry.logs import configure_logs
 from taxon.client import CameraClient, Receipt, Timeouts
 from taxon.commands.common import add_credentials, count, credentials_of, positive
@@ -36,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="folder of pictures, picture, video file, rtsp:// or http:// of a camera, or webcam:/dev/video0",
+        help="folder of pictures, picture, video file, rtsp:// or http:// of a camera (rtsp+udp://, rtsp+tcp://: by this "
+        "transport alone), or webcam:/dev/video0",
     )
     parser.add_argument("--to", default=DEFAULT_EDGE, metavar="HOST:PORT", help=f"the edge's gRPC ({DEFAULT_EDGE})")
     parser.add_argument("--camera", metavar="ID", help="the camera's name (default: after the source)")
@@ -125,6 +127,7 @@ async def _show(tally: Tally) -> None:
 
 
 def name_of(source: str) -> str:
-    """Return a camera's name after its source: the last part of a path or address, in characters that a name may have."""
-    stem = Path(source.rstrip("/").rsplit("/", 1)[-1]).stem
+    """Return a camera's name after its source: the last part of its path, or its host, in characters that a name may have."""
+    # What else an address has may be a password.
+    stem = parsed(source).camera_name if is_stream_address(source) else Path(source.rstrip("/").rsplit("/", 1)[-1]).stem
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem, flags=re.ASCII).strip("-.")[:64] or "camera"

@@ -21,11 +21,17 @@ MAY_INSTALL = os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 class DebianPackage:
-    """A package. name: also its program's, where no other is named. programs: those that tests call."""
+    """A package. name: also its program's, where nothing else is named. programs: those that tests call.
 
-    def __init__(self, name: str, *programs: str) -> None:
+    libraries: files under /usr/lib, of packages that have no program.
+    """
+
+    def __init__(self, name: str, *programs: str, libraries: Sequence[str] = ()) -> None:
         self.name = name
-        self._missing = [program for program in programs or (name,) if shutil.which(program) is None]
+        if not libraries:
+            programs = programs or (name,)
+        self._missing = [program for program in programs if shutil.which(program) is None]
+        self._missing += [file for file in libraries if not any(Path("/usr/lib").glob(file))]
 
     @property
     def needed(self) -> pytest.MarkDecorator:
