@@ -101,7 +101,7 @@ class SightAnswer(BaseModel):
 
     state: Annotated[Sight, WithJsonSchema(_SIGHT)] = Field(
         description="clear: something, and it changes. frozen: the same picture again and again, without a sensor's noise. "
-        "black: no light. white: nearly everything is overexposed. covered: some light, but no form."
+        "black: no light. white: most of it is overexposed. covered: some light, but no form."
     )
     since: str = Field(description="since when, RFC 3339, by the edge's clock as it is now")
 

@@ -22,14 +22,14 @@ LUMA_SAMPLES, BLOCKS, STILL_SAMPLES = 128, 32, 64
 """About so many across the picture: of the luma, of the blocks whose means are compared, and of what shows a freeze."""
 EDGE_LEVELS = 5.0
 """Neighbouring blocks that differ by more have an edge between them. Sensor noise moves a block's mean by less."""
-DARK_SHARE, BRIGHT_SHARE = 0.1, 0.98
+DARK_SHARE, BRIGHT_SHARE = 0.25, 0.98
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
     """What a picture shows.
 
-    dark, bright: the luma (0 to 255) that a tenth of the picture is not above, and that all but a fiftieth is not above.
+    dark, bright: the luma (0 to 255) that a quarter of the picture is not above, and that all but a fiftieth is not above.
     detail: the share of neighbouring blocks with an edge between them.
     samples: green of single pixels, in which noise has not been averaged away. seen: how many of them no mask fills.
     """

@@ -36,7 +36,7 @@ class Sight(StrEnum):
     """What a camera sees; also the label of the gauge and the word in `/v1/cameras`.
 
     CLEAR: something, and it changes. FROZEN: the same picture again and again, without a sensor's noise. BLACK: no
-    light. WHITE: nearly everything is overexposed. COVERED: some light, but no form.
+    light. WHITE: most of it is overexposed. COVERED: some light, but no form.
     """
 
     CLEAR = "clear"

@@ -31,6 +31,9 @@ from tests.support.services import ServiceProcess, running
 CAMERAS = ("hall", "kitchen")
 THRIFTY = "porch"
 """A camera with a bit budget that is too small for it."""
+PULLED = "yard"
+"""A camera that the edge pulls: it gives one frame at the start, and the next one long after all is over."""
+PULLED_FPS = 0.001
 
 
 @dataclass
@@ -90,6 +93,9 @@ async def measured_stack(
     cloud = ServiceProcess("cloud", folder / "cloud", ("--bundles", str(bundle.parents[1])))
     options = ["--cloud", cloud.rpc, "--bundle", str(bundle), "--queue-policy", "all", "--queue-depth", "16"]
     options += ["--budgets-kbps", f"{THRIFTY}={budget_kbps}", "--edge-id", "flat"]
+    pulled = _made(folder / PULLED) / "0.jpg"
+    pulled.write_bytes(picture)
+    options += ["--source", f"{PULLED}@{PULLED_FPS}={pulled}"]
     edge = ServiceProcess("edge", folder / "edge", options)
     async with running(cloud, edge), AsyncExitStack() as stack:
         prometheus = await stack.enter_async_context(

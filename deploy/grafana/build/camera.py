@@ -101,6 +101,21 @@ def made() -> dashboard.Dashboard:
             Query('camera_reason:taxon_dropped_frames:rate5m{camera="$camera"}', "{{reason}}"),
         ),
         curves(
+            "What it sees, and its source",
+            "1 for the sight and the state that hold. Where the camera posts by itself, there is no state of a source.",
+            "short",
+            Query('max by (state) (taxon_edge_camera_sight{camera="$camera"}) == 1', "sees: {{state}}"),
+            Query('max by (state) (taxon_edge_source_state{camera="$camera"}) == 1', "source: {{state}}"),
+        ),
+        curves(
+            "Breaks of its source",
+            "In five minutes: breaks and stalls, packets that gave no picture, frames that a newer one replaced.",
+            "short",
+            Query('sum(increase(taxon_edge_source_failures_total{camera="$camera"}[5m]))', "breaks"),
+            Query('sum(increase(taxon_edge_source_damaged_packets_total{camera="$camera"}[5m]))', "damaged packets"),
+            Query('sum(increase(taxon_edge_source_superseded_frames_total{camera="$camera"}[5m]))', "superseded"),
+        ),
+        curves(
             "Operating point",
             "Of the last coded frame; with a budget it moves.",
             "short",

@@ -25,6 +25,20 @@ def made() -> dashboard.Dashboard:
             bad=True,
         ),
         number(
+            "Broken sources",
+            "Cameras that an edge pulls, and that give it nothing; TaxonSourceBroken names them.",
+            "short",
+            'count(sum by (job, instance, camera) (taxon_edge_source_state{state!="live"}) == 1) or vector(0)',
+            bad=True,
+        ),
+        number(
+            "Cameras that see nothing",
+            "They give frames, which are frozen, black, white or covered; TaxonCameraBlind names them.",
+            "short",
+            'count(sum by (job, instance, camera) (taxon_edge_camera_sight{state!="clear"}) == 1) or vector(0)',
+            bad=True,
+        ),
+        number(
             "Coded frames",
             "A second, all cameras.",
             FRAMES_A_SECOND,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.live_stack import CAMERAS, THRIFTY, MeasuredStack
+from tests.support.live_stack import CAMERAS, PULLED, THRIFTY, MeasuredStack
 from tests.support.prometheus import ROOT, QueryRefused
 
 DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"
@@ -46,7 +46,7 @@ async def test_the_query_has_data(played: MeasuredStack, asked: Asked) -> None:
     until = played.prometheus.asked_at
     assert until is not None
     found = []
-    for camera in (*CAMERAS, THRIFTY):
+    for camera in (*CAMERAS, THRIFTY, PULLED):
         expression = asked.expression.replace("$camera", camera)
         assert "$" not in expression, "every variable is filled in"
         found += await played.prometheus.query_range(expression, until - WINDOW_SECONDS, until, 1)
