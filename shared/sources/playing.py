@@ -33,12 +33,15 @@ class Reading:
     """One frame as it was read.
 
     due_seconds: the moment to show it, counted from the first one; None for a live source, whose frame is due now.
-    read_time_us: the moment when it was read, in microseconds since 1970.
+    read_time_us: the moment when it was read, in microseconds since 1970. captured_us: when the picture was captured,
+    where that is known and not the moment to show it. taken: called once somebody has taken the frame.
     """
 
     picture: Picture = field(repr=False)
     due_seconds: float | None
     read_time_us: int
+    captured_us: int | None = None
+    taken: Callable[[], None] | None = None
 
 
 class Source(ABC):
@@ -186,9 +189,12 @@ async def play(source: Source) -> AsyncGenerator[SourceFrame, None]:
                 time_us = reading.read_time_us
             else:
                 await asyncio.sleep(pace.seconds_until(reading.due_seconds))
-                time_us = time.time_ns() // 1000
+                time_us = time.time_ns() // 1000 if reading.captured_us is None else reading.captured_us
             last_us = max(time_us, last_us + 1)
             yield SourceFrame(reading.picture, last_us)
+            # Whoever comes for the next frame has this one.
+            if reading.taken is not None:
+                reading.taken()
     finally:
         source.stopping.set()
         hand_over.close()

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 
 class RecordingSource(Source):
-    """A recording. file: its path or address. fps: at most so many frames a second are taken; None takes all."""
+    """A recording: a file, the file of a server, or a pipe. fps: at most so many frames a second are taken; None takes all."""
 
-    def __init__(self, name: str, file: str, fps: float | None, loop: bool) -> None:
+    def __init__(self, name: str, what: Input, fps: float | None, loop: bool) -> None:
         super().__init__(name)
-        self._file = file
+        self._input = what
+        self._pipe = what.file if isinstance(what.file, str) and is_pipe(Path(what.file)) else None
         self._loop = loop
         self._thinning = Thinning(fps)
         self._frame_seconds = 0.0
@@ -64,16 +65,16 @@ class RecordingSource(Source):
 
     @contextmanager
     def _container(self) -> Iterator[InputContainer]:
-        if is_pipe(Path(self._file)):
-            with PipeReader(self._file, self.stopping) as pipe, opened(self, Input(pipe)) as container:
+        if self._pipe is None:
+            with opened(self, self._input) as container:
                 yield container
         else:
-            with opened(self, Input(self._file)) as container:
+            with PipeReader(self._pipe, self.stopping) as pipe, opened(self, Input(pipe)) as container:
                 yield container
 
     def _rounds_without_frames(self, begin: float, round_seconds: float) -> int:
         """Return how many whole rounds from `begin` on have no frame that is wanted; they need not be decoded."""
-        if round_seconds <= 0 or is_pipe(Path(self._file)):
+        if round_seconds <= 0 or self._pipe is not None:
             return 0
         # The last frame of a round is wanted where it is nearer than the first one of the next.
         wanted = self._thinning.next_due + self._frame_seconds / 2
