@@ -76,7 +76,7 @@ class ResultsService:
                 wish = wish_of(first)
                 with self._id_owners.held(wish.subscription_id, caller):
                     with _only_permitted(wish, caller):
-                        subscription = await self._subscriptions.subscribe(wish)
+                        subscription = await self._subscriptions.subscribe(wish, caller.name)
                     await self._serve(subscription, context, caller)
         except TaxonError as error:
             self._tell(context.peer(), error)

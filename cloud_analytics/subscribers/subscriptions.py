@@ -3,7 +3,8 @@
     Wish --checked--> a Feed of the bus, and a wish among `Wishes` --> Subscription
 
 The gRPC service and the wall both use exactly this.
-Law: an id has one subscription; a subscriber that comes back takes its own place.
+Laws: an id has one subscription; a subscriber that comes back takes its own place. Where all places are taken, nobody
+loses one to a caller that has more of them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from shared.contract.descriptions import BundleInfo, CameraInfo
 from shared.contract.packets import checked_name
 from shared.contract.wishes import SubscriberWish
 from shared.errors import BadRequest, BusAway, Busy, Draining, LogUnavailable, Superseded, TaxonError, UnknownCamera
+from shared.server.access.places import SharedPlaces
+from shared.telemetry.logs import logger
 
+log = logger("cloud.results")
 MOST_HOLD_SECONDS = 300.0
 MOST_SIDE_PIXELS = 65536
 MOST_TOP_CLASSES = 100_000
@@ -38,7 +42,7 @@ class Subscriptions:
         self._bus = bus
         self._frames = bus.frames
         self._wishes = wishes
-        self._most = most
+        self._places: SharedPlaces[str] = SharedPlaces(most, "subscribers")
         self._open: dict[str, Subscription] = {}
         self._is_draining = False
         self._empty = asyncio.Event()
@@ -48,9 +52,10 @@ class Subscriptions:
         """Return how many subscriptions are open."""
         return len(self._open)
 
-    async def subscribe(self, wish: SubscriberWish) -> Subscription:
+    async def subscribe(self, wish: SubscriberWish, holder: str = "") -> Subscription:
         """Begin from now, or after the wish's cursor.
 
+        holder: the name of the caller's token, whose share of the places this one counts in.
         Raises UnknownCamera, UnknownName, BadName, BadRequest, Busy, BusAway or Draining.
         """
         try:
@@ -61,9 +66,12 @@ class Subscriptions:
             raise Draining
         self._check(wish)
         older = self._open.get(wish.subscription_id)
-        if older is None and len(self._open) >= self._most:
-            raise Busy(f"{self._most} subscribers are connected; no more are taken")
         feed = self._bus.open(wish.cursor, wish.cameras)
+        try:
+            self._take_place(wish.subscription_id, holder)
+        except Busy as error:
+            feed.end(error, drop=True)
+            raise
         if older is not None:
             older.end(Superseded(wish.subscription_id), drop=True)
         subscription = Subscription(wish, feed, self._bus, self._wishes, self._change, self._close)
@@ -119,10 +127,25 @@ class Subscriptions:
         """End the subscription of a subscriber that is at another replica now, and forget its wish."""
         self._wishes.taken(subscription_id)
         subscription = self._open.pop(subscription_id, None)
+        self._places.leave(subscription_id)
         if subscription is not None:
             subscription.end(Superseded(subscription_id), drop=True)
         if not self._open:
             self._empty.set()
+
+    def _take_place(self, subscription_id: str, holder: str) -> None:
+        """Take a place; a caller that has many loses its newest where all are taken. Raises Busy."""
+        lost = self._places.take(holder, subscription_id)
+        if lost is None:
+            return
+        reason = Busy(
+            "all subscribers' places are taken, and this caller has the most of them: the place goes to another"
+        )
+        log.warning("subscriber lost its place", subscription=lost, to=subscription_id)
+        loser = self._open.pop(lost, None)
+        if loser is not None:
+            self._wishes.drop(lost, hold=False)
+            loser.end(reason, drop=True)
 
     def _change(self, subscription: Subscription, wish: SubscriberWish) -> None:
         self._check(wish)
@@ -135,6 +158,7 @@ class Subscriptions:
         if self._open.get(name) is not subscription:
             return
         del self._open[name]
+        self._places.leave(name)
         self._wishes.drop(name, hold=hold)
         if not self._open:
             self._empty.set()

@@ -16,11 +16,14 @@ from dataclasses import dataclass, field
 
 from cloud_analytics.journal.storage import QUIET_SECONDS, Replicas, SingleReplica
 from cloud_analytics.metrics.service import CloudMetrics
-from shared.errors import Busy, CameraTaken, Superseded, TaxonError
+from shared.errors import BadRequest, Busy, CameraTaken, Superseded, TaxonError
+from shared.server.access.places import SharedPlaces
 from shared.telemetry.logs import logger
 
 MOST_CAMERAS = 100_000
 """The most cameras of all edges: it bounds what announcements make the cloud remember."""
+MOST_OF_EDGE = 10_000
+"""The most cameras of one edge, which are as many as an edge can have."""
 
 log = logger("cloud.uplink")
 
@@ -29,11 +32,15 @@ log = logger("cloud.uplink")
 class EdgeConnection:
     """One edge's connection.
 
+    holder: the name of its token, or its own where nobody asks for tokens; its cameras count in that share of all.
     stopping: is done with the reason when the connection is to end, after it has acknowledged what it has taken.
+    named_cameras: how many cameras it was the first to name.
     """
 
     edge_id: str
+    holder: str
     stopping: asyncio.Future[TaxonError] = field(repr=False)
+    named_cameras: int = 0
 
     def stop(self, reason: TaxonError) -> None:
         """Ask the connection to end."""
@@ -76,6 +83,7 @@ class Uplinks:
         self._of_edges: dict[str, EdgeConnection] = {}
         self._connected: dict[EdgeConnection, None] = {}
         self._cameras: dict[str, _OwnedCamera] = {}
+        self._places: SharedPlaces[str] = SharedPlaces(MOST_CAMERAS, "cameras")
         self._stopping: TaxonError | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -85,8 +93,11 @@ class Uplinks:
         """Return True where this edge is connected, here or to another replica."""
         return edge_id in self._of_edges or self._replicas.connected(edge_id)
 
-    def join(self, edge_id: str) -> EdgeConnection:
-        """Take a new connection and end an older one of the same edge. Raises Busy, or the reason of `stop`."""
+    def join(self, edge_id: str, token_name: str = "") -> EdgeConnection:
+        """Take a new connection and end an older one of the same edge. Raises Busy, or the reason of `stop`.
+
+        token_name: of the caller's token; empty where nobody asks for tokens.
+        """
         if self._stopping is not None:
             # It was let in before the stop, and has said its Hello only now.
             raise self._stopping
@@ -96,7 +107,7 @@ class Uplinks:
             older.stop(Superseded(edge_id))
         elif len(self._connected) >= self._most:
             raise Busy(f"{self._most} edges are connected; no more are taken")
-        connection = EdgeConnection(edge_id, asyncio.get_running_loop().create_future())
+        connection = EdgeConnection(edge_id, token_name or edge_id, asyncio.get_running_loop().create_future())
         self._of_edges[edge_id] = connection
         self._connected[connection] = None
         self._empty.clear()
@@ -152,6 +163,7 @@ class Uplinks:
                 continue
             if camera.next is None:
                 del self._cameras[name]
+                self._places.leave(name)
             else:
                 self._cameras[name] = _OwnedCamera(camera.next)
         self._metrics.uplinks.set(len(self._of_edges))
@@ -177,7 +189,11 @@ class Uplinks:
     def _camera(self, name: str, connection: EdgeConnection) -> _OwnedCamera:
         camera = self._cameras.get(name)
         if camera is None:
-            if len(self._cameras) >= MOST_CAMERAS:
-                raise Busy(f"{MOST_CAMERAS} cameras are connected; no more are taken")
+            if connection.named_cameras >= MOST_OF_EDGE:
+                raise BadRequest(f"an edge names at most {MOST_OF_EDGE} cameras; connect a second edge for more")
+            lost = self._places.take(connection.holder, name)
+            if lost is not None:
+                del self._cameras[lost]
+            connection.named_cameras += 1
             camera = self._cameras[name] = _OwnedCamera(connection)
         return camera

@@ -251,7 +251,7 @@ class UplinkService:
         edge_id = checked_name("edge", hello.edge_id)
         bundle = self._parts.catalogue.with_digest(hello.bundle_digest).bundle
         with self._id_owners.held(edge_id, caller):
-            connection = uplinks.join(edge_id)
+            connection = uplinks.join(edge_id, caller.name if self._access.asks else "")
             log.info("edge connected", edge=edge_id, bundle=bundle.id, software=hello.software_version[:64])
             try:
                 welcome = uplink_pb2.Welcome(

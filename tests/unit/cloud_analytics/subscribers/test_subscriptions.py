@@ -275,6 +275,32 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing_behind(
 
 
 @pytest.mark.asyncio
+async def test_a_caller_that_took_all_places_gives_its_newest_to_another(
+    models: Path, tmp_path: Path, bus: str, tiny_bundle: Bundle
+) -> None:
+    async with cloud_parts(models, tmp_path, bus=bus, most_subscribers=3) as parts:
+        subscribe = parts.subscriptions.subscribe
+        flood = [
+            await subscribe(SubscriberWish(subscription_id=f"mine{n}", hold_seconds=300), "greedy") for n in range(3)
+        ]
+        with pytest.raises(Busy):
+            await subscribe(SubscriberWish(subscription_id="mine3"), "greedy")
+        other = await subscribe(SubscriberWish(subscription_id="other"), "modest")
+        with pytest.raises(Busy, match="the place goes to another"):
+            await flood[2].next()
+        await flood[2].close(hold=True)
+        with pytest.raises(Busy):
+            await subscribe(SubscriberWish(subscription_id="mine2"), "greedy")
+        with pytest.raises(Busy):
+            await subscribe(SubscriberWish(subscription_id="more"), "modest")
+        assert len(parts.subscriptions) == 3
+        assert parts.value("taxon_cloud_wishes_held") == 0, "the wish of the one that lost its place goes too"
+        for one in (*flood[:2], other):
+            await one.close(hold=False)
+        assert len(parts.subscriptions) == 0
+
+
+@pytest.mark.asyncio
 async def test_a_drain_gives_what_is_queued_and_takes_nobody(
     models: Path, tmp_path: Path, bus: str, packets: list[Packet], tiny_bundle: Bundle
 ) -> None:

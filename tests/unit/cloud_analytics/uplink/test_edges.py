@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from cloud_analytics.journal.storage import QUIET_SECONDS
+from cloud_analytics.uplink import edges
 from cloud_analytics.uplink.edges import Uplinks
-from shared.errors import Busy, CameraTaken, Draining, Superseded
+from shared.errors import BadRequest, Busy, CameraTaken, Draining, Superseded
 from tests.support.cloud import metrics, value
 
 
@@ -56,6 +57,30 @@ async def test_a_camera_that_was_moved_is_the_other_edge_s_once_the_first_is_qui
     uplinks.claim(first, ["door"])
     uplinks.leave(first)
     assert not uplinks.senders
+
+
+@pytest.mark.asyncio
+async def test_names_without_end_lock_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edges, "MOST_CAMERAS", 12)
+    monkeypatch.setattr(edges, "MOST_OF_EDGE", 8)
+    uplinks = Uplinks(4, metrics())
+    flood = [uplinks.join(f"flood{number}", "greedy") for number in range(2)]
+    uplinks.announce(flood[0], [f"a{number}" for number in range(8)])
+    uplinks.announce(flood[0], ["a0"])
+    with pytest.raises(BadRequest, match="an edge names at most 8 cameras"):
+        uplinks.announce(flood[0], ["a8"])
+    with pytest.raises(Busy):
+        uplinks.announce(flood[1], [f"b{number}" for number in range(8)])
+    assert len(uplinks.senders) == 12
+    modest = uplinks.join("modest", "modest")
+    uplinks.announce(modest, ["hall", "door"])
+    uplinks.claim(modest, ["hall"])
+    assert {"hall", "door"} <= uplinks.senders.keys()
+    assert len(uplinks.senders) == 12
+    for edge in (*flood, modest):
+        uplinks.leave(edge)
+    assert not uplinks.senders
+    uplinks.announce(uplinks.join("modest", "modest"), ["hall"])
 
 
 @pytest.mark.asyncio
