@@ -31,7 +31,7 @@ from edge_encoder.ingest.departures import Departures
 from edge_encoder.ingest.grpc_service import NAME, IngestService
 from edge_encoder.ingest.http import edge_app
 from edge_encoder.ingest.players import Players
-from edge_encoder.ingest.sources import SourcePlayer
+from edge_encoder.ingest.sources import SourcePlay, SourcePlayer
 from edge_encoder.metrics.cameras import CameraTerms
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.pipeline.frame_queue import FrameQueue
@@ -186,7 +186,9 @@ def _connect(
     pipeline = Pipeline(encoder, batches, points, spool, metrics, uplink.notify)
 
     def player(setting: SourceSetting, policy: QueuePolicy) -> SourcePlayer:
-        return SourcePlayer(setting, settings.source_loop, admission, metrics, settings.most_open_with(policy))
+        # What a watched folder has given is remembered beside the spool.
+        play = SourcePlay(settings.source_loop, settings.data / "watched", settings.most_open_with(policy))
+        return SourcePlayer(setting, play, admission, metrics)
 
     return EdgeParts(
         metrics=metrics,

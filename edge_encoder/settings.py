@@ -114,7 +114,8 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     )
     source: list[str] = Field(
         [],
-        description="a camera that the edge plays by itself: NAME=SPEC, or NAME@FPS=SPEC; SPEC: a folder, file, URL or device",
+        description="a camera that the edge plays by itself: NAME=SPEC, or NAME@FPS=SPEC; "
+        "SPEC: a folder, watch:FOLDER, file, URL or device",
     )
     source_loop: bool = Field(True, description="whether files and folders begin again at their end")
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from edge_encoder.frames import FrameRef
 from edge_encoder.ingest.admission import Admission
@@ -30,17 +31,27 @@ BROKEN_LOG_SECONDS = 60.0
 log = logger("edge.sources")
 
 
-class SourcePlayer:
-    """Plays one source. most_open: the frames that may be without an answer; beyond that the source waits, or skips."""
+@dataclass(frozen=True)
+class SourcePlay:
+    """How sources are played. loop: recordings and folders begin again at their end.
 
-    def __init__(
-        self, setting: SourceSetting, loop: bool, admission: Admission, metrics: EdgeMetrics, most_open: int
-    ) -> None:
+    memories: the folder of what watched folders have given, a file for each camera. most_open: the frames of a source
+    that may be without an answer; beyond that it waits, or skips.
+    """
+
+    loop: bool
+    memories: Path
+    most_open: int
+
+
+class SourcePlayer:
+    """Plays one source."""
+
+    def __init__(self, setting: SourceSetting, how: SourcePlay, admission: Admission, metrics: EdgeMetrics) -> None:
         self._setting = setting
-        self._loop = loop
+        self._how = how
         self._admission = admission
         self._metrics = metrics
-        self._most_open = most_open
         self._open: set[asyncio.Task[Receipt]] = set()
         self._played = 0
         self._status = SourceStatus()
@@ -108,7 +119,8 @@ class SourcePlayer:
         setting = self._setting
         if setting.fps is not None:
             self._status.expect(1.0 / setting.fps)
-        with lasting_source(setting.spec, fps=setting.fps, loop=self._loop) as source:
+        memory = self._how.memories / setting.camera_id
+        with lasting_source(setting.spec, fps=setting.fps, loop=self._how.loop, memory=memory) as source:
             source.report_to(self._status)
             async with aclosing(play(source)) as frames:
                 async for frame in frames:
@@ -116,7 +128,7 @@ class SourcePlayer:
                     await self._give(frame.picture, frame.capture_time_us)
 
     async def _give(self, picture: Picture, capture_time_us: int) -> None:
-        if len(self._open) >= self._most_open:
+        if len(self._open) >= self._how.most_open:
             await asyncio.wait(self._open, return_when=asyncio.FIRST_COMPLETED)
         try:
             camera = self._admission.check(self._setting.camera_id)

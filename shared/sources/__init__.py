@@ -31,7 +31,7 @@ from shared.sources.reopening import ReopenedSource
 from shared.sources.web.source import WebSource, is_web_address
 from shared.telemetry.redaction import redacted
 
-__all__ = ["Source", "SourceFrame", "lasting_source", "open_source", "play"]
+__all__ = ["WATCH", "Source", "SourceFrame", "lasting_source", "open_source", "play"]
 
 DEFAULT_FPS = 10.0
 WATCH = "watch:"

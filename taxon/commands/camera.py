@@ -17,7 +17,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from shared.contract.packets import checked_name
-from shared.sources import open_source, play
+from shared.sources import WATCH, open_source, play
 from shared.sources.address import is_stream_address, parsed
 from shared.telemetry.logs import configure_logs
 from taxon.client import CameraClient, Receipt, Timeouts
@@ -37,13 +37,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="folder of pictures, picture, video file, rtsp:// or http:// of a camera (rtsp+udp://, rtsp+tcp://: by this "
-        "transport alone), or webcam:/dev/video0",
+        help="folder of pictures, watch:FOLDER that a camera fills, picture, video file, rtsp:// or http:// of a camera "
+        "(rtsp+udp://, rtsp+tcp://: by this transport alone), or webcam:/dev/video0",
     )
     parser.add_argument("--to", default=DEFAULT_EDGE, metavar="HOST:PORT", help=f"the edge's gRPC ({DEFAULT_EDGE})")
     parser.add_argument("--camera", metavar="ID", help="the camera's name (default: after the source)")
     parser.add_argument(
-        "--fps", type=positive, metavar="N", help="frames a second (default: 10 of a folder, all of a video)"
+        "--fps",
+        type=positive,
+        metavar="N",
+        help="frames a second (default: 10 of a folder, 1 of a picture's URL, all of a video)",
+    )
+    parser.add_argument(
+        "--remember",
+        type=Path,
+        metavar="FILE",
+        help="keep here what a watched folder has given, so that the next start gives none of it again",
     )
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--loop", action="store_true", help="begin again at the end; open a broken live source again")
@@ -93,7 +102,8 @@ async def _played(arguments: argparse.Namespace) -> int:
 
 async def _play(arguments: argparse.Namespace, tally: Tally, stop: Stop) -> None:
     timeouts = Timeouts(give_up=arguments.give_up)
-    with open_source(arguments.source, fps=arguments.fps, loop=arguments.loop) as source:
+    source = open_source(arguments.source, fps=arguments.fps, loop=arguments.loop, memory=arguments.remember)
+    with source:
         async with CameraClient(arguments.to, tally.camera_id, timeouts, credentials_of(arguments)) as camera:
             receipts = camera.stream(until(play(source), stop), arguments.in_flight)
             # An edge that never answered will hardly begin to now.
@@ -129,5 +139,8 @@ async def _show(tally: Tally) -> None:
 def name_of(source: str) -> str:
     """Return a camera's name after its source: the last part of its path, or its host, in characters that a name may have."""
     # What else an address has may be a password.
-    stem = parsed(source).camera_name if is_stream_address(source) else Path(source.rstrip("/").rsplit("/", 1)[-1]).stem
+    if is_stream_address(source):
+        stem = parsed(source).camera_name
+    else:
+        stem = Path(source.removeprefix(WATCH).rstrip("/").rsplit("/", 1)[-1]).stem
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem, flags=re.ASCII).strip("-.")[:64] or "camera"
