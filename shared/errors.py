@@ -3,6 +3,7 @@
     TaxonError
     |- BundleError(path, reason)      a model bundle that cannot be trusted or used
     |- ImageError(reason)             a picture that cannot become a frame
+    |  |- UnsupportedPicture(what)    ... because its format is none that is taken
     |  |- ViewNotApplied(reason)      ... because its camera's crop or masks cannot be applied to it
     |- LatentError                    integers that the format cannot carry (a fault of the model, not of the line)
     |- SourceError(source, reason)    a folder, video or camera that gives no frames
@@ -93,6 +94,14 @@ class ImageError(TaxonError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class UnsupportedPicture(ImageError):
+    """A picture, or another file, whose format is none of those that are taken."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"this is {what}, which is not taken: send JPEG, PNG, WebP or AVIF")
+        self.what = what
 
 
 class ViewNotApplied(ImageError):

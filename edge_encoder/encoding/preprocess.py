@@ -47,7 +47,7 @@ def network_input(picture: DecodedPicture, size: InputSize, view: View = WHOLE_P
         raise ViewNotApplied(f"the masks could not be applied ({type(error).__name__}: {error})") from error
     stretched = image.resize((size.width, size.height), Image.Resampling.BILINEAR, box)
     geometry = Geometry(picture.width, picture.height, size.width, size.height, crop)
-    return Frame(np.asarray(stretched, np.uint8), geometry)
+    return Frame(np.asarray(stretched, np.uint8), geometry, picture.damage)
 
 
 def _cropped(

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 Picture = bytes | NDArray[np.uint8]
-"""A picture file's bytes (JPEG, PNG or WebP), or upright RGB as uint8 [H, W, 3]."""
+"""A picture file's bytes (JPEG, PNG, WebP or AVIF), or upright RGB as uint8 [H, W, 3]."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,36 @@ class Geometry:
         )
 
 
+class Damage(StrEnum):
+    """What is wrong with a picture that was taken all the same; also the label of counters and a word of the answer.
+
+    NO_END: the mark at its end is missing, and nothing else. CUT: the last of its rows are missing.
+    CORRUPT: the decoder met data that no encoder writes, so that some of it is not what the camera saw.
+    """
+
+    NO_END = "no_end"
+    CUT = "cut"
+    CORRUPT = "corrupt"
+
+
+@dataclass(frozen=True)
+class PictureDamage:
+    """The damage of one picture. detail: what was found, for people."""
+
+    kind: Damage
+    detail: str
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A picture ready for the network. pixels: uint8 [height, width, 3], upright RGB, of the geometry's input size."""
+    """A picture ready for the network. pixels: uint8 [height, width, 3], upright RGB, of the geometry's input size.
+
+    damage: None where all of the picture was read.
+    """
 
     pixels: NDArray[np.uint8]
     geometry: Geometry
+    damage: PictureDamage | None = None
 
     def __post_init__(self) -> None:
         wanted = (self.geometry.input_height, self.geometry.input_width, 3)

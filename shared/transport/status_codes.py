@@ -35,6 +35,7 @@ INTERNAL = Status(grpc.StatusCode.INTERNAL, 500, "INTERNAL")
 
 STATUSES: Mapping[type[Exception], Status] = {
     errors.ImageError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400, "NOT_A_PICTURE"),
+    errors.UnsupportedPicture: Status(grpc.StatusCode.INVALID_ARGUMENT, 415, "UNSUPPORTED_PICTURE"),
     errors.ViewNotApplied: Status(grpc.StatusCode.FAILED_PRECONDITION, 422, "VIEW_NOT_APPLIED"),
     errors.Unauthenticated: Status(grpc.StatusCode.UNAUTHENTICATED, 401, "UNAUTHENTICATED"),
     errors.NotAllowed: Status(grpc.StatusCode.PERMISSION_DENIED, 403, "PERMISSION_DENIED"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge_encoder.encoding.picture_file import LARGEST_PIXELS, SMALLEST_SIDE
+from edge_encoder.encoding.pictures.decoded import LARGEST_PIXELS, SMALLEST_SIDE
 from taxon.codec import Codec, chosen_groups, chosen_rate
 from taxon.commands.common import add_bundle_option, add_coding_options, add_output_option, for_each, names_of
 from taxon.files import LARGEST_PICTURE_BYTES, output_names, read_bytes, write_all

@@ -122,13 +122,13 @@ def test_cmyk_becomes_rgb() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"hello", bytes(1000), b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
-    with pytest.raises(ImageError, match="not a picture that can be read: send JPEG, PNG or WebP"):
+    with pytest.raises(ImageError, match="not a picture that can be read: send JPEG, PNG, WebP or AVIF"):
         preprocess(data, SIZE)
 
 
 @pytest.mark.parametrize("format", ["BMP", "TIFF", "GIF", "PPM"])
 def test_other_formats_are_refused(format: str) -> None:
-    with pytest.raises(ImageError, match="send JPEG, PNG or WebP"):
+    with pytest.raises(ImageError, match="send JPEG, PNG, WebP or AVIF"):
         preprocess(saved(quarters(), format), SIZE)
 
 

@@ -1,0 +1,1 @@
+"""Reads one picture format a module; `edge_encoder.encoding.picture_file` chooses among them."""
