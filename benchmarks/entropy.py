@@ -66,7 +66,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rate", type=int, help="operating point (default: the bundle's)")
     parser.add_argument("--rounds", type=int, default=20, help="repetitions of each picture (default: 20)")
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="JPEG, PNG or WebP files")
+    parser.add_argument("--images", type=Path, nargs="+", required=True, help="JPEG, PNG, WebP or AVIF files")
     return parser.parse_args()
 
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
+from shared.contract import picture_bytes
 from shared.contract.geometry import Picture
+from shared.contract.picture_bytes import name_of
 from shared.contract.receipts import Outcome, Receipt
 
 KnownCamera = NewType("KnownCamera", str)
@@ -31,6 +33,7 @@ class PictureFormat(StrEnum):
     JPEG = "jpeg"
     PNG = "png"
     WEBP = "webp"
+    AVIF = "avif"
     PIXELS = "pixels"
     OTHER = "other"
 
@@ -39,12 +42,15 @@ class PictureFormat(StrEnum):
         """Return the format that a camera gave; OTHER for a file that the pipeline will refuse."""
         if not isinstance(picture, bytes):
             return cls.PIXELS
-        if picture.startswith(b"\xff\xd8"):
-            return cls.JPEG
-        if picture.startswith(b"\x89PNG"):
-            return cls.PNG
-        is_webp = picture.startswith(b"RIFF") and picture[8:12] == b"WEBP"
-        return cls.WEBP if is_webp else cls.OTHER
+        return _FORMATS.get(name_of(picture), cls.OTHER)
+
+
+_FORMATS = {
+    picture_bytes.JPEG: PictureFormat.JPEG,
+    picture_bytes.PNG: PictureFormat.PNG,
+    picture_bytes.WEBP: PictureFormat.WEBP,
+    picture_bytes.AVIF: PictureFormat.AVIF,
+}
 
 
 @dataclass(frozen=True)

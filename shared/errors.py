@@ -41,6 +41,7 @@
     |  |- OwnedElsewhere(name, place) a camera whose settings are changed in another place
     |  |- ChangedMeanwhile(name)      a camera that somebody else has changed since it was read
     |  |- CameraPaused(name)          a frame of a camera that was paused
+    |  |- UnsupportedEncoding         a body that is compressed in a way that is not taken
     |  |- TooLarge                    a message with more bytes than the service takes
     |  |- Busy                        a bounded queue or number is full; a later attempt may succeed
     |  |  |- DiskFull                 the disk has no room for what must be kept
@@ -344,6 +345,15 @@ class CameraPaused(RequestError):
             f"camera {name} is paused, so that none of its frames are taken; resume it (taxon cameras resume)"
         )
         self.name = name
+
+
+class UnsupportedEncoding(RequestError):
+    """A body that is compressed in a way that is not taken."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"a body with Content-Encoding {encoding[:40]!r} is not taken: send the file as it is, or with gzip or deflate"
+        )
 
 
 class TooLarge(RequestError):

@@ -79,7 +79,7 @@ class Codec:
     ) -> bytes:
         """Return the bitstream of one picture.
 
-        picture: a file's path, its bytes (JPEG, PNG or WebP), or upright RGB as uint8 [H, W, 3].
+        picture: a file's path, its bytes (JPEG, PNG, WebP or AVIF), or upright RGB as uint8 [H, W, 3].
         rate: the operating point, 0 for the fewest bytes; None for the bundle's default.
         groups: the task groups to send; None for all. Raises ImageError, InputError or UnknownName.
         """

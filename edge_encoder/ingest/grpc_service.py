@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 from edge_encoder.frames import FrameRef
 from edge_encoder.ingest.admission import Admission
 from shared.contract.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS, TRACE_HEADER
+from shared.contract.picture_bytes import unwrapped
 from shared.contract.receipts import Receipt, receipt_message
 from shared.contract.trace_context import packed
 from shared.errors import BadRequest, Draining, ImageError, NotReady, TaxonError
@@ -115,12 +116,13 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
     def _post(self, request: FrameRequest, traceparent: str) -> asyncio.Task[Receipt]:
         """Post a request's frame. Raises BadRequest, ImageError where there is no picture, or as `Admission.post`."""
         with self._admission.counting_refusals():
-            if not request.picture:
-                raise ImageError("there is no picture: send a JPEG, PNG or WebP file")
+            picture = unwrapped(request.picture)
+            if not picture:
+                raise ImageError("there is no picture: send a JPEG, PNG, WebP or AVIF file")
             given_us = _time_us(request) if request.HasField("capture_time") else None
         camera = self._admission.check(request.camera_id)
-        ref = FrameRef.of(camera, request.picture, given_us, packed(traceparent))
-        return self._admission.post(ref, request.picture)
+        ref = FrameRef.of(camera, picture, given_us, packed(traceparent))
+        return self._admission.post(ref, picture)
 
 
 class StreamRoom:

@@ -2,13 +2,12 @@
 
     200 coded, not wanted (a receipt)      429 superseded, over budget (a receipt), busy (a problem)      4xx, 5xx problems
 
-It also serves the cameras' counts, and the page at /docs. Laws: too large a picture is refused before all of it is read.
-All bodies that are being read together take no more memory than the queue may; beyond that a post is Busy.
+It also serves the cameras' counts, and the page at /docs.
+Law: what can be refused without its picture is refused before the picture is read.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Annotated
 
@@ -17,10 +16,10 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
-from starlette.requests import ClientDisconnect
 
 from edge_encoder.frames import FrameRef
-from edge_encoder.ingest.admission import Admission, PostLimits
+from edge_encoder.ingest.admission import Admission
+from edge_encoder.ingest.bodies import Bodies
 from edge_encoder.ingest.http_answers import (
     ACCESS_ONLY,
     LATER,
@@ -32,7 +31,7 @@ from edge_encoder.ingest.http_answers import (
 )
 from shared.contract.receipts import Outcome
 from shared.contract.trace_context import packed
-from shared.errors import BadRequest, Busy, DeadlinePassed, ImageError, RequestError, TooLarge
+from shared.errors import Busy, DeadlinePassed, RequestError, TooLarge
 from shared.server.access.callers import Access
 from shared.server.access.interceptors import ASKS, PROBLEM_JSON, caller_of_request
 from shared.server.access.scopes import Action
@@ -45,51 +44,9 @@ OPEN_PATHS = ("/", "/docs", "/docs/", "/openapi.json")
 """Open to every caller, because the API's description is the same everywhere."""
 HANG_UP = {"Connection": "close"}
 """Sent where the rest of a body, which nobody will read, may still be on its way."""
-PICTURES = ("image/jpeg", "image/png", "image/webp")
+PICTURES = ("image/jpeg", "image/png", "image/webp", "image/avif")
 _LATER = (Outcome.SUPERSEDED, Outcome.OVER_BUDGET)
 _BODY = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PICTURES}, "required": True}
-
-
-class Bodies:
-    """Reads the bodies of posts as they come, and never further than the limits."""
-
-    def __init__(self, limits: PostLimits) -> None:
-        self._limits = limits
-        self._reading_bytes = 0
-
-    async def read(self, request: Request) -> bytes:
-        """Return a post's body.
-
-        Raises TooLarge before all of it is read, ImageError where it is empty or a form, Busy, or DeadlinePassed.
-        """
-        limits = self._limits
-        if request.headers.get("content-type", "").startswith("multipart/"):
-            raise ImageError("a form is no picture: send the file itself as the body (curl --data-binary @FILE)")
-        declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > limits.picture_bytes:
-            raise TooLarge("the picture", int(declared), limits.picture_bytes)
-        held = 0
-        chunks: list[bytes] = []
-        try:
-            async with asyncio.timeout(limits.deadline_seconds):
-                async for chunk in request.stream():
-                    # A body may come without a length, or with a wrong one: what really came is what counts.
-                    if held + len(chunk) > limits.picture_bytes:
-                        raise TooLarge("the picture", None, limits.picture_bytes)
-                    if self._reading_bytes + len(chunk) > limits.reading_bytes:
-                        raise Busy("too many pictures arrive at once; post again later")
-                    held += len(chunk)
-                    self._reading_bytes += len(chunk)
-                    chunks.append(chunk)
-        except TimeoutError as error:
-            raise DeadlinePassed("the picture took too long to arrive; post it again") from error
-        except ClientDisconnect as error:
-            raise BadRequest("the connection ended within the picture; post it again") from error
-        finally:
-            self._reading_bytes -= held
-        if not held:
-            raise ImageError("there is no picture: send a JPEG, PNG or WebP file as the body")
-        return b"".join(chunks)
 
 
 def edge_app(

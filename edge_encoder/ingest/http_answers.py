@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from edge_encoder.ingest.cameras import CameraCounts
 from edge_encoder.sight.sights import CameraSight, Sight
+from shared.contract.geometry import Damage
 from shared.contract.packets import LATEST_CAPTURE_TIME_US, MICROSECONDS
 from shared.contract.receipts import ANSWERED, Outcome, Receipt
 from shared.errors import BadRequest
@@ -31,6 +32,7 @@ _EXAMPLE: dict[str, JsonValue] = {
     "rate": 1,
     "groups": ["semantic", "geometry"],
     "repeated_post": False,
+    "damage": None,
 }
 _OUTCOME: dict[str, Any] = {"title": Outcome.__name__, "type": "string", "enum": list(ANSWERED)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +55,10 @@ class ReceiptAnswer(BaseModel):
     rate: int = Field(description="the operating point")
     groups: list[str] = Field(description="the task groups that were coded")
     repeated_post: bool = Field(description="this very frame had been accepted before")
+    damage: Damage | None = Field(
+        description="of the picture, which was coded all the same. no_end: the mark at its end is missing. cut: a few of its "
+        "last rows are missing. corrupt: some of it is not what the camera saw. null: none"
+    )
 
     @classmethod
     def of(cls, receipt: Receipt) -> ReceiptAnswer:
@@ -166,6 +172,7 @@ _REFUSALS: dict[int | str, str] = {
     400: "No picture, a bad camera id or a bad capture time",
     404: "A camera that this edge does not take",
     413: "The picture is too large",
+    415: "A format that is not taken, or a Content-Encoding that is not",
     500: "The edge failed to code the frame",
     503: "The service is starting or stopping",
     504: "The frame had no turn in time",

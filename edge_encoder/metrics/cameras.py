@@ -15,7 +15,7 @@ from edge_encoder.control.bit_budget import Budget
 from edge_encoder.encoding.encoder import EncodedFrame
 from edge_encoder.frames import FrameRef, PictureFormat
 from edge_encoder.sight.sights import Sight, Sights
-from shared.contract.geometry import Geometry
+from shared.contract.geometry import Damage, Geometry
 from shared.contract.receipts import ANSWERED, Outcome
 from shared.sources.state import SourceCondition, SourceState
 from shared.telemetry.metrics import LABEL, CameraSeries, Meters
@@ -79,6 +79,9 @@ class CameraMetrics:
         self._budget = gauge("budget_bytes_per_second", "The camera's bit budget / 8", LABEL)
         self._burst = gauge("budget_burst_bytes", "What the budget allows at once, after a pause", LABEL)
         self._paused = gauge("camera_paused", "1 while somebody has paused the camera", LABEL)
+        self._damaged = counter(
+            "damaged_pictures", "Pictures that were taken although something of them is missing or wrong", LABEL, "kind"
+        )
         self._source_failures = counter("source_failures", "Breaks and stalls of a pulled source", LABEL)
         self._source_state = gauge(
             "source_state", "1 for the state that the camera's pulled source is in, 0 for the others", LABEL, "state"
@@ -145,6 +148,11 @@ class CameraMetrics:
         self.saw(camera_id)
         self._refused.labels(camera_id, reason).inc()
 
+    def damaged(self, camera_id: str, kind: Damage) -> None:
+        """Count a picture that was taken although it is damaged."""
+        self.saw(camera_id)
+        self._damaged.labels(camera_id, kind).inc()
+
     def coded(self, ref: FrameRef, encoded: EncodedFrame, geometry: Geometry, rate: int) -> None:
         """Count a frame that is coded and spooled. rate: its operating point."""
         camera_id, form = ref.camera_id, ref.picture_format
@@ -205,6 +213,8 @@ class CameraMetrics:
             one.labels(camera_id)
         for outcome in ANSWERED:
             self._frames.labels(camera_id, outcome)
+        for kind in Damage:
+            self._damaged.labels(camera_id, kind)
         for bound in BOUNDS:
             self._spool_dropped.labels(camera_id, bound)
         for sizes in (self._picture_bytes, self._bitstream_bytes):

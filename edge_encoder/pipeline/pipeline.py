@@ -31,10 +31,12 @@ from edge_encoder.spool.spool import Spool
 from shared.contract.geometry import Frame, Picture
 from shared.contract.receipts import Outcome
 from shared.errors import CodingFailed, ImageError
-from shared.telemetry.logs import logger
+from shared.telemetry.logs import Throttle, logger
 
 MOST_FAILURES = 3
 """After so many failed batches in a row the pipeline ends, and the service with it: a fresh process may do better."""
+
+DAMAGE_LOG_SECONDS = 60.0
 
 log = logger("edge.pipeline")
 
@@ -94,6 +96,7 @@ class Pipeline:
         self._analysed: asyncio.Queue[stages.Worked[FrameLatents]] = asyncio.Queue(1)
         self._room = asyncio.Semaphore(1)
         self._failures = 0
+        self._throttles: dict[str, Throttle] = {}
 
     async def run(self) -> None:
         """Work until cancelled, or until too many batches in a row have failed."""
@@ -169,6 +172,7 @@ class Pipeline:
                     self._refuse(job, frame)
                 else:
                     self._metrics.cameras.looked_at(job.ref.camera_id)
+                    self._note_damage(job, frame)
                     prepared.append((job, frame))
         return prepared
 
@@ -191,6 +195,22 @@ class Pipeline:
             return None
         # The view of this moment, not of the frame's arrival: a mask that is set now holds for frames that wait.
         return CodingJob(ref, groups, point, queued.answer, self._batches.view_of(ref.camera_id))
+
+    def _note_damage(self, job: CodingJob, frame: Frame) -> None:
+        """Count a damaged picture, and log it once a minute at most for each camera."""
+        if frame.damage is None:
+            return
+        camera = job.ref.camera_id
+        self._metrics.cameras.damaged(camera, frame.damage.kind)
+        throttle = self._throttles.setdefault(camera, Throttle(DAMAGE_LOG_SECONDS))
+        if throttle.due():
+            log.warning(
+                "damaged pictures taken",
+                camera=camera,
+                kind=frame.damage.kind,
+                detail=frame.damage.detail,
+                frames=throttle.times,
+            )
 
     def _refuse(self, job: CodingJob, error: Exception) -> None:
         self._points.give_back(job.point)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -23,7 +23,7 @@ from edge_encoder.encoding.view import WHOLE_PICTURE, View
 from edge_encoder.frames import FrameRef, not_coded
 from edge_encoder.spool.spool import CodedFrame, Spool
 from shared.codec.latents import Latent
-from shared.contract.geometry import Frame, Geometry, InputSize, Picture
+from shared.contract.geometry import Frame, Geometry, InputSize, Picture, PictureDamage
 from shared.contract.receipts import Outcome, Receipt
 from shared.errors import DiskFull, ImageError, LatentError, TaxonError
 
@@ -44,18 +44,20 @@ class CodingJob:
 
 @dataclass(frozen=True, eq=False)
 class FrameLatents:
-    """A frame's latents, by group. Its pixels are no longer needed."""
+    """A frame's latents, by group. Its pixels are no longer needed. damage: as the frame's."""
 
     geometry: Geometry
     latents: Mapping[str, Latent] = field(repr=False)
+    damage: PictureDamage | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class FrameBitstream:
-    """A frame's bitstream, which is not spooled yet."""
+    """A frame's bitstream, which is not spooled yet. damage: as the frame's."""
 
     geometry: Geometry
     encoded: EncodedFrame
+    damage: PictureDamage | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,10 @@ def analyse(encoder: Encoder, batch: Batch[Frame]) -> Worked[FrameLatents]:
     """Run the networks on the whole batch at once."""
     images = np.stack([frame.pixels for _, frame in batch])
     latents = encoder.analyse_each(images, [job.groups for job, _ in batch], [job.point.rate for job, _ in batch])
-    return [(job, FrameLatents(frame.geometry, found)) for (job, frame), found in zip(batch, latents, strict=True)]
+    return [
+        (job, FrameLatents(frame.geometry, found, frame.damage))
+        for (job, frame), found in zip(batch, latents, strict=True)
+    ]
 
 
 def code(encoder: Encoder, batch: Batch[FrameLatents]) -> Worked[FrameBitstream | LatentError]:
@@ -99,7 +104,8 @@ def code(encoder: Encoder, batch: Batch[FrameLatents]) -> Worked[FrameBitstream 
     made: Worked[FrameBitstream | LatentError] = []
     for job, analysed in batch:
         try:
-            made.append((job, FrameBitstream(analysed.geometry, encoder.code(analysed.latents))))
+            encoded = encoder.code(analysed.latents)
+            made.append((job, FrameBitstream(analysed.geometry, encoded, analysed.damage)))
         except LatentError as error:
             made.append((job, error))
     return made
@@ -127,7 +133,7 @@ def keep(
         ]
         receipts = spool.append(digest, rows) if rows else []
         for (job, coded), receipt in zip(within, receipts, strict=True):
-            done[job] = Done(receipt, coded)
+            done[job] = Done(replace(receipt, damage=coded.damage.kind) if coded.damage else receipt, coded)
     except DiskFull as error:
         done |= {job: Done(error) for job, _ in within}
     return [(job, done[job]) for job, _ in batch]

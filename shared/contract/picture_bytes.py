@@ -44,7 +44,7 @@ _BEGINNINGS = (
     (b"#?RADIANCE", "a Radiance HDR file"),
     (b"DDS ", "a DDS file"),
     (b"\0\0\x01\0", "an ICO file"),
-    (b"\0\0\x02\0", "a CUR file"),
+    (b"\0\0\x02\0", "a TGA or CUR file"),
     (b"%PDF", "a PDF file"),
     (b"%!PS", "a PostScript file"),
     (b"PK\x03\x04", "a ZIP archive"),
@@ -71,6 +71,10 @@ def unwrapped(data: bytes) -> bytes:
     if data[:2] == b"\xff\xd8" or data[:1] == b"\x89" or data[:4] == b"RIFF":
         return data
     stripped = data[_space_before(data) :]
+    if stripped[:8].lower() == b"content-":
+        # The head of a part without its boundary.
+        blank = _BLANK_LINE.search(stripped, 0, _LONGEST_HEAD)
+        return data if blank is None else stripped[blank.end() :]
     if not stripped.startswith(b"--"):
         return stripped if stripped and _is_wrapped_picture(stripped) else data
     line_end = stripped.find(b"\n", 0, _LONGEST_BOUNDARY)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.contract.geometry import Damage
 from shared.contract.packets import time_us_of, timestamp
 from shared.errors import BadRequest, Refused
 from shared.wire import frame_pb2
@@ -34,6 +35,11 @@ _MESSAGES = {
     Outcome.SUPERSEDED: frame_pb2.FRAME_OUTCOME_SUPERSEDED,
     Outcome.OVER_BUDGET: frame_pb2.FRAME_OUTCOME_OVER_BUDGET,
 }
+_DAMAGES = {
+    Damage.NO_END: frame_pb2.PICTURE_DAMAGE_NO_END,
+    Damage.CUT: frame_pb2.PICTURE_DAMAGE_CUT,
+    Damage.CORRUPT: frame_pb2.PICTURE_DAMAGE_CORRUPT,
+}
 _OUTCOMES = {message: outcome for outcome, message in _MESSAGES.items()}
 
 ANSWERED = tuple(_MESSAGES)
@@ -46,6 +52,7 @@ class Receipt:
 
     sequence: the number that the frame's result carries too. coded_bytes: the size of the whole bitstream.
     rate: the operating point. repeated_post: this very frame had been accepted before.
+    damage: what was wrong with the picture of a coded frame.
     refusal: the reason where the outcome is REFUSED; it does not travel.
     """
 
@@ -58,6 +65,7 @@ class Receipt:
     groups: tuple[str, ...] = ()
     repeated_post: bool = False
     refusal: Refused | None = None
+    damage: Damage | None = None
 
 
 def receipt_message(receipt: Receipt) -> frame_pb2.FrameReceipt:
@@ -71,6 +79,7 @@ def receipt_message(receipt: Receipt) -> frame_pb2.FrameReceipt:
         rate=receipt.rate,
         groups=receipt.groups,
         repeated_post=receipt.repeated_post,
+        damage=frame_pb2.PICTURE_DAMAGE_UNSPECIFIED if receipt.damage is None else _DAMAGES[receipt.damage],
     )
 
 
@@ -88,4 +97,13 @@ def receipt_of(message: frame_pb2.FrameReceipt) -> Receipt:
         message.rate,
         tuple(message.groups),
         message.repeated_post,
+        damage=_damage_of(message),
     )
+
+
+def _damage_of(message: frame_pb2.FrameReceipt) -> Damage | None:
+    for damage, sent in _DAMAGES.items():
+        if message.damage == sent:
+            return damage
+    # A kind that a newer release knows is damage all the same.
+    return Damage.CORRUPT if message.damage else None

@@ -49,6 +49,7 @@ STATUSES: Mapping[type[Exception], Status] = {
     errors.OwnedElsewhere: Status(grpc.StatusCode.FAILED_PRECONDITION, 409, "OWNED_ELSEWHERE"),
     errors.ChangedMeanwhile: Status(grpc.StatusCode.ABORTED, 412, "CHANGED_MEANWHILE"),
     errors.CameraPaused: Status(grpc.StatusCode.FAILED_PRECONDITION, 409, "CAMERA_PAUSED"),
+    errors.UnsupportedEncoding: Status(grpc.StatusCode.INVALID_ARGUMENT, 415, "UNSUPPORTED_ENCODING"),
     errors.TooLarge: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 413, "TOO_LARGE"),
     errors.Busy: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429, "BUSY"),
     errors.DiskFull: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429, "DISK_FULL"),

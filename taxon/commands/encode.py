@@ -15,7 +15,7 @@ from taxon.results import sizes_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits = f"sides of {SMALLEST_SIDE} pixels or more, at most {LARGEST_PIXELS // 1_000_000} million pixels"
     parser.description = f"{parser.description}; {limits}"
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="picture: JPEG, PNG or WebP")
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="picture: JPEG, PNG, WebP or AVIF")
     add_output_option(parser)
     add_coding_options(parser)
     add_bundle_option(parser)

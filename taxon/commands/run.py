@@ -50,7 +50,7 @@ class PictureFile:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="picture: JPEG, PNG or WebP")
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="picture: JPEG, PNG, WebP or AVIF")
     add_output_option(parser, Path("out"))
     add_coding_options(parser)
     add_bundle_option(parser)

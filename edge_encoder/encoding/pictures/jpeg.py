@@ -11,6 +11,7 @@ Law: a picture about which the decoder warned is never given out as a whole one.
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 
@@ -37,16 +38,22 @@ _WARNING = re.compile(
     "Premature end of JPEG file|Corrupt JPEG data: |Inconsistent progression sequence|Invalid SOS parameters|"
     "Unknown Adobe color transform|Warning: unknown JFIF revision"
 )
+_ENDS_EARLY = "premature end"
+_UNKNOWN_SAMPLING = "Could not determine subsampling"
 _CMYK_COMPONENTS = 4
 _LARGE_PIXELS = 8_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class _Decoded:
-    """What the decoder made of the data. warning: its first one, empty where there was none."""
+    """What the decoder made of the data. warning: its first one, empty where there was none.
+
+    tells_warnings: False where the decoder keeps its warnings to itself.
+    """
 
     pixels: NDArray[np.uint8]
     warning: str
+    tells_warnings: bool = True
 
 
 def decode_jpeg(data: bytes, smallest_side: int) -> Stored:
@@ -59,11 +66,11 @@ def decode_jpeg(data: bytes, smallest_side: int) -> Stored:
     divisor = _divisor(structure, smallest_side)
     while True:
         decoded = _decode(structure, divisor)
-        if not decoded.warning and structure.scans.has_end:
+        if structure.scans.has_end and decoded.tells_warnings and not decoded.warning:
             damage = structure.damage
             break
         try:
-            damage = _damage(structure, decoded.warning)
+            damage = _damage(structure, decoded)
             break
         except ImageError:
             # Bytes in the midst of the data may look like its end.
@@ -92,6 +99,8 @@ def _decode(structure: JpegStructure, divisor: int, continuation: bytes = b"") -
             structure.file(continuation), space, min_height=height, min_width=width, buffer=pixels, strict=True
         )
     except Exception as error:
+        if _UNKNOWN_SAMPLING in str(error):
+            return _decode_with_pillow(structure, divisor, continuation)
         # A warning is raised when the whole picture is in the buffer.
         if not _WARNING.search(str(error)):
             raise ImageError(f"the JPEG is damaged ({error}); send the whole file") from error
@@ -99,20 +108,38 @@ def _decode(structure: JpegStructure, divisor: int, continuation: bytes = b"") -
     return _Decoded(pixels, "")
 
 
-def _damage(structure: JpegStructure, warning: str) -> PictureDamage:
-    """Return what is wrong with a picture that has no end, or about which the decoder warned. Raises ImageError."""
-    if not warning and not structure.frame.is_arithmetic:
-        return structure.damage or PictureDamage(Damage.NO_END, "the JPEG has no end mark")
+def _decode_with_pillow(structure: JpegStructure, divisor: int, continuation: bytes) -> _Decoded:
+    """Decode a JPEG whose sampling TurboJPEG has no name for. libjpeg itself takes it, but Pillow hides its warnings."""
+    try:
+        with Image.open(io.BytesIO(structure.file(continuation)), formats=("JPEG",)) as image:
+            if divisor > 1:
+                image.draft(None, (structure.frame.width // divisor, structure.frame.height // divisor))
+            image.load()
+            if len(structure.frame.components) == _CMYK_COMPONENTS:
+                return _Decoded(np.subtract(255, np.asarray(image)), "", tells_warnings=False)
+            return _Decoded(np.asarray(image.convert("RGB").convert("RGBX")), "", tells_warnings=False)
+    except Exception as error:
+        raise ImageError(f"the JPEG is damaged ({error}); send the whole file") from error
+
+
+def _damage(structure: JpegStructure, decoded: _Decoded) -> PictureDamage | None:
+    """Return what is wrong with a picture that has no end, or about which the decoder may have warned. Raises ImageError."""
+    warning, no_end = decoded.warning, PictureDamage(Damage.NO_END, "the JPEG has no end mark")
+    if decoded.tells_warnings and not warning and not structure.frame.is_arithmetic:
+        return structure.damage or no_end
     rows = -(-structure.frame.height // structure.frame.block_row_pixels)
     missing = rows - _whole_rows(structure)
+    if _ENDS_EARLY in warning and not structure.scans.has_end:
+        # Of the block that was cut, the mean may be there.
+        missing = max(1, missing)
     if missing > 0 and not structure.scans.has_end:
         return cut(missing, rows)
     # Data that ends too early, and yet has an end, went wrong before. What a later scan lacks is detail alone.
     if missing > 0 and structure.scans.is_only_one:
-        return PictureDamage(Damage.CORRUPT, f"{warning}; {cut(missing, rows).detail}")
+        return PictureDamage(Damage.CORRUPT, f"{warning or 'the data ends too early'}; {cut(missing, rows).detail}")
     if warning:
         return PictureDamage(Damage.CORRUPT, warning)
-    return structure.damage or PictureDamage(Damage.NO_END, "the JPEG has no end mark")
+    return structure.damage or (None if structure.scans.has_end else no_end)
 
 
 def _whole_rows(structure: JpegStructure) -> int:

@@ -6,7 +6,7 @@
 Metadata never reaches the decoder, so that none can refuse whole pixels. Where a segment's length is wrong, the next
 place is looked for from which the rest of the header can be read. A marker that cannot stand in a scan is data.
 
-Law: the time is linear in the file's length, and the numbers of segments, scans and attempts are bounded.
+Law: the time is linear in the file's length, and the numbers of segments, scans and steps are bounded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BETWEEN_SCANS = _TABLES | {_SOS, _COM, *range(_APP0, 0xF0)}
 # A file whose lengths are right needs a dozen segments; ICC profiles and XMP may take some hundreds.
 _MOST_SEGMENTS = 2000
 _MOST_SCANS = 100
-_MOST_ATTEMPTS = 2000
+_MOST_STEPS = 10_000
 _MOST_ENDS = 4
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _JFIF_SEGMENT = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
@@ -151,10 +151,10 @@ def _header(data: bytes) -> list[_Segment]:
     followed = _follow(data, 2)
     if _is_complete(followed):
         return followed
-    failed = {one.start for one in followed}
-    attempts = 0
+    failed = set(_dead_ends(followed))
+    steps = 0
     at = 2
-    while attempts < _MOST_ATTEMPTS and (found := _PERHAPS_A_SEGMENT.search(data, at)) is not None:
+    while steps < _MOST_STEPS and (found := _PERHAPS_A_SEGMENT.search(data, at)) is not None:
         at = found.start()
         if data[at + 1] == _SOI:
             # A picture within the metadata is a thumbnail.
@@ -162,14 +162,19 @@ def _header(data: bytes) -> list[_Segment]:
             at = end + 2 if end > 0 else at + 2
             continue
         if at not in failed:
-            attempts += 1
             rest = _follow(data, at, failed)
+            steps += 1 + len(rest)
             joined = [one for one in followed if one.end <= at] + rest
             if _is_complete(joined):
                 return joined
-            failed.update(one.start for one in rest)
+            failed.update(_dead_ends(rest))
         at += 2
     raise ImageError(_no_header(followed, data))
+
+
+def _dead_ends(segments: Sequence[_Segment]) -> list[int]:
+    """Return the places from which no scan is reached. Those that reach one may lack no more than what stands before them."""
+    return [] if segments and segments[-1].marker == _SOS else [one.start for one in segments]
 
 
 def _no_header(followed: Sequence[_Segment], data: bytes) -> str:

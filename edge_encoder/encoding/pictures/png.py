@@ -26,6 +26,7 @@ from shared.errors import ImageError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _MOST_CHUNKS = 1 << 16
+_MOST_PLACES = 16
 _CHUNK_FRAME_BYTES = 12
 _HEADER_BYTES = 13
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -39,7 +40,7 @@ _RAW_EXIF_KEYWORDS = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
 
 
 @dataclass(eq=False)
-class _Chunks:
+class _PngChunks:
     """What is kept of a file. before: whole chunks. pixels: those with pixel data. has_end: they are all there."""
 
     before: list[bytes] = field(default_factory=list)
@@ -91,33 +92,41 @@ def _decoded(before: list[bytes], pixels: list[bytes]) -> Image.Image | None:
     return image
 
 
-def _chunks(data: bytes) -> _Chunks:
+def _chunks(data: bytes) -> _PngChunks:
     """Return what the decoder needs; a chunk that is cut off counts as far as it goes."""
-    kept = _Chunks()
+    kept = _PngChunks()
     at = len(SIGNATURE)
+    ancillary = at
     for _ in range(_MOST_CHUNKS):
-        if at + 8 > len(data):
-            break
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         end = at + _CHUNK_FRAME_BYTES + size
         is_cut = end > len(data)
-        if not kind.isalpha() or (is_cut and kind != b"IDAT"):
-            # A length is wrong. The pixels are found again where their name is.
-            found = None if kept.pixels else _WANTED.search(data, at + 8)
-            if found is None:
+        if len(kind) < 4 or not kind.isalpha() or kind == b"IEND" or (is_cut and kind != b"IDAT"):
+            kept.has_end = kind == b"IEND"
+            if kept.pixels or (at := _place_of_pixels(data, ancillary)) < 0:
                 break
-            at = found.start() - 4
+            # The length of an ancillary chunk is wrong, and hid the pixels.
+            ancillary = at + 8
             continue
-        if kind == b"IEND":
-            kept.has_end = True
-            break
-        chunk = data[at:end]
-        _keep(kept, kind, _chunk(kind, data[at + 8 : end]) if is_cut else chunk)
+        if kind[:1].islower() and ancillary == len(SIGNATURE):
+            ancillary = at + 8
+        _keep(kept, kind, _chunk(kind, data[at + 8 : end]) if is_cut else data[at:end])
         at = end
     return kept
 
 
-def _keep(kept: _Chunks, kind: bytes, chunk: bytes) -> None:
+def _place_of_pixels(data: bytes, since: int) -> int:
+    """Return the next chunk that is a palette or pixels, by its check sum or because the file ends in it; -1 for none."""
+    for _, found in zip(range(_MOST_PLACES), _WANTED.finditer(data, since), strict=False):
+        at = found.start() - 4
+        size = int.from_bytes(data[at : at + 4], "big")
+        end = at + _CHUNK_FRAME_BYTES + size
+        if end > len(data) or zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end], "big"):
+            return at
+    return -1
+
+
+def _keep(kept: _PngChunks, kind: bytes, chunk: bytes) -> None:
     content = chunk[8:-4]
     if kind == b"IDAT":
         kept.pixels.append(chunk)
@@ -148,7 +157,7 @@ def _is_transparency(before: list[bytes], content: bytes) -> bool:
     return len(content) == {0: 2, 2: 6}.get(colour_type if colour_type is not None else -1)
 
 
-def _keep_text(kept: _Chunks, kind: bytes, content: bytes) -> None:
+def _keep_text(kept: _PngChunks, kind: bytes, content: bytes) -> None:
     """Keep XMP, and EXIF as ImageMagick writes it."""
     if kind == b"iTXt" and content.startswith(_XMP_KEYWORD):
         rest = content[len(_XMP_KEYWORD) :]
@@ -172,7 +181,7 @@ def _inflated(data: bytes) -> bytes:
         return b""
 
 
-def _header(chunks: _Chunks) -> _Header:
+def _header(chunks: _PngChunks) -> _Header:
     if not chunks.before or len(chunks.before[0]) != _HEADER_BYTES + _CHUNK_FRAME_BYTES:
         raise ImageError("the PNG ends or breaks before its header; send the whole file")
     if not chunks.pixels:

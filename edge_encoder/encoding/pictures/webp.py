@@ -27,7 +27,7 @@ _ALPHA_AND_ANIMATION = 0x10 | 0x02
 
 
 @dataclass(eq=False)
-class _Chunks:
+class _WebpChunks:
     """What is kept of a file. is_cut: a picture's chunk runs over the end. picture: whether a whole one came."""
 
     kept: list[bytes] = field(default_factory=list)
@@ -65,8 +65,8 @@ def _opened(data: bytes) -> Image.Image:
         raise ImageError("the WebP is damaged or truncated: its header cannot be read; send the whole file") from error
 
 
-def _chunks(data: bytes) -> _Chunks:
-    found = _Chunks()
+def _chunks(data: bytes) -> _WebpChunks:
+    found = _WebpChunks()
     at = 12
     for _ in range(_MOST_CHUNKS):
         kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from edge_encoder.encoding.preprocess import preprocess, preprocess_pixels
-from shared.contract.geometry import Geometry, InputSize
-from shared.errors import ImageError
+from shared.contract.geometry import Damage, Geometry, InputSize
+from shared.errors import ImageError, UnsupportedPicture
 from tests.support.fixed_models import scattered_array
 from tests.support.pictures import GREY, png_that_claims
 
@@ -120,28 +120,54 @@ def test_cmyk_becomes_rgb() -> None:
     assert np.abs(centres(frame.pixels) - CORNERS).max() <= 8
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", bytes(1000), b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize("data", [b"", b"hello", bytes(1000), b"\x93\xff\xfe"])
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(ImageError, match="not a picture that can be read: send JPEG, PNG, WebP or AVIF"):
         preprocess(data, SIZE)
 
 
-@pytest.mark.parametrize("format", ["BMP", "TIFF", "GIF", "PPM"])
-def test_other_formats_are_refused(format: str) -> None:
-    with pytest.raises(ImageError, match="send JPEG, PNG, WebP or AVIF"):
+@pytest.mark.parametrize(
+    "data", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"\0\0\0\x14ftypavif"]
+)
+def test_a_picture_that_ends_before_its_first_pixel_is_refused(data: bytes) -> None:
+    with pytest.raises(ImageError, match=r"damaged|ends or breaks before"):
+        preprocess(data, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("format", "name"),
+    [("BMP", "a BMP"), ("TIFF", "a TIFF"), ("GIF", "a GIF"), ("PPM", "a PPM"), ("JPEG2000", "a JPEG 2000 file")],
+)
+def test_other_formats_are_refused_by_their_name(format: str, name: str) -> None:
+    with pytest.raises(UnsupportedPicture, match=f"this is {name}.*, which is not taken: send JPEG, PNG, WebP or AVIF"):
         preprocess(saved(quarters(), format), SIZE)
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><title>Login</title>", b'{"error": "no frame"}', b"Unauthorized\n"])
+def test_a_page_that_is_posted_by_mistake_is_named(page: bytes) -> None:
+    with pytest.raises(ImageError, match=r"this is (HTML|JSON|text), and not a picture") as caught:
+        preprocess(page, SIZE)
+    assert not isinstance(caught.value, UnsupportedPicture)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "AVIF"])
 def test_a_truncated_picture_is_refused(format: str) -> None:
     noise = Image.fromarray(
         np.frombuffer(zlib.compress(bytes(range(256)) * 9) * 900, np.uint8)[:30000].reshape(100, 100, 3)
     )
     data = saved(noise, format)
     preprocess(data, SIZE)
-    for part in (0.3, 0.6, 0.95):
+    for part in (0.1, 0.3, 0.6):
         with pytest.raises(ImageError):
             preprocess(data[: int(part * len(data))], SIZE)
+
+
+def test_a_damaged_picture_says_so_as_a_frame() -> None:
+    whole = saved(quarters(), "JPEG")
+    assert preprocess(whole, SIZE).damage is None
+    damage = preprocess(whole[:-2], SIZE).damage
+    assert damage is not None
+    assert damage.kind is Damage.NO_END
 
 
 @pytest.mark.parametrize("size", [(1, 1), (15, 400), (400, 15)])
@@ -161,6 +187,7 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(
         pytest.fail("the picture was decoded")
 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
+    monkeypatch.setattr("simplejpeg.decode_jpeg", decoded)
     with pytest.raises(ImageError, match="at most 64 million are taken"):
         preprocess(png_that_claims(width, height, GREY), SIZE)
 

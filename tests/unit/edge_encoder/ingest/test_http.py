@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +47,7 @@ async def test_a_frame_is_coded_as_the_encoder_alone_codes_it(
         "rate": 1,
         "groups": BOTH,
         "repeated_post": False,
+        "damage": None,
     }
     (packet,) = cloud.packets
     assert (packet.camera_id, packet.sequence, packet.bitstream) == ("kitchen", receipt["sequence"], encoded)
@@ -179,8 +181,8 @@ async def test_the_pages_about_it_need_no_other_machine(tmp_path: Path, tiny_bun
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).json() == {"status": "ready"}
     post = described["paths"]["/v1/cameras/{camera_id}/frames"]["post"]
-    assert set(post["requestBody"]["content"]) == {"image/jpeg", "image/png", "image/webp"}
-    assert {"200", "400", "404", "413", "429", "503", "504"} <= set(post["responses"])
+    assert set(post["requestBody"]["content"]) == {"image/jpeg", "image/png", "image/webp", "image/avif"}
+    assert {"200", "400", "404", "413", "415", "429", "503", "504"} <= set(post["responses"])
     assert list(post["responses"]["413"]["content"]) == ["application/problem+json"]
     assert "422" not in post["responses"], "an answer that is never given"
     assert described["openapi"].startswith("3.1")
@@ -191,12 +193,60 @@ async def test_the_pages_about_it_need_no_other_machine(tmp_path: Path, tiny_bun
 async def test_what_is_not_there_is_a_problem_too(tmp_path: Path, tiny_bundle_directory: Path) -> None:
     async with running_edge(tmp_path, tiny_bundle_directory) as (_, client):
         answers = [await client.get("/v1/nowhere"), await client.get(FRAMES)]
-        form = await client.post(FRAMES, files={"file": picture()})
     assert [one.headers["content-type"] for one in answers] == ["application/problem+json"] * 2
     assert answers[0].json() == {"title": "NOT_FOUND", "status": 404, "detail": "GET /v1/nowhere: Not Found"}
     assert (answers[1].json()["title"], answers[1].headers["allow"]) == ("METHOD_NOT_ALLOWED", "OPTIONS, POST")
-    assert form.status_code == 400
-    assert "send the file itself as the body" in form.json()["detail"]
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_picture_is_taken_marked_counted_and_logged_once(
+    tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
+    noise = picture(width=320, height=240)
+    with capture_logs() as logs:
+        async with running_edge(tmp_path, tiny_bundle_directory) as (_, client):
+            answers = [await client.post(FRAMES, content=data) for data in (noise, noise[:-2], noise[:-90])]
+            refused = await client.post(FRAMES, content=noise[: len(noise) // 2])
+            metrics = (await client.get("/metrics")).text
+    assert [(one.status_code, one.json()["damage"]) for one in answers] == [(200, None), (200, "no_end"), (200, "cut")]
+    assert (refused.status_code, refused.json()["title"]) == (400, "NOT_A_PICTURE")
+    counted = [
+        metric(metrics, f'taxon_edge_damaged_pictures_total{{camera="kitchen",kind="{kind}"}}')
+        for kind in ("no_end", "cut", "corrupt")
+    ]
+    assert counted == [1, 1, 0]
+    assert len([one for one in logs if one["event"] == "damaged pictures taken"]) == 1
+
+
+@pytest.mark.asyncio
+async def test_what_simple_cameras_send_around_a_picture_is_taken_off_and_other_formats_are_named(
+    tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
+    async with running_edge(tmp_path, tiny_bundle_directory, largest_picture_bytes=100_000) as (_, client):
+        taken = [
+            await client.post(FRAMES, files={"file": ("snap.jpg", picture(), "text/plain")}, data={"camera": "hall"}),
+            await client.post(FRAMES, content=b"\r\n" + picture(), headers={"Content-Type": "application/json"}),
+            await client.post(FRAMES, content=gzip.compress(picture()), headers={"Content-Encoding": "gzip"}),
+        ]
+        gif = await client.post(FRAMES, content=b"GIF89a" + bytes(100))
+        brotli = await client.post(FRAMES, content=picture(), headers={"Content-Encoding": "br"})
+        bomb = await client.post(FRAMES, content=gzip.compress(bytes(10**8)), headers={"Content-Encoding": "gzip"})
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        head = (
+            f"POST {FRAMES} HTTP/1.1\r\nHost: edge\r\nExpect: 100-continue\r\nContent-Length: {len(picture())}\r\n\r\n"
+        )
+        writer.write(head.encode())
+        continues = await reader.readuntil(b"\r\n\r\n")
+        writer.write(picture())
+        answered = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+    assert [one.status_code for one in taken] == [200, 200, 200]
+    assert (gif.status_code, gif.json()["title"]) == (415, "UNSUPPORTED_PICTURE")
+    assert "a GIF" in gif.json()["detail"]
+    assert (brotli.status_code, brotli.json()["title"]) == (415, "UNSUPPORTED_ENCODING")
+    assert (bomb.status_code, bomb.json()["title"]) == (413, "TOO_LARGE")
+    assert continues.startswith(b"HTTP/1.1 100")
+    assert answered.startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.asyncio
