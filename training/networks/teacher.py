@@ -31,6 +31,8 @@ F4_CHANNELS, F8_CHANNELS, F16_CHANNELS, F32_CHANNELS = 256, 512, 1024, 2048
 WIDTH = 128
 CONTEXT_GRIDS = (1, 2, 4)
 NORM_GROUPS = 16
+FLAT_HALF_DIFFERENCE = -3.0
+"""Half the difference of the two curvatures where the head begins, before its softplus."""
 DEPTH = "depth"
 MOSAIC = "mosaic"
 RAW_OUTPUTS = {**DENSE_OUTPUTS, DEPTH: 1}
@@ -103,6 +105,19 @@ class TaskHead(nn.Module):
         return self.layers(fused)
 
 
+def _begin_flat(curvature: nn.Module) -> None:
+    """Let the curvature's head begin with nearly flat surfaces.
+
+    Values beyond -1..1 are clipped and get no gradient: a head that begins there stays there.
+    """
+    last = list(curvature.modules())[-1]
+    assert isinstance(last, nn.Conv2d)
+    assert last.bias is not None
+    with torch.no_grad():
+        last.weight.mul_(0.1)
+        last.bias.copy_(torch.tensor([0.0, FLAT_HALF_DIFFERENCE]))
+
+
 class Teacher(nn.Module):
     """Pictures uint8 [N, 3, H, W] -> raw results by name, dense ones at stride 4; `class_scene` gives logits [N, 10].
 
@@ -123,6 +138,7 @@ class Teacher(nn.Module):
         self.fuse = _conv(4 * WIDTH, WIDTH, 1)
         self.heads = nn.ModuleDict({name: TaskHead(outputs) for name, outputs in RAW_OUTPUTS.items()})
         self.heads[MOSAIC] = nn.Conv2d(WIDTH, MOSAIC_CLASSES, 1)
+        _begin_flat(self.heads["principal_curvature"])
         self.scene = nn.Sequential(nn.Dropout(0.4), nn.Linear(F32_CHANNELS, SCENE_CLASSES))
 
     def features(self, pictures: Tensor) -> tuple[Tensor, Tensor]:

@@ -45,6 +45,11 @@ def test_answers_about_a_mirror_image_are_mirrored_answers(teacher: Teacher, fra
     assert torch.allclose(straight["segment_semantic"].sum(1), torch.ones(1, 72, 96), atol=1e-4)
 
 
+def test_curvature_begins_where_it_can_be_learned(teacher: Teacher, frame: TrainingFrame) -> None:
+    curvature = answer(teacher.eval(), whole(frame))["principal_curvature"]
+    assert curvature.abs().max() < 0.5, "clipped values get no gradient"
+
+
 def test_what_is_frozen_gets_no_gradient(teacher: Teacher, frame: TrainingFrame) -> None:
     losses = teacher_losses(teacher.train(), whole(frame))
     assert set(losses) == {
