@@ -28,6 +28,7 @@ from shared.telemetry.logs import Throttle, logger
 from shared.transport.addresses import Targets
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
 from shared.transport.grpc_channels import channel_options
+from shared.transport.proxies import proxy_note
 from shared.transport.status_codes import reason_of, status_of
 from shared.wire import uplink_pb2, uplink_pb2_grpc
 
@@ -210,6 +211,6 @@ class Uplink:
         if reason in REFUSALS:
             log.error("the cloud refuses this edge", reason=reason, cloud=cloud, bundle=digest.hex(), detail=detail)
         elif self._back_off.is_first or self._throttle.due():
-            log.warning("no link to the cloud", reason=reason, cloud=cloud, detail=detail)
+            log.warning("no link to the cloud", reason=reason, cloud=cloud, detail=detail + proxy_note(cloud))
         self._targets.next()
         return reason

@@ -18,6 +18,7 @@ import grpc
 
 from shared.errors import SettingsRefused
 from shared.transport.addresses import is_loopback
+from shared.transport.proxies import way_options
 from shared.transport.secret_files import exposed
 
 Metadata = tuple[tuple[str, str], ...]
@@ -57,6 +58,7 @@ class Credentials:
 
     def channel(self, target: str, options: Sequence[tuple[str, Any]]) -> grpc.aio.Channel:
         """Open a channel to HOST:PORT; raises SettingsRefused."""
+        options = [*options, *way_options(target)]
         if self.ca is None:
             if self.certificate is not None or self.key is not None:
                 raise SettingsRefused("a client's certificate needs the authority of the service too: a CA file")

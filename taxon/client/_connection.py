@@ -20,6 +20,7 @@ import grpc
 from shared.errors import DeadlinePassed, Refused, SettingsRefused, Unreachable
 from shared.transport.credentials import NO_CREDENTIALS, Credentials, Metadata
 from shared.transport.grpc_channels import KEEPALIVE_SECONDS, channel_options
+from shared.transport.proxies import proxy_note
 from shared.transport.status_codes import STATUSES, reason_of
 
 log = logging.getLogger("taxon.client")
@@ -142,7 +143,7 @@ class Patience:
     async def connected(self, channel: grpc.aio.Channel, seconds: float) -> None:
         """Wait for the connection, for these seconds or until it is time to give up; raises Broken."""
         loop = asyncio.get_running_loop()
-        telling = loop.call_later(TOLD_SECONDS, self._tell, "no connection")
+        telling = loop.call_later(TOLD_SECONDS, self._tell, "no connection" + proxy_note(self._target))
         try:
             async with asyncio.timeout(self.left(seconds)):
                 await channel.channel_ready()
@@ -159,6 +160,7 @@ class Patience:
 
     def pause(self, why: str) -> float:
         """Return the seconds to wait after a failure; raises Unreachable when it is time to give up."""
+        why += proxy_note(self._target)
         now = self._clock()
         if self._failing_since is None:
             self._failing_since = now

@@ -17,6 +17,7 @@ from shared.contract.descriptions import BundleInfo, CameraInfo, bundle_of, came
 from shared.errors import Refused, Unreachable
 from shared.transport.addresses import Targets
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
+from shared.transport.proxies import proxy_note
 from shared.wire import results_pb2, results_pb2_grpc
 from taxon.client._connection import Timeouts, failure, open_channel
 
@@ -90,4 +91,4 @@ class CloudClient:
             await self._channel.close()
             self._targets.next()
             self._channel = self._opened()
-        raise Unreachable(self._target, self._timeouts.answer, why)
+        raise Unreachable(self._target, self._timeouts.answer, why + proxy_note(self._target))
