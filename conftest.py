@@ -1,4 +1,7 @@
-"""What holds for the whole run: each test is held to its marker, which says what it starts (tests/support/starts.py)."""
+"""What holds for the whole run: each test is held to its marker, which says what it starts (tests/support/starts.py).
+
+No service writes a secret that a test gave it (tests/support/secrets.py).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import os
 
 import pytest
 
+from tests.support.secrets import SecretGuard
 from tests.support.starts import ALONE, MARKERS, StartGuard
 
 # Several workers share the processor, and the networks are small: each process has one thread for its arithmetic.
@@ -19,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: {meaning}")
     config.addinivalue_line("markers", f"alone: {ALONE}")
     config.pluginmanager.register(StartGuard(), "starts")
+    config.pluginmanager.register(SecretGuard(), "secrets")
     # A third of the time to import torch and its like goes to looking for garbage that is not there.
     gc.disable()
 

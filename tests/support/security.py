@@ -19,6 +19,7 @@ from shared.server.access.scopes import read_scopes
 from shared.server.access.token_file import new_token, token_line
 from shared.server.tls.certificates import TlsFiles
 from taxon.client import CameraClient, Credentials, Outcome, Timeouts, Wish
+from tests.support.secrets import WATCH
 from tests.support.services import ServiceProcess, running
 
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "make_ca.sh"
@@ -69,7 +70,7 @@ class TokenFolder:
 
     def add(self, name: str, scopes: str) -> Path:
         """Add a new token, and return the client's file."""
-        token = new_token()
+        token = WATCH.declare(new_token(), f"the token {name}")
         self._lines[name] = token_line(name, token, read_scopes(scopes))
         self._write()
         given = self._folder / f"{name}.token"

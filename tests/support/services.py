@@ -8,6 +8,7 @@ A service keeps its ports and its data folder when it is started again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from shared.server.settings import ServiceSettings
+from tests.support.secrets import WATCH
 
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
@@ -78,6 +80,8 @@ class ServiceProcess:
         """Start it, and return when it is ready; raises AssertionError with the log's end where it does not become so."""
         self.folder.mkdir(parents=True, exist_ok=True)
         argv = [*self.before, *self.command, self.kind, "--log-format", "json"]
+        WATCH.declare_passwords((*self.options, *self.environment.values()))
+        WATCH.follow(self.log)
         argv += ["--rpc", self.rpc, "--http", f"{self.host}:{self.http_port}", "--data", str(self.folder / "data")]
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
@@ -115,8 +119,16 @@ class ServiceProcess:
         """Send SIGTERM and return the exit status; raises TimeoutError where the drain does not end."""
         assert self.process is not None
         if self.process.returncode is None:
+            await self.show_answers()
             self.process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+
+    async def show_answers(self) -> None:
+        """Show the watch of secrets what this service answers; nothing where it does not answer."""
+        async with self.browser(2) as client:
+            for path in ("/metrics", "/v1/cameras", "/openapi.json"):
+                with contextlib.suppress(httpx.HTTPError):
+                    WATCH.saw((await client.get(f"{self.url}{path}")).text, f"{self.kind} {path}")
 
     async def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples that have these labels; 0 where there is none."""
@@ -139,6 +151,7 @@ async def running(*services: ServiceProcess) -> AsyncIterator[None]:
 
 async def _ended(service: ServiceProcess) -> None:
     if service.process is not None and service.process.returncode is None:
+        await service.show_answers()
         service.process.kill()
         await service.process.wait()
 
@@ -164,6 +177,7 @@ def taxon(*arguments: object, bundle: Path | None = None, cwd: Path | None = Non
     if bundle is not None:
         argv += ["--bundle", str(bundle)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=300, cwd=cwd, check=False)
+    WATCH.saw(done.stderr, f"the command's errors ({arguments[0] if arguments else ''})")
     errors = tuple(done.stderr.splitlines())
     strays = [line for line in errors if not line.startswith("taxon: ") and not line.startswith("evaluate ")]
     assert not strays, done.stderr
