@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -64,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             # The hyperprior's matrix products are small. By default numpy's threads spin for a while after each, which costs more
             # than everything else that a cloud does for a frame (docs/decisions.md). numpy reads this when it is first imported.
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+            # A service reloads at SIGHUP. Until it can, which takes a second, the signal must not end it either.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             status = service.run(arguments[1:])
         else:
             parsed = build_parser(arguments).parse_args(arguments)

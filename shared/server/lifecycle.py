@@ -48,11 +48,6 @@ class Service(Protocol):
         """Drain within the deadline of the settings, then stop."""
 
 
-def hold_hangups() -> None:
-    """Let no SIGHUP end this process, from here until the service runs and reloads at it."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
 def run_service(
     make: Callable[[], Service],
     reread: Callable[[], None] = lambda: None,
@@ -110,7 +105,7 @@ async def _run(service: Service, reread: Callable[[], None], last_resort_seconds
     finally:
         # Left to itself, the loop would bring back the default, which ends the process.
         loop.remove_signal_handler(signal.SIGHUP)
-        hold_hangups()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 async def _reload_at(hung_up: asyncio.Event, service: Service, reread: Callable[[], None]) -> None:

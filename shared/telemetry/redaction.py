@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote_plus
@@ -84,14 +84,14 @@ def redacted(text: str) -> str:
     folded = text.lower()
     if not any(mark in folded for mark in _MARKS):
         return text
-    if "://" in text:
-        text = _without_logins(text)
+    if "://" in text or "=" in text:
+        text = _hidden(text, [*_logins(text), *_parameters(text)])
     if "@" in text:
         text = re.sub(r"\S+", _without_bare_login, text)
     if "%40" in text:
         text = _ENCODED_LOGIN.sub(rf"\1{HIDDEN}\2", text)
     if "=" in text:
-        text = _ASSIGNED.sub(rf"\1={HIDDEN}", _PARAMETER.sub(_without_parameter, text))
+        text = _ASSIGNED.sub(rf"\1={HIDDEN}", text)
     text = _QUOTED.sub(rf"\1\2\1\3\4{HIDDEN}\4", text)
     text = _HEADER.sub(_without_header, text)
     text = _BEARER.sub(rf"\1{HIDDEN}", text)
@@ -145,39 +145,54 @@ def _redacted_value(value: Any, deep: int) -> Any:
     return value if (hidden := redacted(shown)) == shown else hidden
 
 
-def _without_logins(text: str) -> str:
-    """Hide the logins of all URLs. A login reaches to the last @ before another URL begins."""
+def _hidden(text: str, spans: list[tuple[int, int]]) -> str:
+    """Hide these parts of a text. Parts that overlap are two readings of it, and all of both is hidden."""
     done: list[str] = []
+    at, hidden_to = 0, -1
+    for begin, end in sorted(spans):
+        if begin > hidden_to:
+            done += [text[at:begin], HIDDEN]
+        at = hidden_to = max(end, hidden_to)
+    return "".join([*done, text[at:]])
+
+
+def _logins(text: str) -> Iterator[tuple[int, int]]:
+    """Give the begin and end of each login in a URL. It reaches to the last @ before another URL begins."""
     at = 0
     while (mark := text.find("://", at)) >= 0:
         begin = mark + len("://")
         following = _NEXT_URL.search(text, begin)
         end = len(text) if following is None else following.start()
-        done += [text[at:begin], _without_login(text[begin:end], text[max(at, mark - 4) : begin].lower())]
+        if (found := _login(text[begin:end], text[max(at, mark - 4) : begin].lower())) is not None:
+            yield begin + found[0], begin + found[1]
         at = end
-    return "".join([*done, text[at:]])
 
 
-def _without_login(rest: str, scheme: str) -> str:
-    """Hide the login in what stands behind a URL's `://`. scheme: the end of what stands before."""
+def _login(rest: str, scheme: str) -> tuple[int, int] | None:
+    """Return the begin and end of what to hide behind a URL's `://`. scheme: the end of what stands before."""
     if _HIDDEN_ALREADY.match(rest):
         # What follows is a message about the URL, which may have an @ of its own.
-        return rest
+        return None
     login_end = rest.rfind("@")
     authority = _AUTHORITY.match(rest)
     named = "" if authority is None else authority.group().rstrip(".:;,)]}" if "[" not in rest else ".:;,)}")
     if login_end < 0:
         # Either there is no login, or its end was encoded.
-        if _HOST_AND_PORT.fullmatch(named):
-            return rest
-        return f"{named.partition(':')[0]}:{HIDDEN}{rest[len(named) :]}"
+        return None if _HOST_AND_PORT.fullmatch(named) else (named.index(":") + 1, len(named))
     colon, first = rest.find(":", 0, login_end), rest.find("@")
     if 0 <= colon < first:
-        return f"{rest[:colon]}:{HIDDEN}{rest[login_end:]}"
+        return colon + 1, login_end
     if colon < 0 and "@" not in named and not scheme.endswith(_ALWAYS_LOGIN):
         # The @ belongs to the path.
-        return rest
-    return f"{rest[: rest.rfind('/', 0, first) + 1]}{HIDDEN}{rest[login_end:]}"
+        return None
+    return rest.rfind("/", 0, first) + 1, login_end
+
+
+def _parameters(text: str) -> Iterator[tuple[int, int]]:
+    """Give the begin and end of each value whose parameter is named like a secret."""
+    for found in _PARAMETER.finditer(text):
+        if _SECRET_PARAMETER.search(unquote_plus(found[2]).lower()):
+            yield found.span(3)
 
 
 def _without_bare_login(word: re.Match[str]) -> str:
@@ -188,12 +203,6 @@ def _without_bare_login(word: re.Match[str]) -> str:
         return text
     user = _BARE_USER.search(text, 0, login_end)
     return text if user is None else f"{text[: user.end()]}{HIDDEN}{text[login_end:]}"
-
-
-def _without_parameter(found: re.Match[str]) -> str:
-    before, name, _ = found.groups()
-    is_secret = _SECRET_PARAMETER.search(unquote_plus(name).lower())
-    return f"{before}{name}={HIDDEN}" if is_secret else found.group()
 
 
 def _without_header(found: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from shared.server.lifecycle import hold_hangups, make_room, run_service
+from shared.server.lifecycle import make_room, run_service
 from shared.server.settings import Settings, load_settings, reread_settings, warn_of_unknown_variables
 from shared.telemetry.logs import configure_logs
 from taxon.defaults import bundle_directory
@@ -41,7 +41,6 @@ def run_cloud(argv: Sequence[str]) -> int:
 
 def _begun(kind: type[Settings], service: str, argv: Sequence[str]) -> Settings:
     """Return the service's settings, once its logs are set up and there is room for its connections."""
-    hold_hangups()
     settings = load_settings(kind, f"taxon {service}", argv)
     configure_logs(service, settings.log_level, settings.log_format)
     warn_of_unknown_variables(kind, f"taxon {service}")

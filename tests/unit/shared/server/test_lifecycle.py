@@ -12,9 +12,8 @@ from shared.server.lifecycle import run_service
 
 SLOW_SERVICE = """
 import asyncio
-from shared.server.lifecycle import hold_hangups, run_service
+from shared.server.lifecycle import run_service
 from shared.telemetry.logs import configure_logs
-hold_hangups()
 configure_logs("slow")
 class Slow:
     async def start(self): print("started", flush=True)

@@ -98,6 +98,8 @@ def test_what_was_redacted_is_not_changed_again(text: str) -> None:
         ('Authorization: Digest username="admin", response="8f"', "Authorization: Digest ***"),
         ("a bearer eyJhbGciOi.eyJz.dBjf", "a bearer ***"),
         ("Cookie: session=1", "Cookie: ***"),
+        ("http://cam:81/snap.jpg?user=a&pwd=p@ss/w0rd", "http://cam:***"),
+        ("http://cam/snap.jpg?user=a&pwd=p@ss/w0rd", "http://cam/snap.jpg?user=a&pwd=***"),
         ("'rtsp://u:***@cam/x' is no source: write N@FPS=SPEC", "'rtsp://u:***@cam/x' is no source: write N@FPS=SPEC"),
     ],
 )
