@@ -42,7 +42,7 @@ _MARKS = (
 """A text in which none of these stands, in lower case, holds nothing that is looked for here."""
 
 _NEXT_URL = re.compile(
-    r"""(?<=[\s,;'"=(\[<{|&?])(?:rtsps?|https?|rtmps?|rtp|udp|tcp|srt|nats|tls|wss?|grpcs?|dns|s?ftps?|redis|mqtts?|amqps?)://""",
+    r"""(?<=[\s,;'"=(\[<{|&?])(?:rtsp[stu]?|rtsp\+tcp|rtsp\+udp|https?|rtmps?|rtp|udp|tcp|srt|nats|tls|wss?|grpcs?|dns|s?ftps?|redis|mqtts?|amqps?)://""",
     re.I,
 )
 """The beginning of another URL in the same text."""

@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from shared.errors import Unreachable
-from shared.server.grpc_server import RpcServer
+from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.transport.credentials import Credentials
 from shared.transport.proxies import VARIABLES, is_this_machine, proxy_note
 from taxon.client import CameraClient, CloudClient, Timeouts
@@ -54,7 +54,7 @@ async def proxy(monkeypatch: pytest.MonkeyPatch, *variables: str) -> AsyncIterat
 @pytest.mark.parametrize("variable", [*VARIABLES, "all_proxy"])
 async def test_this_machine_is_reached_past_every_proxy(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with proxy(monkeypatch, variable) as between:
-        server = RpcServer("127.0.0.1:0", 1 << 20)
+        server = RpcServer("127.0.0.1:0", MessageSizes(1 << 20, 1 << 20))
         await server.start()
         for host in ("127.0.0.1", "localhost", "ipv4:127.0.0.1"):
             async with Credentials().channel(f"{host}:{server.port}", []) as channel:
