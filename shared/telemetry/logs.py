@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Literal, TextIO
@@ -61,6 +62,23 @@ def configure_logs(service: str, level: str = "info", form: LogFormat = "auto", 
     root.setLevel(level.upper())
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def log_what_nobody_caught() -> None:
+    """Let errors that end the process or a thread, and Python's warnings, be log lines like all others, once, at the start.
+
+    Python would write them to stderr itself, with whatever secret stands in the error's text.
+    """
+
+    def uncaught(error: BaseException | None, where: str) -> None:
+        logger("uncaught").critical("an error that nobody caught", where=where, exc_info=error)
+
+    sys.excepthook = lambda _, error, __: uncaught(error, "main")
+    threading.excepthook = lambda given: uncaught(
+        given.exc_value, "a thread" if given.thread is None else given.thread.name
+    )
+    sys.unraisablehook = lambda given: uncaught(given.exc_value, repr(given.object))
+    logging.captureWarnings(True)
 
 
 def _plain_traceback(out: TextIO, error: ExcInfo) -> None:

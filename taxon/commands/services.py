@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from shared.server.lifecycle import make_room, run_service
 from shared.server.settings import Settings, load_settings, reread_settings, warn_of_unknown_variables
-from shared.telemetry.logs import configure_logs
+from shared.telemetry.logs import configure_logs, log_what_nobody_caught
 from taxon.defaults import bundle_directory
 
 LIVE = frozenset({"log_level"})
@@ -43,6 +43,7 @@ def _begun(kind: type[Settings], service: str, argv: Sequence[str]) -> Settings:
     """Return the service's settings, once its logs are set up and there is room for its connections."""
     settings = load_settings(kind, f"taxon {service}", argv)
     configure_logs(service, settings.log_level, settings.log_format)
+    log_what_nobody_caught()
     warn_of_unknown_variables(kind, f"taxon {service}")
     make_room(settings.http_connections + settings.rpc_connections)
     return settings

@@ -6,6 +6,8 @@ import base64
 import io
 import json
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -189,6 +191,37 @@ def test_no_line_of_the_log_has_a_secret(stream: io.StringIO, form: str) -> None
     assert token.removeprefix("txn_") not in told
     assert told.count("admin:***@cam/live") >= 9
     assert told.count("Traceback") == 3
+
+
+UNCAUGHT = """
+import sys, threading, warnings
+from shared.telemetry.logs import configure_logs, log_what_nobody_caught
+configure_logs("edge", form=sys.argv[1])
+log_what_nobody_caught()
+SPEC = "rtsp://admin:hunter2@cam/live"
+class Odd:
+    def __del__(self): raise ValueError(f"third {SPEC}")
+def broken(): raise ValueError(f"second {SPEC}")
+warnings.warn(f"first {SPEC}")
+thread = threading.Thread(target=broken, name="reader")
+thread.start()
+thread.join()
+odd = Odd()
+del odd
+raise ValueError(f"last {SPEC}")
+"""
+
+
+@pytest.mark.starts_process
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_nobody_catches_is_a_line_without_secrets_too(form: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "default", "-c", UNCAUGHT, form], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    for what in ("first", "second", "third", "last"):
+        assert f"{what} rtsp://admin:***@cam/live" in ended.stderr, what
+    assert "hunter2" not in ended.stderr + ended.stdout
 
 
 def test_a_traceback_keeps_its_lines() -> None:
