@@ -58,10 +58,14 @@ _SECRET_WORDS = "token|pass|pas$|pwd|secret|key|auth|sig|cred|sess|sid$|jwt|code
 _SECRET_PARAMETER = re.compile(_SECRET_WORDS)
 _PARAMETER = re.compile(r"""([?&;#])([^\s=&?#;]{1,80})=([^&\r\n]*?)(?=&|[\r\n]|\Z|["':,;)\]}>]{1,4}(?:\s|\Z))""")
 
-_NAME = r"\w*(?:passw(?:or)?d|passphrase|pwd|secret|token|api_?key)\w*"
+_NAME = r"(?:\w*(?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key)\w*|pass|psw|pw)"
 _QUOTED = re.compile(rf"""(["'])({_NAME})\1(\s*:\s*)b?(["'])(.*?)\4""", re.I | re.S)
 _ASSIGNED = re.compile(
     rf"""\b({_NAME})=(?!PosixPath\(|None\b|True\b|False\b)("[^"]*"|'[^']*'|(?:(?!_\w+=)[^\s&,;)])+)""", re.I
+)
+_SAID = re.compile(r"\b(passw(?:or)?d|passphrase|pwd)(:\s+)(?!any\b|the\b|a\b)\S+", re.I)
+_ENCODED_PARAMETER = re.compile(
+    r"((?:%3f|%26|[?&])[\w-]{0,40}(?:pass|pwd|token|secret|auth|sig|key)\w{0,20}%3d)(?:(?!%26)[^&\s])*", re.I
 )
 _HEADER = re.compile(
     r"""\b((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{0,40}(?:key|token|auth|secret)[\w-]{0,20})"""
@@ -88,10 +92,14 @@ def redacted(text: str) -> str:
         text = _hidden(text, [*_logins(text), *_parameters(text)])
     if "@" in text:
         text = re.sub(r"\S+", _without_bare_login, text)
+    if "%3d" in folded:
+        text = _ENCODED_PARAMETER.sub(rf"\1{HIDDEN}", text)
     if "%40" in text:
         text = _ENCODED_LOGIN.sub(rf"\1{HIDDEN}\2", text)
     if "=" in text:
         text = _ASSIGNED.sub(rf"\1={HIDDEN}", text)
+    if ": " in text:
+        text = _SAID.sub(rf"\1\2{HIDDEN}", text)
     text = _QUOTED.sub(rf"\1\2\1\3\4{HIDDEN}\4", text)
     text = _HEADER.sub(_without_header, text)
     text = _BEARER.sub(rf"\1{HIDDEN}", text)

@@ -100,6 +100,14 @@ def test_what_was_redacted_is_not_changed_again(text: str) -> None:
         ('Authorization: Digest username="admin", response="8f"', "Authorization: Digest ***"),
         ("a bearer eyJhbGciOi.eyJz.dBjf", "a bearer ***"),
         ("Cookie: session=1", "Cookie: ***"),
+        ("{'query_string': b'token=hunter2'}", "{'query_string': b'token=***"),
+        ("user=a;pw=hunter2;x=1", "user=a;pw=***;x=1"),
+        ("user: a\npassword: hunter2\n", "user: a\npassword: ***\n"),
+        (
+            "http://h/api?src=http%3A%2F%2Fcam%2F%3Fpwd%3Dhunter2%26x%3D1",
+            "http://h/api?src=http%3A%2F%2Fcam%2F%3Fpwd%3D***%26x%3D1",
+        ),
+        ("x-api-key: hunter2", "x-api-key: ***"),
         ("http://cam:81/snap.jpg?user=a&pwd=p@ss/w0rd", "http://cam:***"),
         ("http://cam/snap.jpg?user=a&pwd=p@ss/w0rd", "http://cam/snap.jpg?user=a&pwd=***"),
         ("'rtsp://u:***@cam/x' is no source: write N@FPS=SPEC", "'rtsp://u:***@cam/x' is no source: write N@FPS=SPEC"),
@@ -138,7 +146,8 @@ def test_a_token_of_this_project_is_hidden_wherever_it_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["a:", "@:", "://", "?a=", "'token':'", "pass=_a", "x-", "bearer ", "%3a//", "a@", "cookie:"]
+    "part",
+    ["a:", "@:", "://", "?a=", "'token':'", "pass=_a", "x-", "bearer ", "%3a//", "a@", "cookie:", "?pass%3d", "pw: "],
 )
 def test_the_time_for_a_long_text_rises_with_its_length_only(part: str) -> None:
     began = time.process_time()
