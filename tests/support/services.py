@@ -125,9 +125,9 @@ class ServiceProcess:
 
     async def show_answers(self) -> None:
         """Show the watch of secrets what this service answers; nothing where it does not answer."""
-        async with self.browser(2) as client:
-            for path in ("/metrics", "/v1/cameras", "/openapi.json"):
-                with contextlib.suppress(httpx.HTTPError):
+        with contextlib.suppress(httpx.HTTPError):
+            async with self.browser(2) as client:
+                for path in ("/metrics", "/v1/cameras", "/openapi.json"):
                     WATCH.saw((await client.get(f"{self.url}{path}")).text, f"{self.kind} {path}")
 
     async def metric(self, name: str, **labels: str) -> float:
