@@ -24,6 +24,7 @@ from shared.errors import BundleMismatch
 from shared.server.grpc_server import MessageSizes, RpcServer
 from shared.transport.status_codes import abort
 from shared.wire import uplink_pb2, uplink_pb2_grpc
+from tests.support.secrets import WATCH
 
 NOWHERE = "127.0.0.1:1"
 BOTH = ["semantic", "geometry"]
@@ -33,6 +34,7 @@ def edge_settings(data: Path, cloud: str = NOWHERE, **settings: Any) -> EdgeSett
     """Return the settings of a small edge. settings: by name, those that differ."""
     chosen: dict[str, Any] = {"drain_seconds": 5.0, "threads": 1, "pinned_groups": BOTH, "post_deadline_seconds": 20.0}
     chosen |= {"http": "127.0.0.1:0", "rpc": "127.0.0.1:0"} | settings
+    WATCH.declare_passwords(str(source) for source in chosen.get("source", ()))
     return EdgeSettings(data=data, cloud=cloud, **chosen)
 
 
