@@ -21,6 +21,7 @@ from typing import Any
 from shared.errors import SetupRefused, SourceError, SourceRefused, SourceStalled
 from shared.sources.address import StreamAddress
 from shared.sources.decoding import av_for
+from shared.transport.proxies import without_login
 
 PROBE_SECONDS = 3.0
 
@@ -137,7 +138,8 @@ def _said(error: Exception) -> str:
 
 
 def _by_proxy(address: StreamAddress) -> str:
-    return " (through the proxy that http_proxy names)" if proxy_of(address) else ""
+    proxy = proxy_of(address)
+    return f" (through the proxy {without_login(proxy)} that http_proxy names)" if proxy else ""
 
 
 def _nobody_listens(address: StreamAddress) -> str:

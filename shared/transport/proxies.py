@@ -52,8 +52,13 @@ def proxy_note(targets: str, environment: Mapping[str, str] = os.environ) -> str
         return ""
     hosts = [_host_of(_without_scheme(one.strip())) for one in targets.split(",") if not is_this_machine(one.strip())]
     behind = [host for host in hosts if not _is_exempt(host, environment)]
-    proxy = environment[variable].rpartition("@")[2].rpartition("//")[2].strip("/")
+    proxy = without_login(environment[variable])
     return f" (through the proxy {proxy} that {variable} names; no_proxy={behind[0]} goes past it)" if behind else ""
+
+
+def without_login(proxy: str) -> str:
+    """Return a proxy's HOST:PORT, without the scheme, user and password of its address."""
+    return proxy.rpartition("@")[2].rpartition("//")[2].strip("/")
 
 
 def _is_exempt(host: str, environment: Mapping[str, str]) -> bool:

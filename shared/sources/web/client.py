@@ -61,13 +61,28 @@ class WebOrigin:
             return None
         return urlsplit(url if "://" in url else f"http://{url}")
 
+    @property
+    def by_proxy(self) -> str:
+        """The proxy between, as messages name it: without user and password; "" for none."""
+        proxy = self.proxy
+        return "" if proxy is None else f" through the proxy {proxy.netloc.rpartition('@')[2]} of the environment"
+
 
 class Answer:
-    """The head of an answer, whose body may be read once. came_us: when it came, in microseconds since 1970."""
+    """The head of an answer, whose body may be read once.
+
+    came_us: when it came, in microseconds since 1970. by_proxy: as in `WebOrigin`, for messages.
+    """
 
     def __init__(
-        self, name: str, response: http.client.HTTPResponse, connection: socket.socket | None, deadline: float
+        self,
+        name: str,
+        response: http.client.HTTPResponse,
+        connection: socket.socket | None,
+        deadline: float,
+        by_proxy: str = "",
     ) -> None:
+        self.by_proxy = by_proxy
         self._name = name
         self._response = response
         self._connection = connection
@@ -232,7 +247,7 @@ class HttpCamera:
         with _within(self._name, deadline, kept, passed_on=(ConnectionError,)):
             connection.request("GET", target, headers={"Accept": "*/*", "User-Agent": "taxon", **headers})
             response = connection.getresponse()
-        return Answer(self._name, response, kept, deadline)
+        return Answer(self._name, response, kept, deadline, origin.by_proxy)
 
     def _connected(self, origin: WebOrigin) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection
@@ -240,7 +255,7 @@ class HttpCamera:
         try:
             proxy = origin.proxy
             if proxy is not None and proxy.hostname:
-                by, where = " through the proxy of the environment", WebOrigin("http", proxy.hostname, proxy.port or 80)
+                by, where = origin.by_proxy, WebOrigin("http", proxy.hostname, proxy.port or 80)
             if origin.scheme == HTTPS:
                 connection = http.client.HTTPSConnection(
                     where.host, where.port, timeout=CONNECT_SECONDS, context=ssl.create_default_context()

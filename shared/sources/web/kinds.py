@@ -59,16 +59,16 @@ def kind_of(name: str, answer: Answer) -> WebKind:
 
 def check_status(name: str, answer: Answer) -> None:
     """Raise SourceRefused for the status of an error."""
-    status = answer.status
+    status, by = answer.status, answer.by_proxy
     if status in (200, 203, 206):
         return
     if status == 401:
-        raise SourceRefused(name, "refuses access (401): the user name and password are missing or wrong")
+        raise SourceRefused(name, f"refuses access (401){by}: the user name and password are missing or wrong")
     if status == 403:
-        raise SourceRefused(name, "does not allow this user to see it (403)")
+        raise SourceRefused(name, f"does not allow this user to see it (403){by}")
     if status == 404:
-        raise SourceRefused(name, "answers 404 Not Found; is the path right?")
-    raise SourceRefused(name, f"answers with the status {status} instead of a picture")
+        raise SourceRefused(name, f"answers 404 Not Found{by}; is the path right?")
+    raise SourceRefused(name, f"answers with the status {status} instead of a picture{by}")
 
 
 def check_page(name: str, content_type: str, begin: bytes) -> None:

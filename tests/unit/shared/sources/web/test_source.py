@@ -423,8 +423,14 @@ def test_no_proxy_is_asked_for_this_machine_itself_or_what_no_proxy_names(
     with http_camera(HttpCamera(numbered)) as camera:
         assert first(camera.url()) == [jpeg(0)]
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with pytest.raises(SourceError, match="through the proxy"):
+    with pytest.raises(SourceError, match=r"through the proxy 127\.0\.0\.1:1 of"):
         first("http://camera.invalid/snap.jpg")
+    with http_camera(answering(Reply(b"", status=502))) as refusing:
+        monkeypatch.setenv("http_proxy", f"http://me:hunter2@127.0.0.1:{refusing.port}")
+        with pytest.raises(SourceError, match=f"502 .* through the proxy 127.0.0.1:{refusing.port} of") as refused:
+            first("http://camera.invalid/snap.jpg")
+        assert "hunter2" not in str(refused.value)
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "camera.invalid")
     with pytest.raises(SourceError, match=r"cannot be opened \("):
         first("http://camera.invalid/snap.jpg")
