@@ -57,7 +57,12 @@ class SecretWatch:
             if secret in text:
                 # The complaint itself must not spread it.
                 line = next((line for line in text.splitlines() if secret in line), text)
-                self._found.append(f"{where} holds a secret ({what}): {line.replace(secret, '<SECRET>')[:400]}")
+                self._found.append(f"{where} holds a secret ({what}): {self._without_any(line)[:400]}")
+
+    def _without_any(self, line: str) -> str:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            line = line.replace(secret, "<SECRET>")
+        return line
 
     def look(self) -> None:
         """Look at what has been added to the files since the last time."""
