@@ -58,6 +58,8 @@ async def test_a_camera_that_never_gave_a_frame_is_listed_with_the_reason_and_wi
         cameras = await until(
             client, lambda found: all(found[one]["source"]["failures"] > 1 for one in ("absent", "gate"))
         )
+        # The metrics are told once a second, the list at once.
+        await asyncio.sleep(1.1)
         text = (await client.get("/metrics")).text
     assert sorted(cameras) == ["absent", "gate", "hall"]
     for name in ("absent", "gate"):
