@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import socket
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -135,11 +136,21 @@ def web_app(
             expose_headers=ANSWERED_HEADERS,
             # Never cookies or passwords that a browser keeps: a page shows its token itself.
             allow_credentials=False,
+            **_private_network(given.cors_origins),
         )
     app.add_middleware(OneForm)
     if given.tokens_in_urls:
         _describe_tokens_in_urls(app)
     return app
+
+
+def _private_network(origins: tuple[str, ...]) -> dict[str, bool]:
+    """Return the option that lets pages of the internet ask a service in a private network, which some browsers ask about.
+
+    Only origins that are named may; the releases of the framework that do not know the option do not refuse the question.
+    """
+    is_known = "allow_private_network" in inspect.signature(CORSMiddleware).parameters
+    return {"allow_private_network": "*" not in origins} if is_known else {}
 
 
 def _describe_tokens_in_urls(app: FastAPI) -> None:

@@ -181,6 +181,9 @@ async def test_a_page_of_an_allowed_origin_may_post_with_its_token(tmp_path: Pat
             ):
                 assert answer.headers["access-control-allow-origin"] in (SHOP, "*"), "a page can read a refusal, too"
                 assert "access-control-allow-credentials" not in answer.headers
+            private = {"Origin": SHOP, **asks, "Access-Control-Request-Private-Network": "true"}
+            inside = await client.options("/v1/post", headers=private)
+            assert (inside.status_code == 200) is (allowed == (SHOP,)), "the web is kept out of a private network"
             evil = await client.options("/v1/post", headers={"Origin": "https://evil.example", **asks})
             assert (evil.status_code == 200) is (allowed == ("*",))
     async with serving(folder) as client:
