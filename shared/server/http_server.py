@@ -144,7 +144,7 @@ def web_app(
     return app
 
 
-def _private_network(origins: tuple[str, ...]) -> dict[str, bool]:
+def _private_network(origins: tuple[str, ...]) -> dict[str, Any]:
     """Return the option that lets pages of the internet ask a service in a private network, which some browsers ask about.
 
     Only origins that are named may; the releases of the framework that do not know the option do not refuse the question.
