@@ -40,14 +40,13 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from shared.errors import SettingsRefused
-from shared.server.access.web_terms import WebTerms
+from shared.server.access.web_terms import WebTerms, checked_origin
 from shared.telemetry.logs import LogFormat, logger
 from shared.telemetry.redaction import redacted
 
 log = logger("service")
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):(?P<port>[0-9]{1,5})", re.ASCII)
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
 _OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT.*|PORT(_.*)?)")
 """The variables that Kubernetes sets for a service of its own that is called as ours."""
 _COMPLAINTS = {
@@ -172,15 +171,6 @@ def checked_addresses(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(checked_address)]
 Addresses = Annotated[str, AfterValidator(checked_addresses)]
-
-
-def checked_origin(text: str) -> str:
-    """Return `*` or the origin of a page, SCHEME://HOST[:PORT]; raises ValueError."""
-    if text != "*" and _ORIGIN.fullmatch(text) is None:
-        raise ValueError("must be *, or the origin of a page as a browser names it: https://HOST or https://HOST:PORT")
-    return text
-
-
 Origin = Annotated[str, AfterValidator(checked_origin)]
 
 

@@ -7,7 +7,10 @@ Law: by default nothing of it is allowed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -19,3 +22,10 @@ class WebTerms:
 
     cors_origins: tuple[str, ...] = ()
     tokens_in_urls: bool = False
+
+
+def checked_origin(text: str) -> str:
+    """Return `*` or the origin of a page, SCHEME://HOST[:PORT]; raises ValueError."""
+    if text != "*" and _ORIGIN.fullmatch(text) is None:
+        raise ValueError("must be *, or the origin of a page as a browser names it: https://HOST or https://HOST:PORT")
+    return text
