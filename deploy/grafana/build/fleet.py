@@ -16,6 +16,7 @@ def made() -> dashboard.Dashboard:
             "With a frame in the last two minutes.",
             "short",
             "count(time() - camera:taxon_last_frame_timestamp_seconds:max < 120) or vector(0)",
+            width=3,
         ),
         number(
             "Dark cameras",
@@ -23,6 +24,7 @@ def made() -> dashboard.Dashboard:
             "short",
             "count(time() - camera:taxon_last_frame_timestamp_seconds:max >= 120) or vector(0)",
             bad=True,
+            width=3,
         ),
         number(
             "Broken sources",
@@ -30,6 +32,7 @@ def made() -> dashboard.Dashboard:
             "short",
             'count(sum by (job, instance, camera) (taxon_edge_source_state{state!="live"}) == 1) or vector(0)',
             bad=True,
+            width=3,
         ),
         number(
             "Cameras that see nothing",
@@ -37,6 +40,7 @@ def made() -> dashboard.Dashboard:
             "short",
             'count(sum by (job, instance, camera) (taxon_edge_camera_sight{state!="clear"}) == 1) or vector(0)',
             bad=True,
+            width=3,
         ),
         number(
             "Coded frames",
@@ -44,8 +48,11 @@ def made() -> dashboard.Dashboard:
             FRAMES_A_SECOND,
             'sum(camera_outcome:taxon_frames:rate5m{outcome="coded"})',
             decimals=1,
+            width=3,
         ),
-        number("Bits", "Of all bitstreams, headers included.", "bps", "sum(camera:taxon_bits_per_second:rate5m)"),
+        number(
+            "Bits", "Of all bitstreams, headers included.", "bps", "sum(camera:taxon_bits_per_second:rate5m)", width=3
+        ),
         number(
             "A frame",
             "Bytes of a bitstream, mean of all cameras.",
@@ -53,6 +60,7 @@ def made() -> dashboard.Dashboard:
             "sum(rate(taxon_edge_bitstream_bytes_total[5m])) "
             '/ (sum(rate(taxon_edge_frames_total{outcome="coded"}[5m])) > 0)',
             decimals=0,
+            width=3,
         ),
         number(
             "Saved against JPEG",
@@ -61,6 +69,7 @@ def made() -> dashboard.Dashboard:
             '1 - sum(rate(taxon_edge_bitstream_bytes_total{format="jpeg"}[5m])) '
             '/ (sum(rate(taxon_edge_picture_bytes_total{format="jpeg"}[5m])) > 0)',
             decimals=2,
+            width=3,
         ),
         curves(
             "Bits of each camera",
