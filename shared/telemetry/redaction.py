@@ -35,6 +35,8 @@ _MARKS = (
     "cookie",
     "x-",
     "pass",
+    "pwd",
+    "api",
     "token",
     "secret",
     "eyj",
