@@ -51,8 +51,10 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 _PROBLEM: dict[str, object] = {PROBLEM_JSON: {"schema": {"type": "object", "required": ["title", "status", "detail"]}}}
 OPEN_PATHS = ("/healthz", "/readyz")
 """The open paths: probes show no token, and learn nothing but whether the service works."""
-ASKED_HEADERS = ("Authorization", "Content-Encoding", "Content-Type", "X-Capture-Time", "traceparent")
-ANSWERED_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
+ASKED_HEADERS = (
+    "Authorization", "Content-Encoding", "Content-Type", "If-Match", "If-None-Match", "X-Capture-Time", "traceparent",
+)  # fmt: skip
+ANSWERED_HEADERS = ("Allow", "ETag", "Retry-After", "WWW-Authenticate")
 """The headers that a page of an allowed origin may send and read, beside those that every page may."""
 IDLE_CONNECTION_SECONDS = 30
 MOST_CONNECTIONS = 800
