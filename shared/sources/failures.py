@@ -24,6 +24,7 @@ from shared.sources.decoding import av_for
 from shared.transport.proxies import without_login
 
 PROBE_SECONDS = 3.0
+TRANSPORT_STATUS = "(461)"
 
 _ONE_LISTENER = threading.Lock()
 _MEDIA = re.compile(r"^m=(\w+) .*?(?=^m=|\Z)", re.MULTILINE | re.DOTALL)
@@ -53,7 +54,9 @@ def why_not_opened(name: str, error: Exception, address: StreamAddress | None, h
     if hung_seconds:
         return SourceStalled(name, f"stalled: it is connected, but sent nothing for {hung_seconds:.0f} s")
     if getattr(error, "errno", None) == errno.EPROTONOSUPPORT:
-        return SetupRefused(name, _not_opened("refused: it does not send by the transport that it was asked for (461)"))
+        return SetupRefused(
+            name, _not_opened(f"refused: it does not send by the transport that it was asked for {TRANSPORT_STATUS}")
+        )
     return SetupRefused(
         name, _not_opened(f"refused: it answers, but gives no video: {_said(error)}{_by_proxy(address)}")
     )

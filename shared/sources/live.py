@@ -16,7 +16,7 @@ from shared.errors import SetupRefused, SourceError, SourceStalled
 from shared.sources.address import StreamAddress, Transport, is_stream_address, parsed
 from shared.sources.connection import LivePictures, SourcePatience, connected, video_of
 from shared.sources.decoding import Input, frame_seconds, picture_of
-from shared.sources.failures import asked_again
+from shared.sources.failures import TRANSPORT_STATUS, asked_again
 from shared.sources.playing import Reading, Source
 from shared.sources.thinning import Thinning
 from shared.telemetry.logs import Throttle, logger
@@ -25,6 +25,7 @@ log = logger("sources.live")
 
 WEBCAM = "webcam:"
 SAID_AGAIN_SECONDS = 60.0
+BETWEEN_CONNECTIONS_SECONDS = 0.5
 USUAL_PATIENCE = SourcePatience()
 ANALYSIS: Mapping[str, str] = {
     # What comes while FFmpeg finds out what a stream is, is old when its first picture is given. So it is told to look less.
@@ -65,6 +66,8 @@ class LiveSource(Source):
             if not others:
                 raise self._with_its_words(error, transport) from None
             self._turn_to(others[0], error)
+            # Many a camera has room for one visitor, and takes a moment to see that he has gone.
+            self.stopping.wait(BETWEEN_CONNECTIONS_SECONDS)
         except SourceStalled as error:
             # A firewall may let the questions through, and not the pictures. The next connection finds out.
             if others and self._proven is not transport:
@@ -99,8 +102,9 @@ class LiveSource(Source):
 
     def _with_its_words(self, error: SetupRefused, transport: Transport | None) -> SetupRefused:
         """Return the error with what an RTSP camera says for itself."""
-        if self._address is None or transport is None:
+        if self._address is None or transport is None or TRANSPORT_STATUS in error.reason:
             return error
+        self.stopping.wait(BETWEEN_CONNECTIONS_SECONDS)
         what = input_of(self._address, self._device, transport)
         words = asked_again(self._address.for_ffmpeg, what.options, self._patience.answer_seconds)
         return SetupRefused(self.name, f"{error.reason}; {words}") if words else error

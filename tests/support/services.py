@@ -203,7 +203,12 @@ class Signs:
 def signs(service: ServiceProcess) -> Signs:
     """Return what it holds now; raises FileNotFoundError or ProcessLookupError for a process that is gone."""
     assert service.process is not None
-    folder = Path(f"/proc/{service.process.pid}")
+    return signs_of(service.process.pid)
+
+
+def signs_of(process_id: int) -> Signs:
+    """Return what this process holds now; raises FileNotFoundError or ProcessLookupError for one that is gone."""
+    folder = Path(f"/proc/{process_id}")
     resident = int((folder / "statm").read_text().split()[1]) * _PAGE_BYTES
     return Signs(resident, len(list((folder / "fd").iterdir())), len(list((folder / "task").iterdir())))
 
