@@ -91,9 +91,12 @@ bench: setup ## Measure codec and services, each as a ratio in one run (about 6 
 	$(VENV)/bin/python -m benchmarks.delay
 	$(VENV)/bin/python -m benchmarks.wire
 
+# What a real RTSP camera is made of.
+RTSP_CAMERA := python3-gi gir1.2-gst-rtsp-server-1.0 $(addprefix gstreamer1.0-plugins-,base good bad ugly)
+
 .PHONY: metrics-check
 metrics-check: setup ## Judge rules, pages and dashboards, scrape live services (about two minutes; installs Debian's Prometheus where it may)
-	tests/debian.sh prometheus prometheus-alertmanager
+	tests/debian.sh prometheus prometheus-alertmanager $(RTSP_CAMERA)
 	promtool check config deploy/prometheus/prometheus.yml deploy/prometheus/compose.yml
 	promtool check config --syntax-only deploy/prometheus/compose.tls.yml
 	promtool test rules deploy/prometheus/tests/*.yml

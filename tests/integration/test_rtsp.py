@@ -225,7 +225,7 @@ async def test_a_camera_that_is_killed_and_comes_back_at_another_size(codec: str
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("codec", "damage"), [("h264", "0.00005"), ("h265", "0.0005")])
+@pytest.mark.parametrize(("codec", "damage"), [("h264", "0.00005"), ("h265", "0.001")])
 async def test_what_is_damaged_on_its_way_is_counted_and_the_camera_goes_on(codec: str, damage: str) -> None:
     with RtspCamera(codec=codec, damage=damage, fps="30", gop="10") as camera:
         async with playing(camera.url) as watched:
