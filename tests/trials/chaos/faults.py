@@ -15,6 +15,7 @@ from tests.support.disk import tear
 from tests.support.network import Link
 from tests.support.services import ServiceProcess
 from tests.trials.chaos.report import Report
+from tests.trials.chaos.sources import BreakingSources
 from tests.trials.chaos.stack import STORM, USUAL, Stack
 
 FULL_SECONDS = (2.0, 6.0)
@@ -45,6 +46,8 @@ class Faults:
             "uplink cut": partial(self._cut, stack.uplink),
             "results cut": partial(self._cut, stack.results),
         }
+        if stack.sources is not None:
+            kinds["sources broken, each in its way"] = partial(self._sources_broken, stack.sources)
         if stack.network is not None:
             kinds["uplink in a storm"] = self._storm
         if stack.disk is not None:
@@ -110,6 +113,10 @@ class Faults:
         link.cut()
         await asyncio.sleep(draw.uniform(0.0, 3.0))
         link.mend()
+
+    async def _sources_broken(self, sources: BreakingSources, _: random.Random) -> None:
+        self._report.source_states = await sources.break_all(self._stack.edge)
+        print(f"  seen: {self._report.sources_told()}", flush=True)
 
     async def _storm(self, draw: random.Random) -> None:
         assert self._stack.network is not None

@@ -43,6 +43,8 @@ class Report:
     """Accepted frames in the order of their receipts."""
     seen: set[tuple[str, int]] = field(default_factory=set)
     """What the steady subscriber has."""
+    source_states: dict[str, str] = field(default_factory=dict)
+    """The state in which each broken source was seen last."""
 
     def note_receipt(self, receipt: Receipt) -> None:
         """Count a camera's receipt."""
@@ -106,6 +108,7 @@ class Report:
                 for kind, median, slowest in self._recovered()
             ],
             "memory": {kind: words(one) for kind, one in self.growths.items() if one},
+            "sources": self.source_states,
             "left_out": list(self.left_out),
             "broken": self.broken(),
         }
@@ -114,12 +117,18 @@ class Report:
         for kind, found in sorted(self.recoveries.items()):
             yield kind, round(statistics.median(found), 1), round(max(found), 1)
 
+    def sources_told(self) -> str:
+        """Return in which state each broken source was seen."""
+        return ", ".join(f"{way} {state}" for way, state in sorted(self.source_states.items()))
+
     def table(self) -> str:
         """Return a line for each kind of fault: how often, and how long until results of new frames came again."""
         lines = [
             f"{kind}: {self.faults[kind]} times, recovered after {m:g} s (slowest {s:g} s)"
             for kind, m, s in self._recovered()
         ]
+        if self.source_states:
+            lines.append(f"broken sources were seen as: {self.sources_told()}")
         return "\n".join(
             [*lines, *(f"memory of the {kind}: {words(one)}" for kind, one in self.growths.items() if one)]
         )

@@ -173,7 +173,10 @@ async def _take(subscriber: Subscriber, note: Callable[[Result], None], until: C
     await asyncio.gather(taking, return_exceptions=True)
 
 
-async def run(folder: Path, bundle: Path, seed: int, seconds: float) -> Report:
-    """Run once, with all that this machine can do to the services. folder: data and logs."""
-    async with stack(folder, bundle, seed) as services:
+async def run(folder: Path, bundle: Path, seed: int, seconds: float, has_sources: bool = True) -> Report:
+    """Run once, with all that this machine can do to the services. folder: data and logs.
+
+    has_sources: whether the edge pulls cameras, too; to break and mend them takes longer than a short run has.
+    """
+    async with stack(folder, bundle, seed, has_sources) as services:
         return await Chaos(services, seed, seconds).run()

@@ -14,6 +14,7 @@ from tests.support.clock import HAS_WRONG_CLOCK, WrongClock
 from tests.support.disk import HAS_SMALL_DISK, SmallDisk, small_disk
 from tests.support.network import HAS_ROUGH_NETWORK, Link, RoughNetwork, Weather, rough_network
 from tests.support.services import ServiceProcess, running
+from tests.trials.chaos.sources import BreakingSources
 
 USUAL = Weather(delay_seconds=0.02, jitter_seconds=0.02, loss=0.01)
 STORM = Weather(delay_seconds=0.2, jitter_seconds=0.2, loss=0.1)
@@ -32,6 +33,7 @@ class Stack:
     network: RoughNetwork | None
     disk: SmallDisk | None
     clocks: dict[str, WrongClock]
+    sources: BreakingSources | None
 
     @property
     def spool(self) -> Path:
@@ -57,8 +59,11 @@ def left_out() -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def stack(folder: Path, bundle: Path, seed: int) -> AsyncIterator[Stack]:
-    """Start the services and wait until they are ready. folder: data and logs. bundle: the one that both load."""
+async def stack(folder: Path, bundle: Path, seed: int, has_sources: bool = True) -> AsyncIterator[Stack]:
+    """Start the services and wait until they are ready. folder: data and logs. bundle: the one that both load.
+
+    has_sources: whether the edge pulls cameras, too.
+    """
     queues = ("--subscriber-queue-frames", "10000", "--recent-bytes", str(RECENT_BYTES))
     options = ("--bundles", str(bundle.parent.parent), "--threads", "1", *queues)
     cloud = ServiceProcess("cloud", folder / "cloud", options)
@@ -75,13 +80,17 @@ async def stack(folder: Path, bundle: Path, seed: int) -> AsyncIterator[Stack]:
             # After the network, whose name has to be there when the mounts are copied.
             disk = await inner.enter_async_context(small_disk(folder / "edge" / "data"))
             before = disk.inside + before
+        sources = None
+        if has_sources:
+            sources = BreakingSources(folder / "pictures", "127.0.0.1" if network is None else network.clean_near)
+            await inner.enter_async_context(sources.serving())
         for link in (uplink, results):
             await inner.enter_async_context(link)
         edge = ServiceProcess(
             "edge",
             folder / "edge",
             ("--bundle", str(bundle), "--threads", "1", "--queue-policy", "all", "--queue-depth", "16")
-            + ("--cloud", uplink.address),
+            + ("--cloud", uplink.address, *(sources.options if sources else ())),
             before=before,
         )
         if network is not None:
@@ -92,4 +101,4 @@ async def stack(folder: Path, bundle: Path, seed: int) -> AsyncIterator[Stack]:
             clocks[service.kind] = WrongClock(folder / f"{service.kind}.clock")
             service.environment = clocks[service.kind].environment
         await inner.enter_async_context(running(cloud, edge))
-        yield Stack(edge, cloud, uplink, results, network, disk, clocks)
+        yield Stack(edge, cloud, uplink, results, network, disk, clocks, sources)
