@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from taxon.client import Outcome, Receipt, Result
+from tests.trials.chaos.masked import MASKED, MaskedResults
 from tests.trials.chaos.memory import Growth
 
-CAMERAS = ("left", "middle", "right")
+CAMERAS = ("left", "middle", "right", MASKED)
 REFUSED_FOR = "DISK_FULL"
 """The only reason for which a camera may be refused, and only while the disk is full."""
 
@@ -36,6 +37,7 @@ class Report:
     steady: Taken = field(default_factory=lambda: defaultdict(list))
     returning: Taken = field(default_factory=lambda: defaultdict(list))
     growths: dict[str, Growth | None] = field(default_factory=dict)
+    masked: MaskedResults = field(default_factory=MaskedResults)
     returns: int = 0
     lost: int = 0
     disk_is_full: bool = False
@@ -60,8 +62,14 @@ class Report:
 
     def note_steady(self, result: Result) -> None:
         """Count a result that the steady subscriber got."""
+        self.masked.note(result)
         self.steady[result.camera_id].append(result.sequence)
         self.seen.add((result.camera_id, result.sequence))
+
+    def note_returning(self, result: Result) -> None:
+        """Count a result that the returning subscriber got."""
+        self.masked.note(result)
+        self.returning[result.camera_id].append(result.sequence)
 
     def arrived(self) -> bool:
         """Return True where both subscribers have as many results as frames were accepted."""
@@ -90,6 +98,7 @@ class Report:
                 for camera in CAMERAS
                 if taken[camera] != self.accepted[camera]
             ]
+        found += self.masked.broken()
         found += [
             f"{kind} needs more memory: {words(one)}" for kind, one in self.growths.items() if one and not one.is_flat
         ]
@@ -139,7 +148,7 @@ class Report:
         return (
             f"chaos: seed {self.seed}, {self.seconds:.0f} s, {sum(self.faults.values())} faults of {len(self.faults)} kinds, "
             f"{sum(map(len, self.accepted.values()))} frames accepted, {sum(refused.values())} refused by a full disk; "
-            f"slowest recovery {slowest:.1f} s; {'; '.join(self.broken()) or 'every law was kept'}"
+            f"slowest recovery {slowest:.1f} s; {self.masked}; {'; '.join(self.broken()) or 'every law was kept'}"
         )
 
 

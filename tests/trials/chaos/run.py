@@ -1,6 +1,6 @@
 """One run: cameras that post, two subscribers that take, and the plan's faults one after the other.
 
-3 cameras --> edge --uplink link--> cloud --results link--> a steady subscriber, and one that closes and comes back with its cursor
+4 cameras --> edge --uplink link--> cloud --results link--> a steady subscriber, and one that closes and comes back with its cursor
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from taxon.client import CameraClient, CameraFrame, Outcome, Result, Subscriber, Wish
 from tests.support.pictures import picture
 from tests.trials.chaos.faults import Faults
+from tests.trials.chaos.masked import MASKED, scene
 from tests.trials.chaos.memory import Memory
 from tests.trials.chaos.plan import Plan, Step
 from tests.trials.chaos.report import CAMERAS, Report
@@ -119,7 +120,7 @@ class Chaos:
         async def frames() -> AsyncIterator[CameraFrame]:
             number = 0
             while not self._over.is_set():
-                yield CameraFrame(PICTURES[number % len(PICTURES)])
+                yield CameraFrame(scene(number) if camera_id == MASKED else PICTURES[number % len(PICTURES)])
                 number += 1
                 await asyncio.sleep(PAUSE_SECONDS)
 
@@ -138,9 +139,6 @@ class Chaos:
         draw = random.Random(f"{self.report.seed}/returning")
         cursor = ""
 
-        def note(result: Result) -> None:
-            self.report.returning[result.camera_id].append(result.sequence)
-
         async def a_while() -> None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), draw.uniform(0.5, 5.0))
@@ -149,7 +147,7 @@ class Chaos:
         while not self._arrived.is_set():
             async with Subscriber(address, wish, cursor=cursor, subscription_id="returning") as subscriber:
                 await subscriber.subscribed()
-                await _take(subscriber, note, a_while)
+                await _take(subscriber, self.report.note_returning, a_while)
                 cursor = subscriber.cursor
                 self.report.lost += subscriber.lost
             self.report.returns += 1

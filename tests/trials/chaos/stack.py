@@ -14,6 +14,7 @@ from tests.support.clock import HAS_WRONG_CLOCK, WrongClock
 from tests.support.disk import HAS_SMALL_DISK, SmallDisk, small_disk
 from tests.support.network import HAS_ROUGH_NETWORK, Link, RoughNetwork, Weather, rough_network
 from tests.support.services import ServiceProcess, running
+from tests.trials.chaos.masked import keep_view
 from tests.trials.chaos.sources import BreakingSources
 
 USUAL = Weather(delay_seconds=0.02, jitter_seconds=0.02, loss=0.01)
@@ -84,6 +85,7 @@ async def stack(folder: Path, bundle: Path, seed: int, has_sources: bool = True)
         if has_sources:
             sources = BreakingSources(folder / "pictures", "127.0.0.1" if network is None else network.clean_near)
             await inner.enter_async_context(sources.serving())
+        keep_view(folder / "edge" / "data" if disk is None else disk.path)
         for link in (uplink, results):
             await inner.enter_async_context(link)
         edge = ServiceProcess(

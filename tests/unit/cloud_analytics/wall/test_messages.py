@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_analytics.wall.messages import Ping, SeenPictures, Want, read_message
+from cloud_analytics.wall.messages import Ping, SeenPictures, Want, frames_message, read_message
 from cloud_analytics.wall.switches import Wants
+from shared.contract.geometry import Crop, Geometry
 from shared.errors import BadRequest, TooLarge
+from tests.unit.cloud_analytics.wall.frames import frame
 
 LIMIT = 32 << 10
 
@@ -65,3 +68,14 @@ def test_length_is_counted_in_bytes_before_anything_is_parsed() -> None:
 def test_no_text_at_all_breaks_it(said: Any) -> None:
     with pytest.raises(BadRequest):
         read_message(said if isinstance(said, str) else json.dumps(said), 1 << 20)
+
+
+def test_a_card_has_the_shape_of_what_was_coded() -> None:
+    whole = frame(1)
+    cropped = replace(
+        whole, packet=replace(whole.packet, geometry=Geometry(640, 480, 256, 256, Crop(40, 30, 200, 100)))
+    )
+    sizes = [
+        (one["width"], one["height"]) for one in json.loads(frames_message("kitchen", [whole, cropped], []))["frames"]
+    ]
+    assert sizes == [(640, 480), (200, 100)]
