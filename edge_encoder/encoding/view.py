@@ -29,6 +29,9 @@ MOST_POINTS = 64
 FARTHEST = 16.0
 """Points may lie outside of the picture, but no farther away than so many of its sides."""
 SMALLEST_CROP = 16
+"""Pixels of each side of a crop, as the camera gives them."""
+LEAST_SHARE = 1e-4
+"""The least part of a picture's side that a crop may have: no picture has 16 pixels of less."""
 
 _ROUNDING = 1e-6
 """Pixels. A place that misses a pixel's border by less was meant to lie on it: fractions are rounded."""
@@ -108,7 +111,7 @@ WHOLE_PICTURE = View()
 
 def _check_crop(crop: Fractions) -> None:
     x, y, width, height = _numbers("crop", crop, 4)
-    if min(width, height) <= 0 or min(x, y) < 0 or max(x + width, y + height) > 1 + 1e-9:
+    if min(width, height) < LEAST_SHARE or min(x, y) < 0 or max(x + width, y + height) > 1 + 1e-9:
         raise BadRequest(
             f"the crop {list(crop)} is [x, y, width, height] in fractions of the picture and lies within it; "
             "for pixels, add size = [width, height] of the picture"

@@ -66,6 +66,7 @@ def test_a_view_that_says_nothing_is_the_whole_picture(nothing: object) -> None:
         ({"masks": None}, "masks must be a list"),
         ({"crop": [0.5, 0, 0.6, 1]}, "lies within it"),
         ({"crop": [0, 0, 0, 1]}, "lies within it"),
+        ({"crop": [0, 0, 5e-324, 1]}, "lies within it"),
         ({"crop": [-0.1, 0, 0.5, 1]}, "lies within it"),
         ({"crop": [0, 0, 320, 240]}, "for pixels, add size"),
         ({"crop": [0, 0, 1]}, "crop must be"),
