@@ -30,7 +30,9 @@ from edge_encoder.ingest.cameras import Cameras
 from edge_encoder.ingest.departures import Departures
 from edge_encoder.ingest.grpc_service import NAME, IngestService
 from edge_encoder.ingest.http import edge_app
+from edge_encoder.ingest.http_previews import add_previews
 from edge_encoder.ingest.players import Players
+from edge_encoder.ingest.previews import Previews
 from edge_encoder.ingest.sources import SourcePlay, SourcePlayer
 from edge_encoder.metrics.cameras import CameraTerms
 from edge_encoder.metrics.service import EdgeMetrics
@@ -194,7 +196,7 @@ def _connect(
         metrics=metrics,
         security=security,
         bundle=bundle,
-        web=_web_server(settings, metrics, security, admission),
+        web=_web_server(settings, metrics, security, admission, Previews(bundle.manifest.input, rules.view_of)),
         rpc=_rpc_server(settings, security, admission),
         book=book,
         players=Players(book, rules, player),
@@ -221,12 +223,22 @@ def _show(settings: EdgeSettings, parts: EdgeParts) -> None:
 
 
 def _web_server(
-    settings: EdgeSettings, metrics: EdgeMetrics, security: ServerSecurity, admission: Admission
+    settings: EdgeSettings, metrics: EdgeMetrics, security: ServerSecurity, admission: Admission, previews: Previews
 ) -> WebServer:
     app = edge_app(admission, metrics.registry, security.access, settings.web_terms)
+    add_previews(app, previews, admission, _previews_off(settings, security))
     dropped = metrics.connections_dropped
     limit = HttpConnectionLimit(settings.http_connections, lambda reason: dropped.labels(reason).inc())
     return WebServer(app, settings.http, tls=security.tls, limit=limit)
+
+
+def _previews_off(settings: EdgeSettings, security: ServerSecurity) -> str | None:
+    """Return why this edge gives no previews, None where it does."""
+    if not settings.previews:
+        return "this edge gives no previews; its operator can allow them with --previews"
+    if not security.access.asks and not is_loopback(settings.http):
+        return "this edge asks for no tokens, and other machines reach it: give it --tokens, and a token with the scope manage"
+    return None
 
 
 def _rpc_server(settings: EdgeSettings, security: ServerSecurity, admission: Admission) -> RpcServer:

@@ -75,6 +75,7 @@ class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     post_deadline_seconds: float = Field(
         30.0, gt=0, le=600, description="the longest that a camera waits for its answer"
     )
+    previews: bool = Field(True, description="whether who may manage a camera can see a picture of what is coded of it")
 
     queue_policy: QueuePolicy = Field(
         "newest", description="newest: a newer frame supersedes one that waits; all: keep all"

@@ -35,6 +35,7 @@
     |- RequestError                   a request that a service refuses
     |  |- Unauthenticated             a request without a token that this service knows
     |  |- NotAllowed(name, what)      a token without the scope that this takes
+    |  |- PreviewsOff                 a picture of a camera that this edge does not give away
     |  |- BadName(kind, name)         a text that is no name of a camera, edge or subscription
     |  |- BadRequest                  an impossible value, or messages that contradict one another
     |  |- UnknownCamera(name, known)  a camera that this service does not know
@@ -298,6 +299,10 @@ class NotAllowed(RequestError):
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(f"the token {name} has no scope {what}")
+
+
+class PreviewsOff(RequestError):
+    """A preview is asked of an edge that gives none, or not to somebody whom it cannot know."""
 
 
 class BadName(RequestError):

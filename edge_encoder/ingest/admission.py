@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -126,6 +126,7 @@ class Admission:
         self._repeats = repeats
         self._metrics = metrics
         self._rates = FrameRates(cameras.rules.most_fps_of)
+        self._on_frame: Callable[[str, Picture], None] = lambda _, __: None
         self._throttles: dict[str, Throttle] = {}
         self._refusing: type[Draining | NotReady] | None = NotReady
         self.closing = asyncio.Event()
@@ -172,6 +173,10 @@ class Admission:
         self._repeats.forget(camera_id)
         self._rates.forget(camera_id)
 
+    def on_frame(self, listener: Callable[[str, Picture], None]) -> None:
+        """Call `listener` with each frame that is admitted, also where nobody wants it."""
+        self._on_frame = listener
+
     @contextmanager
     def counting_refusals(self, camera_id: str = "") -> Iterator[None]:
         """Count an error that is raised within, and log it now and then. camera_id: empty where it is not known."""
@@ -203,6 +208,7 @@ class Admission:
             raise TooLarge("the picture", ref.picture_bytes, self.limits.picture_bytes)
         if not 0 <= ref.capture_time_us < LATEST_CAPTURE_TIME_US:
             raise BadRequest("the capture time must lie between 1970 and 9999")
+        self._on_frame(ref.camera_id, picture)
         if (repeated := self._repeats.receipt(ref)) is not None:
             return repeated
         if (first := self._repeats.under_way(ref)) is not None:

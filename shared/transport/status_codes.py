@@ -39,6 +39,7 @@ STATUSES: Mapping[type[Exception], Status] = {
     errors.ViewNotApplied: Status(grpc.StatusCode.FAILED_PRECONDITION, 422, "VIEW_NOT_APPLIED"),
     errors.Unauthenticated: Status(grpc.StatusCode.UNAUTHENTICATED, 401, "UNAUTHENTICATED"),
     errors.NotAllowed: Status(grpc.StatusCode.PERMISSION_DENIED, 403, "PERMISSION_DENIED"),
+    errors.PreviewsOff: Status(grpc.StatusCode.PERMISSION_DENIED, 403, "PREVIEWS_OFF"),
     errors.BadName: Status(grpc.StatusCode.INVALID_ARGUMENT, 400, "BAD_NAME"),
     errors.BadRequest: Status(grpc.StatusCode.INVALID_ARGUMENT, 400, "BAD_REQUEST"),
     errors.UnknownName: Status(grpc.StatusCode.INVALID_ARGUMENT, 400, "UNKNOWN_NAME"),

@@ -19,7 +19,7 @@ _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,64}", re.ASCII)
 
 
 class Action(StrEnum):
-    """An action that can be granted.
+    """An action that can be granted. MANAGE: set, pause and remove a camera of an edge, its source among it.
 
     POST: give frames as a camera. SUBSCRIBE: get a camera's results. UPLINK: be an edge that sends a camera's
     bitstreams.
@@ -28,11 +28,12 @@ class Action(StrEnum):
     POST = "post"
     SUBSCRIBE = "subscribe"
     UPLINK = "uplink"
+    MANAGE = "manage"
     METRICS = "metrics"
     ADMIN = "admin"
 
 
-OF_CAMERAS = (Action.POST, Action.SUBSCRIBE, Action.UPLINK)
+OF_CAMERAS = (Action.POST, Action.SUBSCRIBE, Action.UPLINK, Action.MANAGE)
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,14 @@ from tests.support.fixed_models import scattered_array
 
 MASKED = "masked"
 VIEW = View((0.0, 0.0, 0.75, 1.0), (((0.1, 0.1), (0.4, 0.1), (0.4, 0.5), (0.1, 0.5)),))
-HEIGHT, WIDTH = 120, 160
+HEIGHT, WIDTH, CELL = 120, 160, 20
 
 
 def scene(number: int) -> bytes:
-    """Return a JPEG: the same noise in each, but for what lies under the mask."""
-    pixels = _noise(0)
+    """Return a JPEG: the same cells in each, but for what lies under the mask."""
+    pixels = _cells(0)
     under = np.s_[int(0.1 * HEIGHT) : int(0.5 * HEIGHT), int(0.1 * WIDTH) : int(0.4 * WIDTH)]
-    pixels[under] = _noise(number + 1)[under]
+    pixels[under] = _cells(number + 1)[under]
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=90)
     return file.getvalue()
@@ -77,5 +77,7 @@ class MaskedResults:
         return f"{self.results} results of the masked camera, {'all the same' if not self.broken() else 'which differ'}"
 
 
-def _noise(number: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
-    return (scattered_array((HEIGHT, WIDTH, 3), number + 1, 127) + 128).astype(np.uint8)
+def _cells(number: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
+    """Return cells of one colour each: noise by the pixel would be grey once it is scaled down."""
+    colours = (scattered_array((HEIGHT // CELL, WIDTH // CELL, 3), number + 1, 127) + 128).astype(np.uint8)
+    return colours.repeat(CELL, axis=0).repeat(CELL, axis=1)
