@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from edge_encoder.encoding.view import View
 from shared.contract.geometry import Frame
 
-LONGEST_SIDE = 960
+LONGEST_SIDE = 640
 NOT_CODED = (36, 36, 40)
 """The colour of what a crop leaves out."""
 MASK_LINE, CROP_LINE = (230, 60, 50), (250, 200, 40)

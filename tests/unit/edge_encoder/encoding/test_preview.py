@@ -24,14 +24,14 @@ def preview(pixels: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
 def test_the_coded_part_lies_in_its_place_within_its_border() -> None:
     pixels = np.full((300, 600, 3), 200, np.uint8)
     drawn = preview(pixels, VIEW)
-    assert drawn.shape == (480, LONGEST_SIDE, 3)
-    assert (drawn[:, :240] == NOT_CODED).all()
-    assert (drawn[240:] == NOT_CODED).all()
-    assert (drawn[0, 240:] == CROP_LINE).all()
-    assert (drawn[:240, 240] == CROP_LINE).all()
-    assert (drawn[20, 300] == 200).all()
-    assert (drawn[120, 620] == 128).all(), "grey under the mask"
-    assert (drawn[48, 500:760] == MASK_LINE).all(), "the outline as it was drawn"
+    assert drawn.shape == (320, LONGEST_SIDE, 3)
+    assert (drawn[:, :160] == NOT_CODED).all()
+    assert (drawn[160:] == NOT_CODED).all()
+    assert (drawn[0, 160:] == CROP_LINE).all()
+    assert (drawn[:160, 160] == CROP_LINE).all()
+    assert (drawn[15, 200] == 200).all()
+    assert (drawn[80, 410] == 128).all(), "grey under the mask"
+    assert (drawn[32, 330:500] == MASK_LINE).all(), "the outline as it was drawn"
 
 
 def test_what_must_not_be_coded_changes_nothing_of_the_preview() -> None:

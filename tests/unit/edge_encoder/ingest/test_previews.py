@@ -35,7 +35,7 @@ async def made_of(given: Previews, frame: Picture) -> Image.Image:
 async def test_it_is_made_of_the_cameras_next_frame_file_or_pixels() -> None:
     for frame in (picture(1), np.full((40, 60, 3), 90, np.uint8)):
         found = await made_of(previews(), frame)
-        assert max(found.size) == 960
+        assert max(found.size) == 640
     everything = np.asarray(await made_of(previews(EVERYTHING), picture(1)))
     assert (everything == 128).all(), "nothing is seen through a mask"
 
