@@ -76,7 +76,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "taxon": [
         {"errors", "client"},
         {"defaults", "files", "results"},
-        {"codec", "sheet", "evaluation", "live"},
+        {"codec", "sheet", "evaluation", "live", "preview"},
         {"commands"},
         {"main"},
         {"__main__"},
