@@ -10,7 +10,6 @@ over a restart. Heads run for connected subscribers alone: what a held one has m
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -40,16 +39,12 @@ class Wishes:
     """The wishes of one cloud process.
 
     most_held: the most wishes without a connection; beyond it, the one that would expire first goes.
-    clock: returns the time in seconds since 1970.
     """
 
-    def __init__(
-        self, store: WishStore, most_held: int, metrics: CloudMetrics, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, store: WishStore, most_held: int, metrics: CloudMetrics) -> None:
         self._store = store
         self._most_held = most_held
         self._metrics = metrics
-        self._clock = clock
         self._connected: dict[str, SubscriberWish] = {}
         self._held: dict[str, StoredWish] = {}
         self._others: Mapping[str, SubscriberWish] = {}
@@ -87,7 +82,7 @@ class Wishes:
         if wish is None:
             return
         if hold and wish.hold_seconds:
-            self._hold(StoredWish(wish, self._clock() + wish.hold_seconds))
+            self._hold(StoredWish(wish, self._store.now() + wish.hold_seconds))
             if self._stopping:
                 # On the disk it stays one of a connected subscriber, whose time counts from the next start.
                 self._write(subscription_id, StoredWish(wish, None))
@@ -179,7 +174,7 @@ class Wishes:
 
     def _hold(self, stored: StoredWish) -> None:
         name = stored.wish.subscription_id
-        left = max(0.0, (stored.expires or 0.0) - self._clock())
+        left = max(0.0, (stored.expires or 0.0) - self._store.now())
         self._held[name] = stored
         self._timers[name] = asyncio.get_running_loop().call_later(left, self._expire, name)
         self._write(name, stored)

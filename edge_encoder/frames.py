@@ -10,10 +10,13 @@ Law: every admitted frame gets exactly one answer, a receipt or an error.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
+
+import numpy as np
 
 from shared.contract import picture_bytes
 from shared.contract.geometry import Picture
@@ -25,6 +28,8 @@ KnownCamera = NewType("KnownCamera", str)
 
 Only `Cameras.check` makes one in the service. The type shows that an id is checked once on a frame's way.
 """
+
+_DIGEST_BYTES = 16
 
 
 class PictureFormat(StrEnum):
@@ -58,8 +63,8 @@ class FrameRef:
     """The facts about one frame that every stage may need; its pixels travel apart and are dropped early.
 
     capture_time_us: microseconds since 1970. time_given: the camera itself gave that time, so that a repeated post of
-    the frame is recognised by it. trace_context: the W3C trace context, 26 bytes or none.
-    picture_bytes: the size of the posted picture in memory.
+    the frame is recognised by it and by the picture. trace_context: the W3C trace context, 26 bytes or none.
+    picture_bytes: the size of the posted picture in memory. picture_digest: of its bytes; empty where no time was given.
     """
 
     camera_id: KnownCamera
@@ -68,6 +73,7 @@ class FrameRef:
     trace_context: bytes
     picture_format: PictureFormat
     picture_bytes: int
+    picture_digest: bytes = b""
 
     @classmethod
     def of(
@@ -76,7 +82,10 @@ class FrameRef:
         """Return the reference of a frame that just came; given_time_us: None takes this machine's clock."""
         time_us = time.time_ns() // 1000 if given_time_us is None else given_time_us
         size = len(picture) if isinstance(picture, bytes) else picture.nbytes
-        return cls(camera_id, time_us, given_time_us is not None, trace_context, PictureFormat.of(picture), size)
+        # A camera whose clock is coarse gives one time to several frames: the pictures tell them apart.
+        digest = b"" if given_time_us is None else _digest(picture)
+        form = PictureFormat.of(picture)
+        return cls(camera_id, time_us, given_time_us is not None, trace_context, form, size, digest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +101,14 @@ class QueuedFrame:
     picture: Picture = field(repr=False)
     answer: asyncio.Future[Receipt]
     since_seconds: float
+
+
+def _digest(picture: Picture) -> bytes:
+    if isinstance(picture, bytes):
+        return hashlib.blake2b(picture, digest_size=_DIGEST_BYTES).digest()
+    content = hashlib.blake2b(repr((picture.shape, picture.dtype.str)).encode(), digest_size=_DIGEST_BYTES)
+    content.update(np.ascontiguousarray(picture).data)
+    return content.digest()
 
 
 def not_coded(ref: FrameRef, outcome: Outcome) -> Receipt:

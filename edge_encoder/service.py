@@ -113,7 +113,7 @@ class EdgeService:
         """Show the spool in the metrics, and drop what is too old also when no frame comes."""
         spool, cameras = parts.spool, parts.metrics.cameras
         state = await asyncio.to_thread(spool.state)
-        parts.metrics.watch_spool(lambda: state)
+        parts.metrics.watch_spool(lambda: state, spool.now_us)
         while True:
             try:
                 await asyncio.to_thread(spool.expire)

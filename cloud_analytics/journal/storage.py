@@ -60,7 +60,7 @@ class SingleReplica(Replicas):
 class StoredWish:
     """A wish as it is kept.
 
-    expires: the time when it expires, in seconds since 1970; None while its subscriber is connected.
+    expires: the time when it expires, in seconds by `WishStore.now`; None while its subscriber is connected.
     """
 
     wish: SubscriberWish
@@ -69,6 +69,9 @@ class StoredWish:
 
 class WishStore(Protocol):
     """A store of wishes."""
+
+    def now(self) -> float:
+        """Return the time by which wishes expire, in seconds. No setting of the time of day moves it."""
 
     def keeps(self, wish: SubscriberWish) -> bool:
         """Return True where the wish of a connected subscriber is worth keeping."""

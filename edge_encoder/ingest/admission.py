@@ -3,8 +3,8 @@
     camera id --check--> KnownCamera;  FrameRef, picture --post: repeated? wanted?--> FrameQueue --pipeline--> Receipt
 
 The wish is asked here and nowhere else: a frame is coded for the groups that are wanted when it comes. A frame that a
-camera posts again, because it missed the answer, is recognised by its camera and the capture time that the camera gave,
-among the last `RECEIPTS_KEPT` of its camera.
+camera posts again, because it missed the answer, is recognised by its camera, the capture time that the camera gave, and
+the bytes of its picture, among the last `RECEIPTS_KEPT` of its camera.
 
 Law: an admitted frame is answered with a receipt or an error within the deadline. A refused one leaves no trace
 but a counter, and a log line a minute for each reason.
@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -27,7 +27,7 @@ from edge_encoder.frames import FrameRef, KnownCamera, QueuedFrame, not_coded, s
 from edge_encoder.ingest.cameras import Cameras
 from edge_encoder.metrics.service import EdgeMetrics
 from edge_encoder.pipeline.frame_queue import FrameQueue
-from edge_encoder.spool.spool import RECEIPTS_KEPT
+from edge_encoder.spool.spool import RECEIPTS_KEPT, KeptReceipt
 from shared.contract.geometry import Picture
 from shared.contract.packets import LATEST_CAPTURE_TIME_US
 from shared.contract.receipts import Outcome, Receipt
@@ -47,51 +47,58 @@ from shared.transport.status_codes import status_of
 
 REFUSAL_LOG_SECONDS = 60.0
 
+_Content = tuple[int, bytes]
+"""What makes a post of a camera the same one again: its capture time, and the digest of its picture."""
+
 log = logger("edge.admission")
 
 
 class RepeatedPosts:
-    """Remembers the latest coded frames. kept: the spool's receipts by camera and capture time, oldest first."""
+    """Remembers the latest coded frames. kept: the spool's receipts, oldest first."""
 
-    def __init__(self, kept: Mapping[tuple[str, int], Receipt]) -> None:
-        self._coded: dict[str, OrderedDict[int, Receipt]] = {}
-        self._under_way: dict[tuple[str, int], QueuedFrame] = {}
-        for receipt in kept.values():
-            self._remember(receipt)
+    def __init__(self, kept: Iterable[KeptReceipt]) -> None:
+        self._coded: dict[str, OrderedDict[_Content, Receipt]] = {}
+        self._under_way: dict[tuple[str, _Content], QueuedFrame] = {}
+        for one in kept:
+            self._remember((one.receipt.capture_time_us, one.picture_digest), one.receipt)
 
     def receipt(self, ref: FrameRef) -> Receipt | None:
         """Return the receipt of the frame's first post, if it was coded lately."""
-        if not ref.time_given:
+        if not ref.time_given or (coded := self._coded.get(ref.camera_id)) is None:
             return None
-        found = self._coded.get(ref.camera_id, OrderedDict[int, Receipt]()).get(ref.capture_time_us)
+        # Of a frame that an earlier release has coded, only the time is known.
+        found = coded.get(_content(ref)) or coded.get((ref.capture_time_us, b""))
         return None if found is None else replace(found, repeated_post=True)
 
     def under_way(self, ref: FrameRef) -> QueuedFrame | None:
         """Return the frame's first post, if that has no answer yet."""
-        return self._under_way.get((ref.camera_id, ref.capture_time_us)) if ref.time_given else None
+        return self._under_way.get((ref.camera_id, _content(ref))) if ref.time_given else None
 
     def begin(self, queued: QueuedFrame) -> None:
         """Note that a frame is on its way; it is remembered when it is answered."""
         ref = queued.ref
         if ref.time_given:
-            key = (ref.camera_id, ref.capture_time_us)
-            self._under_way[key] = queued
-            queued.answer.add_done_callback(lambda answer: self._finish(key, answer))
+            self._under_way[(ref.camera_id, _content(ref))] = queued
+            queued.answer.add_done_callback(lambda answer: self._finish(ref, answer))
 
     def forget(self, camera_id: str) -> None:
         """Forget a camera that has left, of which nothing is under way."""
         self._coded.pop(camera_id, None)
 
-    def _finish(self, key: tuple[str, int], answer: asyncio.Future[Receipt]) -> None:
-        self._under_way.pop(key, None)
+    def _finish(self, ref: FrameRef, answer: asyncio.Future[Receipt]) -> None:
+        self._under_way.pop((ref.camera_id, _content(ref)), None)
         if not answer.cancelled() and answer.exception() is None and answer.result().outcome is Outcome.CODED:
-            self._remember(answer.result())
+            self._remember(_content(ref), answer.result())
 
-    def _remember(self, receipt: Receipt) -> None:
+    def _remember(self, content: _Content, receipt: Receipt) -> None:
         latest = self._coded.setdefault(receipt.camera_id, OrderedDict())
-        latest[receipt.capture_time_us] = receipt
+        latest[content] = receipt
         while len(latest) > RECEIPTS_KEPT:
             latest.popitem(last=False)
+
+
+def _content(ref: FrameRef) -> _Content:
+    return ref.capture_time_us, ref.picture_digest
 
 
 @dataclass(frozen=True)

@@ -115,8 +115,7 @@ class Cameras:
         name = receipt.camera_id
         self._answered_at[name] = self._clock()
         if receipt.repeated_post:
-            self._metrics.repeated.inc()
-            self._metrics.cameras.gave(name)
+            self._metrics.cameras.repeated(name)
             return
         self._outcomes[name][receipt.outcome] += 1
         self._metrics.cameras.answered(name, receipt.outcome)

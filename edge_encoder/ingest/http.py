@@ -94,7 +94,8 @@ def _add_frames(app: FastAPI, admission: Admission, bodies: Bodies) -> None:
         "/v1/cameras/{camera_id}/frames",
         tags=["cameras"],
         summary="Give a frame",
-        description="Answered when the frame's outcome is known. A repeated post of a frame is recognised by its X-Capture-Time.",
+        description="Answered when the frame's outcome is known. A repeated post of a frame is recognised by its "
+        "X-Capture-Time and its picture.",
         response_model=ReceiptAnswer,
         dependencies=ASKS,
         responses=REFUSALS | LATER,

@@ -7,8 +7,9 @@ Law: rfc3339 writes every time that capture_time_us reads, and it is read again 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
@@ -37,6 +38,12 @@ _EXAMPLE: dict[str, JsonValue] = {
 _OUTCOME: dict[str, Any] = {"title": Outcome.__name__, "type": "string", "enum": list(ANSWERED)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST = 64
+_MOST_DIGITS = 30
+_MICROSECOND = timedelta(microseconds=1)
+_UNIX = re.compile(r"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?")
+_RFC3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 class ReceiptAnswer(BaseModel):
@@ -199,31 +206,48 @@ LATER: dict[int | str, dict[str, Any]] = {
 
 
 def capture_time_us(text: str) -> int:
-    """Return microseconds since 1970 (UTC), rounded. Raises BadRequest."""
+    """Return microseconds since 1970 (UTC), rounded to the nearest. Raises BadRequest, which says what is wrong."""
     try:
-        time_us = _unix_us(text) if text.replace(".", "", 1).isdigit() else _rfc3339_us(text)
+        unix = _UNIX.fullmatch(text)
+        time_us = _microseconds(unix[1], unix[2]) if unix else _rfc3339_us(text)
         if not 0 <= time_us < LATEST_CAPTURE_TIME_US:
-            raise ValueError(text)
-    except (ValueError, InvalidOperation, OverflowError) as error:
+            raise ValueError("it must lie between 1970 and 9999, and a number counts seconds")
+    except ValueError as error:
         raise BadRequest(
-            f"{text[:_LONGEST]!r} is no capture time: send RFC 3339 with its zone (2026-03-01T12:00:00.25Z), "
-            "or seconds since 1970"
+            f"{text[:_LONGEST]!r} is no capture time ({error}): send RFC 3339 with its zone "
+            "(2026-03-01T12:00:00.25Z), or seconds since 1970"
         ) from error
     return time_us
 
 
-def _unix_us(text: str) -> int:
-    # The conversion of a number takes the longer, the more digits somebody sends.
-    if len(text) > _LONGEST:
-        raise ValueError(text)
-    return round(Decimal(text) * MICROSECONDS)
+def _microseconds(whole: str, fraction: str | None) -> int:
+    """Return seconds as microseconds. The conversion of a number takes the longer, the more digits somebody sends."""
+    if len(whole) > _MOST_DIGITS:
+        raise ValueError("it has too many digits")
+    return round(Decimal(f"0{whole}.{(fraction or '')[:_MOST_DIGITS]}0") * MICROSECONDS)
 
 
 def _rfc3339_us(text: str) -> int:
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        return _iso8601_us(text)
+    day, minutes, second, fraction, zone = found.groups()
+    # Python's calendar has no leap seconds: 60 is the moment after 59, as in Unix time.
+    is_leap = second == "60"
+    if is_leap and not minutes.endswith("59"):
+        raise ValueError("only a leap second is 60")
+    moment = datetime.fromisoformat(f"{day}T{minutes}:{'59' if is_leap else second}{zone.upper()}")
+    return (moment - _EPOCH) // _MICROSECOND + is_leap * MICROSECONDS + _microseconds("", fraction)
+
+
+def _iso8601_us(text: str) -> int:
+    """Return the time of a text that is ISO 8601, and nearly RFC 3339: without its colons, or without its seconds."""
+    if len(text) > _LONGEST:
+        raise ValueError("it is neither RFC 3339 nor a number")
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError(text)
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+        raise ValueError("it names no zone, such as Z or +01:00")
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def rfc3339(time_us: int) -> str:

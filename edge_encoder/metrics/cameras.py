@@ -48,6 +48,7 @@ class CameraMetrics:
         counter, gauge = meters.counter, meters.gauge
         self._frames = counter("frames", "Frames by what became of them", LABEL, "outcome")
         self._refused = counter("refused_frames", "Frames of a known camera that were refused", LABEL, "reason")
+        self._repeated = counter("repeated_posts", "Posts answered with an earlier receipt", LABEL)
         self._last = gauge("camera_last_frame_timestamp_seconds", "When the camera's last frame was answered", LABEL)
         self._group_frames = counter("group_frames", "Frames coded with this group", LABEL, "group")
         self._pixels = counter("pixels", "Pixels of the network's input of coded frames", LABEL)
@@ -143,6 +144,11 @@ class CameraMetrics:
         self.gave(camera_id)
         self._frames.labels(camera_id, outcome).inc()
 
+    def repeated(self, camera_id: str) -> None:
+        """Count a post that was answered with an earlier receipt."""
+        self.gave(camera_id)
+        self._repeated.labels(camera_id).inc()
+
     def refused(self, camera_id: str, reason: str) -> None:
         """Count a refused frame. reason: as in `shared.transport.status_codes`."""
         self.saw(camera_id)
@@ -209,7 +215,7 @@ class CameraMetrics:
     def _begin(self, camera_id: str) -> None:
         """Begin a camera's series at 0, so that the first of anything is seen as a rise."""
         self._last.labels(camera_id).set(self._clock())
-        for one in (self._pixels, self._wire_bytes, self._source_failures):
+        for one in (self._pixels, self._wire_bytes, self._repeated, self._source_failures):
             one.labels(camera_id)
         for outcome in ANSWERED:
             self._frames.labels(camera_id, outcome)

@@ -7,13 +7,13 @@ Law: no label has an unbounded number of values. `CameraSeries` bounds the camer
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
 from edge_encoder.metrics.cameras import CameraMetrics, CameraTerms
 from edge_encoder.spool.spool import SpoolState
+from shared.contract.packets import MICROSECONDS
 from shared.model.bundle import Bundle
 from shared.telemetry.metrics import FRAMES, LONG_SECONDS, SECONDS, Meters
 
@@ -37,7 +37,6 @@ class EdgeMetrics:
             "HTTP connections ended by the edge: too_many, slow_head, slow_reader, slow_handshake, failed_handshake",
             "reason",
         )
-        self.repeated = counter("repeated_posts", "Posts answered with an earlier receipt")
         self.answer = histogram("answer_seconds", "From a post to its answer", SECONDS, "outcome")
         self._queue_frames = gauge("queue_frames", "Frames that wait for the networks")
         self._queue_bytes = gauge("queue_bytes", "Bytes of the pictures that wait")
@@ -91,10 +90,15 @@ class EdgeMetrics:
         """Read whether frames are admitted whenever the metrics are read."""
         self._ready.set_function(lambda: float(is_ready()))
 
-    def watch_spool(self, state: Callable[[], SpoolState]) -> None:
-        """Read the last state of the spool whenever the metrics are read; the age is that of the moment."""
+    def watch_spool(self, state: Callable[[], SpoolState], now_us: Callable[[], int]) -> None:
+        """Read the last state of the spool whenever the metrics are read; the age is that of the moment.
+
+        now_us: the spool's running clock.
+        """
         self._spool_frames.set_function(lambda: state().frames)
         self._spool_bytes.set_function(lambda: state().bytes)
-        self._spool_age.set_function(
-            lambda: max(0.0, time.time() - state().oldest_us / 1e6) if state().oldest_us else 0.0
-        )
+        self._spool_age.set_function(lambda: _age_seconds(state().oldest_at_us, now_us()))
+
+
+def _age_seconds(since_us: int | None, now_us: int) -> float:
+    return 0.0 if since_us is None else max(0, now_us - since_us) / MICROSECONDS

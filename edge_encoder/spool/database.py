@@ -9,11 +9,13 @@ sent twice. For the lock, other releases and damage see `shared.server.sqlite_fi
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shared.contract.packets import MICROSECONDS
 from shared.errors import DiskFull
+from shared.server.running_clock import RunningClock, Uptime
 from shared.server.sqlite_file import SqliteFile, SqliteFormat, open_sqlite
 
 FRAME_OVERHEAD_BYTES = 160
@@ -22,7 +24,10 @@ FRAME_OVERHEAD_BYTES = 160
 FLOOR = "sequence_floor"
 """The key in `meta` of the lowest sequence that a camera may get which is not in `cameras`."""
 
-_FORGOTTEN_AFTER_US = 30 * 86400 * 1_000_000
+CLOCK = "running_clock"
+"""The key in `meta` of the state of the spool's `RunningClock`."""
+
+_FORGOTTEN_AFTER_US = 30 * 86400 * MICROSECONDS
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE cameras (
@@ -40,30 +45,50 @@ CREATE TABLE receipts (
 ) WITHOUT ROWID;
 """
 
-# Beside `frames`, and not in it, because earlier releases write that table too. They take a crop for the whole picture.
+# Beside the tables that earlier releases write too, and not in them. Those releases take a crop for the whole picture, count
+# ages by the time of day (`spooled_us`, `used_us`), and know a repeated post by its capture time alone.
 _ADDITIONS = """
 CREATE TABLE IF NOT EXISTS crops (
     row INTEGER PRIMARY KEY, x INTEGER NOT NULL, y INTEGER NOT NULL,
     uncropped_width INTEGER NOT NULL, uncropped_height INTEGER NOT NULL
 );
 CREATE TRIGGER IF NOT EXISTS crops_go AFTER DELETE ON frames BEGIN DELETE FROM crops WHERE row = old.row; END;
+CREATE TABLE IF NOT EXISTS frame_times (row INTEGER PRIMARY KEY, spooled_at_us INTEGER NOT NULL);
+CREATE TRIGGER IF NOT EXISTS frame_times_go AFTER DELETE ON frames BEGIN
+    DELETE FROM frame_times WHERE row = old.row;
+END;
+CREATE TABLE IF NOT EXISTS camera_times (camera INTEGER PRIMARY KEY, used_at_us INTEGER NOT NULL);
+CREATE TRIGGER IF NOT EXISTS camera_times_go AFTER DELETE ON cameras BEGIN
+    DELETE FROM camera_times WHERE camera = old.camera;
+END;
+CREATE TABLE IF NOT EXISTS receipt_pictures (
+    camera INTEGER NOT NULL, sequence INTEGER NOT NULL, picture_digest BLOB NOT NULL, PRIMARY KEY (camera, sequence)
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS receipt_pictures_go AFTER DELETE ON receipts BEGIN
+    DELETE FROM receipt_pictures WHERE camera = old.camera AND sequence = old.sequence;
+END;
 """
 
 SPOOL = SqliteFormat("spool.sqlite", "spool", "edge", _SCHEMA, page_cache_kib=8192, additions=_ADDITIONS)
 
 
-def open_spool(folder: Path, sync: str, now_us: int) -> SqliteFile:
-    """Open the spool in a folder, or begin it. Raises FolderError. now_us: microseconds since 1970.
+def open_spool(folder: Path, sync: str, uptime: Callable[[], Uptime] | None = None) -> tuple[SqliteFile, RunningClock]:
+    """Open the spool in a folder, or begin it, and return it with the clock that its ages are counted by. Raises FolderError.
 
     sync: with `full`, an append waits for the disk itself; with `normal`, it leaves the last moments to the system's cache.
+    uptime: None takes the system's.
     """
-    return open_sqlite(
-        folder,
-        SPOOL,
-        "FULL" if sync == "full" else "NORMAL",
-        "NORMAL",
-        lambda main: _forget_cameras(main, now_us - _FORGOTTEN_AFTER_US),
-    )
+    clock = RunningClock("", uptime)
+
+    def prepare(main: sqlite3.Connection) -> None:
+        nonlocal clock
+        kept = main.execute("SELECT value FROM meta WHERE key = ?", (CLOCK,)).fetchone()
+        clock = RunningClock("" if kept is None else str(kept[0]), uptime)
+        _count_from(main, clock.now_us())
+        _forget_cameras(main, clock.now_us() - _FORGOTTEN_AFTER_US)
+
+    file = open_sqlite(folder, SPOOL, "FULL" if sync == "full" else "NORMAL", "NORMAL", prepare)
+    return file, clock
 
 
 @contextmanager
@@ -82,12 +107,28 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Cursor]:
         cursor.close()
 
 
+def _count_from(main: sqlite3.Connection, now_us: int) -> None:
+    """Count the ages of what another release has written from now on: its own times may be of a wrong clock."""
+    main.execute("BEGIN IMMEDIATE")
+    main.execute(
+        "INSERT INTO frame_times SELECT row, ? FROM frames WHERE row > (SELECT coalesce(max(row), 0) FROM frame_times)",
+        (now_us,),
+    )
+    main.execute(
+        "INSERT INTO camera_times SELECT camera, ? FROM cameras WHERE camera NOT IN (SELECT camera FROM camera_times)",
+        (now_us,),
+    )
+    main.execute("COMMIT")
+
+
 def _forget_cameras(main: sqlite3.Connection, limit_us: int) -> None:
     """Forget the cameras that were not used since `limit_us`.
 
     The floor keeps their sequences from being given again, whatever the clock says.
     """
-    idle = "used_us < ? AND camera NOT IN (SELECT camera FROM frames)"
+    idle = (
+        "camera IN (SELECT camera FROM camera_times WHERE used_at_us < ?) AND camera NOT IN (SELECT camera FROM frames)"
+    )
     (highest,) = main.execute(f"SELECT max(next_sequence) FROM cameras WHERE {idle}", (limit_us,)).fetchone()
     if highest is None:
         return

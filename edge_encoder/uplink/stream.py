@@ -12,7 +12,6 @@ Law: frames go out in the spool's order, and none is forgotten before its ack.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -175,9 +174,9 @@ class UplinkStream:
         self._metrics.sent_frames.inc(len(spooled))
         self._metrics.sent_bytes.inc(sent_bytes)
         self._metrics.cameras.sent(bytes_by_camera(request, [one.packet for one in spooled]))
-        now_us = time.time_ns() // 1000
+        now_us = self._spool.now_us()
         for one in spooled:
-            self._metrics.send_wait.observe(max(0, now_us - one.spooled_us) / MICROSECONDS)
+            self._metrics.send_wait.observe(max(0, now_us - one.spooled_at_us) / MICROSECONDS)
 
     async def _receive(self) -> None:
         while isinstance(response := await self._call.read(), uplink_pb2.ConnectResponse):

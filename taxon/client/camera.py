@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.contract.geometry import Picture, SourceFrame
-from shared.contract.packets import TRACE_HEADER, checked_name, timestamp
+from shared.contract.packets import MICROSECONDS, TRACE_HEADER, checked_name, timestamp
 from shared.contract.receipts import Outcome, Receipt, receipt_of
 from shared.errors import Refused
 from shared.transport.credentials import NO_CREDENTIALS, Credentials
@@ -192,10 +192,14 @@ class CameraClient:
         return Receipt(self.camera_id, Outcome.REFUSED, request.capture_time.ToMicroseconds(), refusal=refusal)
 
     def _time_of(self, given_us: int | None) -> int:
-        """Return the given capture time, or the time now; each time that is made here is later than the one before."""
+        """Return the given capture time, or the time now, made later than the one before.
+
+        A clock that was set back by more than a moment is followed, so that its old error is not kept.
+        """
         if given_us is not None:
             return given_us
-        self._last_time_us = max(time.time_ns() // 1000, self._last_time_us + 1)
+        now_us, last_us = time.time_ns() // 1000, self._last_time_us
+        self._last_time_us = last_us + 1 if last_us - MICROSECONDS < now_us <= last_us else now_us
         return self._last_time_us
 
     async def _pause(self, patience: Patience, why: str) -> None:

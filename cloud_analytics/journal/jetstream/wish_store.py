@@ -65,6 +65,10 @@ class SharedWishStore(WishStore):
         self._throttle = Throttle(10.0)
 
     @override
+    def now(self) -> float:
+        return self._clock()
+
+    @override
     def keeps(self, wish: SubscriberWish) -> bool:
         """Return True for every wish, since the edges of other replicas serve it too."""
         return True

@@ -5,6 +5,7 @@
     position, cameras --replay--> the frames after it, and how many of them are gone
 
 Laws: a frame (camera, sequence) is appended once for good. Positions never repeat, also after all frames have gone.
+Ages are counted by a clock that nobody sets (`shared.server.running_clock`).
 A replay returns each frame after a position once and in order, and counts exactly those that the bounds have taken; of
 these the last `MOST_DROPPED` are remembered. The calls block, so the event loop makes them in a thread.
 A transaction that has returned survives the loss of power. For the lock, other releases and damage see
@@ -17,7 +18,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -26,6 +27,7 @@ from cloud_analytics.frames import LoggedFrame
 from cloud_analytics.journal.frame_log import Appended, Arrival, KnownCamera, Replay, position_of
 from shared.contract.geometry import Geometry
 from shared.contract.packets import MICROSECONDS, Packet
+from shared.server.running_clock import RunningClock, Uptime
 from shared.server.sqlite_file import SqliteFile, SqliteFormat, open_sqlite
 
 MOST_DROPPED = 1_000_000
@@ -53,22 +55,37 @@ CREATE INDEX frames_of_camera ON frames (camera, position);
 CREATE TABLE dropped (camera INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (camera, position)) WITHOUT ROWID;
 CREATE TABLE wishes (subscription TEXT PRIMARY KEY, wish TEXT NOT NULL, expires_us INTEGER) WITHOUT ROWID;
 """
-# Beside `frames`, and not in it, because earlier releases write that table too. They take a crop for the whole picture.
+# Beside the tables that earlier releases write too, and not in them. Those releases take a crop for the whole picture, and count
+# ages and holds by the time of day (`received_time_us`, `expires_us`).
 _ADDITIONS = """
 CREATE TABLE IF NOT EXISTS crops (
     position INTEGER PRIMARY KEY, x INTEGER NOT NULL, y INTEGER NOT NULL,
     uncropped_width INTEGER NOT NULL, uncropped_height INTEGER NOT NULL
 );
 CREATE TRIGGER IF NOT EXISTS crops_go AFTER DELETE ON frames BEGIN DELETE FROM crops WHERE position = old.position; END;
+CREATE TABLE IF NOT EXISTS frame_times (position INTEGER PRIMARY KEY, received_at_us INTEGER NOT NULL);
+CREATE TRIGGER IF NOT EXISTS frame_times_go AFTER DELETE ON frames BEGIN
+    DELETE FROM frame_times WHERE position = old.position;
+END;
+CREATE TABLE IF NOT EXISTS wish_times (
+    subscription TEXT PRIMARY KEY, expires_us INTEGER NOT NULL, expires_at_us INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS wish_times_go AFTER DELETE ON wishes BEGIN
+    DELETE FROM wish_times WHERE subscription = old.subscription;
+END;
 """
+_CLOCK = "running_clock"
+_CLOCK_KEPT_US = 60 * MICROSECONDS
+"""How often the running clock is written where no frame comes, which writes it anyway."""
 JOURNAL = SqliteFormat("journal.sqlite3", "journal", "cloud service", _SCHEMA, additions=_ADDITIONS)
 
 
 @dataclass(frozen=True, eq=False)
 class Database:
-    """The open journal; each connection is used by one thread at a time."""
+    """The open journal; each connection is used by one thread at a time. running: the clock that ages are counted by."""
 
     file: SqliteFile
+    running: RunningClock
     _write_lock: Lock = field(default_factory=Lock, repr=False)
     _read_lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -98,23 +115,44 @@ class Database:
             )
         return int((pages - free) * size)
 
+    def keep_clock(self, sql: sqlite3.Connection) -> None:
+        """Write the running clock within a transaction, so that it goes on from here after a restart."""
+        sql.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (_CLOCK, self.running.kept()))
+
     def close(self) -> None:
         """Close the file once what runs has ended."""
+        with suppress(sqlite3.Error), self.writing() as sql:
+            self.keep_clock(sql)
         with self._write_lock, self._read_lock:
             self.file.close()
 
 
-def open_database(folder: Path) -> Database:
-    """Open the journal in a folder, or begin it. Raises FolderError."""
-    return Database(open_sqlite(folder, JOURNAL))
+def open_database(folder: Path, uptime: Callable[[], Uptime] | None = None) -> Database:
+    """Open the journal in a folder, or begin it. Raises FolderError. uptime: None takes the system's."""
+    running = RunningClock("", uptime)
+
+    def prepare(main: sqlite3.Connection) -> None:
+        nonlocal running
+        kept = main.execute("SELECT value FROM about WHERE key = ?", (_CLOCK,)).fetchone()
+        running = RunningClock("" if kept is None else str(kept[0]), uptime)
+        # What another release has written counts from now on: its own times may be of a wrong clock.
+        main.execute("BEGIN IMMEDIATE")
+        main.execute(
+            "INSERT INTO frame_times SELECT position, ? FROM frames "
+            "WHERE position > (SELECT coalesce(max(position), 0) FROM frame_times)",
+            (running.now_us(),),
+        )
+        main.execute("COMMIT")
+
+    return Database(open_sqlite(folder, JOURNAL, prepare=prepare), running)
 
 
 class Journal:
     """The journal of one cloud process.
 
     most_bytes: the most bytes of the file that may hold something.
-    age_seconds: a frame older than this is dropped.
-    clock: returns the time in seconds since 1970.
+    age_seconds: a frame that is kept for longer is dropped.
+    clock: returns the time in seconds since 1970, which results carry and nothing is decided by.
     """
 
     def __init__(
@@ -124,6 +162,7 @@ class Journal:
         self._most_bytes = most_bytes
         self._age_us = int(age_seconds * MICROSECONDS)
         self._clock = clock
+        self._clock_kept_us = database.running.now_us()
         with database.writing() as sql:
             sql.execute("INSERT OR IGNORE INTO about VALUES ('id', ?)", (secrets.token_hex(8),))
             self.id: str = sql.execute("SELECT value FROM about WHERE key = 'id'").fetchone()[0]
@@ -157,7 +196,8 @@ class Journal:
     def append(self, arrivals: Sequence[Arrival]) -> Appended:
         """Write all that is new in one transaction, which is on the disk when this returns. Raises sqlite3.Error."""
         cameras = dict(self._cameras)
-        now_us = int(self._clock() * MICROSECONDS)
+        now = _Now(int(self._clock() * MICROSECONDS), self._database.running.now_us())
+        now_us = now.of_day_us
         frames: list[LoggedFrame] = []
         duplicates: list[str] = []
         late: list[str] = []
@@ -174,8 +214,9 @@ class Journal:
                     cameras[packet.camera_id] = KnownCamera(
                         packet.camera_id, arrival.edge_id, packet.sequence, packet.capture_time_us, now_us
                     )
-                    position = _insert(sql, packet, bundle, now_us, cameras[packet.camera_id])
+                    position = _insert(sql, packet, bundle, now, cameras[packet.camera_id])
                     frames.append(LoggedFrame(position, packet, arrival.bundle_digest, now_us))
+            self._keep_clock(sql)
         self._cameras = cameras
         if frames:
             self._head = frames[-1].position
@@ -208,14 +249,16 @@ class Journal:
 
         Return how many frames went for their age, and how many for the bytes.
         """
-        oldest_us = int(self._clock() * MICROSECONDS) - self._age_us
+        now_us = self._database.running.now_us()
         with self._database.writing() as sql:
             (last,) = sql.execute(
-                "SELECT coalesce((SELECT min(position) - 1 FROM frames WHERE received_time_us >= ?), "
+                "SELECT coalesce((SELECT position - 1 FROM frame_times WHERE received_at_us >= ? ORDER BY position LIMIT 1), "
                 "(SELECT max(position) FROM frames), 0)",
-                (oldest_us,),
+                (now_us - self._age_us,),
             ).fetchone()
             aged = _drop_up_to(sql, last)
+            if now_us - self._clock_kept_us >= _CLOCK_KEPT_US:
+                self._keep_clock(sql)
         crowded = 0
         # In small steps, so that no transaction keeps appends waiting for long.
         while self._database.used_bytes() > self._most_bytes:
@@ -232,11 +275,23 @@ class Journal:
                 crowded += dropped
         return aged, crowded
 
+    def _keep_clock(self, sql: sqlite3.Connection) -> None:
+        self._database.keep_clock(sql)
+        self._clock_kept_us = self._database.running.now_us()
+
     def size(self) -> tuple[int, int]:
         """Return the bytes in use, and the number of frames."""
         with self._database.reading() as sql:
             frames = _count(sql, "frames")
         return self._database.used_bytes(), frames
+
+
+@dataclass(frozen=True)
+class _Now:
+    """The moment of an append: by the time of day, which may be wrong, and by the running clock."""
+
+    of_day_us: int
+    running_us: int
 
 
 def _has(sql: sqlite3.Connection, packet: Packet) -> bool:
@@ -253,23 +308,24 @@ def _number(sql: sqlite3.Connection, table: str, column: str, value: bytes) -> i
     return int(sql.execute(f"SELECT number FROM {table} WHERE {column} = ?", (value,)).fetchone()[0])
 
 
-def _insert(sql: sqlite3.Connection, packet: Packet, bundle: int, now_us: int, camera: KnownCamera) -> int:
+def _insert(sql: sqlite3.Connection, packet: Packet, bundle: int, now: _Now, camera: KnownCamera) -> int:
     (number,) = sql.execute(
         "INSERT INTO cameras (name, edge, last_sequence, capture_time_us, received_time_us) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (name) DO UPDATE SET edge = excluded.edge, last_sequence = excluded.last_sequence, "
         "capture_time_us = excluded.capture_time_us, received_time_us = excluded.received_time_us RETURNING number",
-        (camera.camera_id, camera.edge_id, packet.sequence, packet.capture_time_us, now_us),
+        (camera.camera_id, camera.edge_id, packet.sequence, packet.capture_time_us, now.of_day_us),
     ).fetchone()
     sizes = packet.geometry.numbers
     cursor = sql.execute(
         "INSERT INTO frames VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(number, packet.sequence, packet.capture_time_us, now_us, bundle),
+            *(number, packet.sequence, packet.capture_time_us, now.of_day_us, bundle),
             *(*sizes[:4], packet.bitstream, packet.trace_context),
         ),
     )
     position = cursor.lastrowid
     assert position is not None
+    sql.execute("INSERT INTO frame_times VALUES (?, ?)", (position, now.running_us))
     if packet.geometry.crop is not None:
         sql.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?)", (position, *sizes[4:]))
     return position

@@ -97,11 +97,18 @@ class JournalLog(FrameLog):
 
 
 class DiskWishStore(WishStore):
-    """Wishes in the journal's database. clock: returns the time in seconds since 1970."""
+    """Wishes in the journal's database. They expire by its running clock.
+
+    clock: returns the time in seconds since 1970, which is kept for earlier releases.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
+
+    @override
+    def now(self) -> float:
+        return self._database.running.now()
 
     @override
     def keeps(self, wish: SubscriberWish) -> bool:
@@ -125,20 +132,31 @@ class DiskWishStore(WishStore):
                 if stored is None:
                     sql.execute("DELETE FROM wishes WHERE subscription = ?", (name,))
                     continue
-                until = None if stored.expires is None else int(stored.expires * MICROSECONDS)
+                expires_at, until = stored.expires, None
+                if expires_at is not None:
+                    until = int((self._clock() + expires_at - self.now()) * MICROSECONDS)
+                    times = (name, until, int(expires_at * MICROSECONDS))
+                    sql.execute("INSERT OR REPLACE INTO wish_times VALUES (?, ?, ?)", times)
                 document = json.dumps(vars(stored.wish) | {"cursor": ""})
                 sql.execute("INSERT OR REPLACE INTO wishes VALUES (?, ?, ?)", (name, document, until))
+            self._database.keep_clock(sql)
 
     def _kept(self) -> tuple[StoredWish, ...]:
-        now = self._clock()
+        now = self.now()
+        kept: list[StoredWish] = []
         with self._database.writing() as sql:
-            sql.execute("DELETE FROM wishes WHERE expires_us <= ?", (int(now * MICROSECONDS),))
-            rows = sql.execute("SELECT wish, expires_us FROM wishes").fetchall()
-        wishes = ((_wish(document), until) for document, until in rows)
-        return tuple(
-            StoredWish(wish, now + wish.hold_seconds if until is None else until / MICROSECONDS)
-            for wish, until in wishes
-        )
+            # Of a wish that another release has written, or of a subscriber that was connected, the time counts from now on.
+            rows = sql.execute(
+                "SELECT subscription, wish, expires_at_us FROM wishes LEFT JOIN wish_times USING (subscription, expires_us)"
+            ).fetchall()
+            for name, document, expires_at_us in rows:
+                wish = _wish(document)
+                expires = now + wish.hold_seconds if expires_at_us is None else expires_at_us / MICROSECONDS
+                if expires > now:
+                    kept.append(StoredWish(wish, expires))
+                else:
+                    sql.execute("DELETE FROM wishes WHERE subscription = ?", (name,))
+        return tuple(kept)
 
 
 def _wish(document: str) -> SubscriberWish:

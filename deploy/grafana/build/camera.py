@@ -89,9 +89,10 @@ def made() -> dashboard.Dashboard:
         ),
         curves(
             "What became of its frames",
-            "A second.",
+            "A second. Repeated posts are those that were answered with an earlier receipt.",
             FRAMES_A_SECOND,
             Query('camera_outcome:taxon_frames:rate5m{camera="$camera"}', "{{outcome}}"),
+            Query('sum(rate(taxon_edge_repeated_posts_total{camera="$camera"}[5m]))', "repeated posts"),
             stacked=True,
         ),
         curves(

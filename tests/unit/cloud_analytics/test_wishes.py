@@ -19,13 +19,19 @@ from cloud_analytics.wishes import WantedGroups, Wishes
 from shared.contract.results import Encoding
 from shared.contract.wishes import SubscriberWish
 from tests.support.cloud import catalogue_of, metrics
+from tests.support.uptime import Machine
 
 GROUPS = {"class_scene": "semantic", "segment_semantic": "semantic", "normal": "geometry", "reshading": "geometry"}
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path)
+def machine() -> Machine:
+    return Machine()
+
+
+@pytest.fixture
+def database(tmp_path: Path, machine: Machine) -> Iterator[Database]:
+    opened = open_database(tmp_path, machine.uptime)
     yield opened
     opened.close()
 
@@ -37,16 +43,8 @@ def served(tiny_bundle_directory: Path) -> ServedBundle:
     return next(iter(catalogue.served.values()))
 
 
-class Clock:
-    seconds = 5_000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-def wishes_on(database: Database, most_held: int = 10, clock: Clock | None = None) -> Wishes:
-    ticks = clock or Clock()
-    return Wishes(DiskWishStore(database, ticks), most_held, metrics(), ticks)
+def wishes_on(database: Database, most_held: int = 10) -> Wishes:
+    return Wishes(DiskWishStore(database), most_held, metrics())
 
 
 def of_all(*groups: str) -> WantedGroups:
@@ -118,9 +116,10 @@ async def test_a_held_wish_expires_and_listeners_hear_of_it(database: Database, 
 
 
 @pytest.mark.asyncio
-async def test_wishes_outlive_the_process_for_their_time(database: Database, served: ServedBundle) -> None:
-    clock = Clock()
-    first = wishes_on(database, clock=clock)
+async def test_wishes_outlive_the_process_for_their_time(
+    database: Database, served: ServedBundle, machine: Machine
+) -> None:
+    first = wishes_on(database)
     first.put(
         SubscriberWish(("door",), ("normal",), Encoding.PNG, 64, 3, 100, subscription_id="connected", cursor="cursor")
     )
@@ -132,17 +131,19 @@ async def test_wishes_outlive_the_process_for_their_time(database: Database, ser
     first.drop("unsubscribed", hold=False)
     await first.written()  # and no close: the process was killed
 
-    clock.seconds += 20
-    second = wishes_on(database, clock=clock)
+    machine.pass_seconds(20)
+    machine.of_day += 1e8
+    second = wishes_on(database)
     await second.start()
     assert second.wanted(served) == WantedGroups(frozenset({"semantic"}), {"door": frozenset({"geometry"})})
     await second.close()
-    kept = await DiskWishStore(database, clock).kept()
+    kept = await DiskWishStore(database, machine.now).kept()
     wish = SubscriberWish(("door",), ("normal",), Encoding.PNG, 64, 3, 100, subscription_id="connected")
-    assert StoredWish(wish, clock.seconds + 100) in kept, "its time counts from the restart"
+    assert StoredWish(wish, database.running.now() + 100) in kept, "its time counts from the restart"
 
-    clock.seconds += 15
-    third = wishes_on(database, clock=clock)
+    machine.pass_seconds(15)
+    machine.of_day -= 2e8
+    third = wishes_on(database)
     await third.start()
     assert third.wanted(served) == WantedGroups(frozenset(), {"door": frozenset({"geometry"})}), "30 s are over"
     await third.close()
@@ -155,7 +156,7 @@ async def test_held_wishes_are_bounded(database: Database) -> None:
         wishes.put(SubscriberWish(subscription_id=f"s{place}", tasks=("normal",), hold_seconds=100 + place))
         wishes.drop(f"s{place}", hold=True)
     await wishes.close()
-    assert {one.wish.subscription_id for one in await DiskWishStore(database, Clock()).kept()} == {"s3", "s4", "s5"}
+    assert {one.wish.subscription_id for one in await DiskWishStore(database).kept()} == {"s3", "s4", "s5"}
 
 
 @pytest.mark.asyncio
@@ -173,15 +174,14 @@ async def test_a_caller_that_gives_up_takes_no_other_s_wish_along(database: Data
     gate.set()
     await asyncio.gather(*busy)
     await wishes.written()
-    assert {one.wish.subscription_id for one in await DiskWishStore(database, Clock()).kept()} == {"stays", "gives up"}
+    assert {one.wish.subscription_id for one in await DiskWishStore(database).kept()} == {"stays", "gives up"}
 
 
 @pytest.mark.asyncio
 async def test_a_wish_that_is_dropped_because_the_service_stops_has_its_whole_time_after_the_restart(
-    database: Database,
+    database: Database, machine: Machine
 ) -> None:
-    clock = Clock()
-    wishes = wishes_on(database, clock=clock)
+    wishes = wishes_on(database)
     wishes.put(SubscriberWish(subscription_id="connected", tasks=("normal",), hold_seconds=30))
     wishes.put(SubscriberWish(subscription_id="unsubscribes", tasks=("normal",), hold_seconds=30))
     wishes.put(SubscriberWish(subscription_id="broken before", tasks=("normal",), hold_seconds=30))
@@ -190,6 +190,28 @@ async def test_a_wish_that_is_dropped_because_the_service_stops_has_its_whole_ti
     wishes.drop("connected", hold=True)
     wishes.drop("unsubscribes", hold=False)
     await wishes.close()
-    clock.seconds += 60
-    kept = await DiskWishStore(database, clock).kept()
-    assert [(one.wish.subscription_id, one.expires) for one in kept] == [("connected", clock.seconds + 30)]
+    machine.pass_seconds(60)
+    kept = await DiskWishStore(database).kept()
+    assert [(one.wish.subscription_id, one.expires) for one in kept] == [("connected", database.running.now() + 30)]
+
+
+@pytest.mark.asyncio
+async def test_a_held_wish_outlives_a_clock_that_is_set_and_no_longer_than_it_asked(
+    tmp_path: Path, machine: Machine
+) -> None:
+    for jump in (1e9, -1e9):
+        folder = tmp_path / f"{jump}"
+        database = open_database(folder, machine.uptime)
+        wishes = Wishes(DiskWishStore(database, machine.now), 10, metrics())
+        wishes.put(SubscriberWish(subscription_id="away", tasks=("normal",), hold_seconds=30))
+        wishes.drop("away", hold=True)
+        await wishes.close()
+        database.close()
+        machine.of_day += jump
+        machine.pass_seconds(20)
+        database = open_database(folder, machine.uptime)
+        (kept,) = await DiskWishStore(database, machine.now).kept()
+        assert kept.expires == pytest.approx(database.running.now() + 10)
+        machine.pass_seconds(11)
+        assert await DiskWishStore(database, machine.now).kept() == ()
+        database.close()

@@ -57,6 +57,18 @@ async def test_one_frame_one_receipt(tmp_path: Path, tiny_bundle_directory: Path
 
 
 @pytest.mark.asyncio
+async def test_frames_within_one_tick_of_a_coarse_clock_are_frames(tmp_path: Path, tiny_bundle_directory: Path) -> None:
+    async with running_edge(tmp_path, tiny_bundle_directory) as (edge, _):
+        requests = [
+            ingest_pb2.StreamFramesRequest(camera_id="hall", picture=picture(n), capture_time=at(1000))
+            for n in (0, 1, 0)
+        ]
+        receipts = [one.receipt for one in await streamed(edge, requests)]
+    assert [one.repeated_post for one in receipts] == [False, False, True]
+    assert [one.sequence - receipts[0].sequence for one in receipts] == [0, 1, 0]
+
+
+@pytest.mark.asyncio
 async def test_every_frame_that_may_wait_has_its_call(tmp_path: Path, tiny_bundle_directory: Path) -> None:
     settings: dict[str, Any] = {"most_cameras": 60, "queue_depth": 4, "queue_policy": "all"}
     async with running_edge(tmp_path, tiny_bundle_directory, **settings) as (edge, _), channel_to(edge) as channel:

@@ -71,6 +71,27 @@ async def test_a_repeated_post_gets_the_first_ones_receipt_also_while_that_is_on
 
 
 @pytest.mark.asyncio
+async def test_frames_within_one_tick_of_a_coarse_clock_are_frames_also_after_a_restart(
+    tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
+    tick = {"X-Capture-Time": "1772366400"}
+    async with running_edge(tmp_path, tiny_bundle_directory) as (edge, client):
+        first = [(await client.post(FRAMES, content=picture(n), headers=tick)).json() for n in range(5)]
+        again = [(await client.post(FRAMES, content=picture(n), headers=tick)).json() for n in range(5)]
+        repeated = edge.parts.metrics.registry.get_sample_value(
+            "taxon_edge_repeated_posts_total", {"camera": FRAMES.split("/")[3]}
+        )
+    async with running_edge(tmp_path, tiny_bundle_directory) as (_, client):
+        later = [(await client.post(FRAMES, content=picture(n), headers=tick)).json() for n in range(6)]
+    assert [one["sequence"] for one in first] == [first[0]["sequence"] + n for n in range(5)]
+    assert not any(one["repeated_post"] for one in first)
+    assert again == [one | {"repeated_post": True} for one in first]
+    assert repeated == 5
+    assert later[:5] == again
+    assert not later[5]["repeated_post"], "the spool keeps the digests of the pictures"
+
+
+@pytest.mark.asyncio
 async def test_what_nobody_wants_is_answered_and_counted_and_costs_nothing(
     tmp_path: Path, tiny_bundle_directory: Path
 ) -> None:

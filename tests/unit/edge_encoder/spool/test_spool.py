@@ -19,6 +19,7 @@ from edge_encoder.spool.spool import RECEIPTS_KEPT, CodedFrame, Spool
 from shared.contract.geometry import Crop, Geometry
 from shared.errors import DiskFull, FolderError
 from shared.server.sqlite_file import open_sqlite
+from tests.support.uptime import Machine
 
 DIGEST, OTHER = bytes(32), bytes([1]) * 32
 NOW = 1_772_366_400.25
@@ -27,12 +28,14 @@ GEOMETRY = Geometry(640, 480, 256, 256)
 
 def coded(camera: str = "a", number: int = 0, size: int = 100, given: bool = True) -> CodedFrame:
     bits = bytes([number % 256]) * size
-    ref = replace(FrameRef.of(KnownCamera(camera), b"", 1_000_000 + number, b"t" * 26), time_given=given)
+    ref = replace(FrameRef.of(KnownCamera(camera), bits, 1_000_000 + number, b"t" * 26), time_given=given)
     return CodedFrame(ref, GEOMETRY, bits, 1, ("semantic", "geometry"))
 
 
-def opened(folder: Path, clock: Any = lambda: NOW, **bounds: Any) -> Spool:
-    return Spool(folder, bounds.get("most_bytes", 1 << 20), bounds.get("most_age_seconds", 3600.0), clock=clock)
+def opened(folder: Path, machine: Machine | None = None, **bounds: Any) -> Spool:
+    on = machine or Machine(NOW)
+    most_bytes, most_age_seconds = bounds.get("most_bytes", 1 << 20), bounds.get("most_age_seconds", 3600.0)
+    return Spool(folder, most_bytes, most_age_seconds, clock=on.now, uptime=on.uptime)
 
 
 @pytest.fixture
@@ -54,14 +57,14 @@ def test_a_cameras_sequences_begin_at_the_milliseconds_and_rise_by_one(spool: Sp
 
 
 def test_a_camera_that_comes_back_begins_above_whatever_another_edge_gave_it_meanwhile(tmp_path: Path) -> None:
-    now = [NOW]
-    here, there = opened(tmp_path / "here", lambda: now[0]), opened(tmp_path / "there", lambda: now[0])
+    machine = Machine(NOW)
+    here, there = opened(tmp_path / "here", machine), opened(tmp_path / "there", machine)
     given = [here.append(DIGEST, [coded()])[0].sequence]
-    now[0] += 60
+    machine.pass_seconds(60)
     given += [there.append(DIGEST, [coded(number=number)])[0].sequence for number in range(3)]
-    now[0] += 60
+    machine.pass_seconds(60)
     given += [here.append(DIGEST, [coded(number=3)])[0].sequence]
-    now[0] -= 3600
+    machine.of_day -= 3600
     given += [here.append(DIGEST, [coded(number=4)])[0].sequence]
     here.close()
     there.close()
@@ -70,12 +73,12 @@ def test_a_camera_that_comes_back_begins_above_whatever_another_edge_gave_it_mea
 
 
 def test_a_pause_forgets_no_receipt(tmp_path: Path) -> None:
-    now = [NOW]
-    spool = opened(tmp_path, lambda: now[0])
+    machine = Machine(NOW)
+    spool = opened(tmp_path, machine)
     spool.append(DIGEST, [coded(number=number) for number in range(3)])
-    now[0] += 60
+    machine.pass_seconds(60)
     spool.append(DIGEST, [coded(number=3)])
-    assert [taken for _, taken in spool.receipts()] == [1_000_000, 1_000_001, 1_000_002, 1_000_003]
+    assert [one.receipt.capture_time_us for one in spool.receipts()] == [1_000_000, 1_000_001, 1_000_002, 1_000_003]
     spool.close()
 
 
@@ -134,7 +137,7 @@ def test_a_second_opening_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     first.close()
     second = opened(tmp_path)
     assert (second.wish(), second.edge_id("edge-2")) == (b"wish", "edge-1")
-    assert (second.state().frames, second.state().bytes, second.state().oldest_us) == (0, 0, 0)
+    assert (second.state().frames, second.state().bytes, second.state().oldest_at_us) == (0, 0, None)
     assert second.append(DIGEST, [coded("a", 2)])[0].sequence == kept[-1].sequence + 1
     assert second.read_after(0, 9)[0].row > row, "a row is never used twice"
     second.close()
@@ -146,18 +149,23 @@ def test_receipts_outlive_their_frames_so_that_repeated_posts_are_known(tmp_path
     first.delete_acked([("a", receipts[-2].sequence)])
     first.close()
     second = opened(tmp_path)
-    assert list(second.receipts().values()) == receipts[5:-1]
+    kept = second.receipts()
+    assert [one.receipt for one in kept] == receipts[5:-1]
+    assert kept[0].picture_digest == coded("a", 5).ref.picture_digest
     second.close()
 
 
 def test_a_camera_that_was_forgotten_gets_no_sequence_again_even_when_the_clock_went_back(tmp_path: Path) -> None:
-    first = opened(tmp_path)
+    machine = Machine(NOW)
+    first = opened(tmp_path, machine)
     (old,) = first.append(DIGEST, [coded("a", 0)])
     first.delete_acked([("a", old.sequence)])
     first.close()
-    opened(tmp_path, lambda: NOW + 40 * 86400).close()
-    second = opened(tmp_path, lambda: NOW - 1000)
-    assert second.receipts() == {}
+    machine.pass_seconds(40 * 86400)
+    opened(tmp_path, machine).close()
+    machine.of_day = NOW - 1000
+    second = opened(tmp_path, machine)
+    assert second.receipts() == []
     assert second.append(DIGEST, [coded("a", 0)])[0].sequence == old.sequence + 1
     second.close()
 
@@ -171,41 +179,46 @@ def test_over_the_bound_the_oldest_go_and_are_counted_and_logged_once_a_minute(t
     state = spool.state()
     assert (state.frames, state.bytes) == (3, 3 * one_frame)
     assert spool.take_dropped() == {("a", "bytes"): 4}
-    assert [(one["log_level"], one["frames"]) for one in logs] == [("warning", 1)]
+    assert [(one["log_level"], one["frames"], one["bound"]) for one in logs] == [("warning", 1, "bytes")]
+    assert "the spool is full" in logs[0]["event"]
     spool.close()
 
 
 def test_what_is_dropped_is_told_once_by_camera_and_bound(tmp_path: Path) -> None:
-    times = [NOW]
-    spool = opened(tmp_path, lambda: times[0], most_bytes=3 * (100 + FRAME_OVERHEAD_BYTES), most_age_seconds=60.0)
+    machine = Machine(NOW)
+    spool = opened(tmp_path, machine, most_bytes=3 * (100 + FRAME_OVERHEAD_BYTES), most_age_seconds=60.0)
     for camera in ("a", "a", "b", "a", "b"):
         spool.append(DIGEST, [coded(camera, 0)])
     assert spool.take_dropped() == {("a", "bytes"): 2}
-    times[0] += 61
-    spool.expire()
+    machine.pass_seconds(61)
+    with capture_logs() as logs:
+        spool.expire()
     assert spool.take_dropped() == {("a", "age"): 1, ("b", "age"): 2}
+    assert [(one["frames"], one["bound"]) for one in logs] == [(3, "age")]
+    assert "too old" in logs[0]["event"], "the line names the bound that was hit"
+    assert "full" not in logs[0]["event"]
     assert spool.take_dropped() == {}
     spool.close()
 
 
 def test_an_ack_says_how_long_each_frame_was_kept(tmp_path: Path) -> None:
-    times = [NOW]
-    spool = opened(tmp_path, lambda: times[0])
+    machine = Machine(NOW)
+    spool = opened(tmp_path, machine)
     spool.append(DIGEST, [coded("a", 0)])
-    times[0] += 2
+    machine.pass_seconds(2)
     (second,) = spool.append(DIGEST, [coded("a", 1)])
-    times[0] += 0.5
+    machine.pass_seconds(0.5)
     assert spool.delete_acked([("a", second.sequence)]) == pytest.approx([2.5, 0.5])
     spool.close()
 
 
 def test_frames_over_their_age_go(tmp_path: Path) -> None:
-    times = [NOW]
-    spool = opened(tmp_path, lambda: times[0], most_age_seconds=60.0)
+    machine = Machine(NOW)
+    spool = opened(tmp_path, machine, most_age_seconds=60.0)
     spool.append(DIGEST, [coded("a", 0)])
-    times[0] += 50
+    machine.pass_seconds(50)
     kept = spool.append(DIGEST, [coded("a", 1)])
-    times[0] += 20
+    machine.pass_seconds(20)
     spool.expire()
     assert sequences(spool) == [kept[0].sequence]
     assert spool.take_dropped() == {("a", "age"): 1}
@@ -237,7 +250,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage:
         data[start : start + 600] = bytes([0xA5]) * 600
     path.write_bytes(data)
     with capture_logs() as logs:
-        second = opened(tmp_path, lambda: NOW + 1)
+        second = opened(tmp_path, Machine(NOW + 1))
     assert [one["log_level"] for one in logs] == ["error"]
     assert second.append(DIGEST, [coded("a", 1)])[0].sequence == round((NOW + 1) * 1000), "above all that were given"
     assert len(list(tmp_path.glob("spool.sqlite.damaged-*"))) == 1

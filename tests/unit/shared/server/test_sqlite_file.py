@@ -21,7 +21,6 @@ from edge_encoder.spool import database as spool
 from shared.errors import ReleaseMismatch, TaxonError
 from shared.server.sqlite_file import SqliteFormat, open_sqlite
 
-NOW_US = 1_772_366_400_000_000
 FULL, NORMAL = 2, 1
 """How SQLite numbers the values of `PRAGMA synchronous`."""
 
@@ -49,7 +48,7 @@ class Kind:
 
 
 def open_spool(folder: Path, sync: str = "full") -> Opened:
-    database = spool.open_spool(folder, sync, NOW_US)
+    database, _ = spool.open_spool(folder, sync)
     return Opened(database.main, database.second, database.close)
 
 
@@ -58,11 +57,16 @@ def open_journal(folder: Path) -> Opened:
     return Opened(database.file.main, database.file.second, database.close)
 
 
-SPOOL = Kind("spool.sqlite", "edge", frozenset({"meta", "cameras", "frames", "receipts", "crops"}), open_spool)
+SPOOL = Kind(
+    "spool.sqlite",
+    "edge",
+    frozenset({"meta", "cameras", "frames", "receipts", "crops", "frame_times", "camera_times", "receipt_pictures"}),
+    open_spool,
+)
 JOURNAL = Kind(
     "journal.sqlite3",
     "cloud service",
-    frozenset({"about", "cameras", "bundles", "frames", "dropped", "wishes", "crops"}),
+    frozenset({"about", "cameras", "bundles", "frames", "dropped", "wishes", "crops", "frame_times", "wish_times"}),
     open_journal,
 )
 

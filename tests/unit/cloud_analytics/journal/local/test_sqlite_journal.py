@@ -19,17 +19,10 @@ from shared.contract.geometry import Crop, Geometry
 from shared.contract.packets import Packet
 from shared.errors import BadRequest, FolderError
 from shared.server.sqlite_file import open_sqlite
+from tests.support.uptime import Machine
 
 DIGEST = bytes(range(32))
 SIZE = Geometry(640, 480, 256, 256)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 def packet(camera: str, sequence: int, bitstream: bytes = b"bits") -> Packet:
@@ -42,11 +35,12 @@ def arrival(*packets: Packet) -> Arrival:
 
 @contextmanager
 def opened(
-    folder: Path, most_bytes: int = 1 << 30, age_seconds: float = 1e9, clock: Clock | None = None
+    folder: Path, most_bytes: int = 1 << 30, age_seconds: float = 1e9, machine: Machine | None = None
 ) -> Iterator[Journal]:
-    database = open_database(folder)
+    on = machine or Machine()
+    database = open_database(folder, on.uptime)
     try:
-        yield Journal(database, most_bytes, age_seconds, clock or Clock())
+        yield Journal(database, most_bytes, age_seconds, on.now)
     finally:
         database.close()
 
@@ -67,18 +61,18 @@ def test_what_was_appended_is_replayed_as_it_was_also_by_the_next_process(tmp_pa
 def test_a_crop_is_kept_with_its_frame_and_goes_with_it(tmp_path: Path) -> None:
     open_sqlite(tmp_path, replace(JOURNAL, additions="")).close()  # begun by a release that knew no crops
     cropped = replace(packet("door", 1), geometry=replace(SIZE, crop=Crop(40, 30, 200, 100)))
-    clock = Clock()
-    with opened(tmp_path, age_seconds=100, clock=clock) as journal:
+    machine = Machine()
+    with opened(tmp_path, age_seconds=100, machine=machine) as journal:
         journal.append([arrival(cropped, packet("door", 2))])
-        clock.seconds += 50
+        machine.pass_seconds(50)
         journal.append([arrival(packet("door", 3))])
-    with opened(tmp_path, age_seconds=100, clock=clock) as journal:
+    with opened(tmp_path, age_seconds=100, machine=machine) as journal:
         assert [one.packet for one in journal.replay(0, 9, (), 9).frames] == [
             cropped,
             packet("door", 2),
             packet("door", 3),
         ]
-        clock.seconds += 60
+        machine.pass_seconds(60)
         assert journal.prune() == (2, 0)
     with closing(sqlite3.connect(tmp_path / JOURNAL.file)) as found:
         assert found.execute("SELECT count(*) FROM crops").fetchone() == (0,)
@@ -124,12 +118,12 @@ def test_a_camera_s_frames_are_taken_once_and_rise(messages: list[list[tuple[str
 def test_replay_gives_each_frame_once_in_order_and_counts_what_has_gone(
     cameras: list[str], after: int, keep_after: int, wanted: set[str], limit: int
 ) -> None:
-    clock = Clock()
+    machine = Machine()
     after = min(after, len(cameras))
-    with tempfile.TemporaryDirectory() as folder, opened(Path(folder), age_seconds=100, clock=clock) as journal:
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder), age_seconds=100, machine=machine) as journal:
         for position, camera in enumerate(cameras, start=1):
             if position == keep_after + 1:
-                clock.seconds += 1000
+                machine.pass_seconds(1000)
             journal.append([arrival(packet(camera, position))])
         aged, crowded = journal.prune()
         gone = keep_after if keep_after < len(cameras) else 0
@@ -165,10 +159,10 @@ def test_over_its_bytes_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
 
 
 def test_positions_and_sequences_are_not_used_again_when_all_frames_have_gone(tmp_path: Path) -> None:
-    clock = Clock()
-    with opened(tmp_path, age_seconds=10, clock=clock) as journal:
+    machine = Machine()
+    with opened(tmp_path, age_seconds=10, machine=machine) as journal:
         journal.append([arrival(packet("door", 1), packet("door", 2))])
-        clock.seconds += 11
+        machine.pass_seconds(11)
         assert journal.prune() == (2, 0)
     with opened(tmp_path) as journal:
         assert journal.head == 2
@@ -229,3 +223,72 @@ def test_a_message_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
         assert journal.cameras == {}
         assert journal.replay(0, 10, (), 10).frames == ()
         assert len(journal.append([arrival(packet("door", 1))]).frames) == 1
+
+
+YEARS = 365.0 * 86400
+jumps = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.just(0.0)),
+        st.tuples(st.just("jump"), st.floats(-10 * YEARS, 10 * YEARS)),
+        st.tuples(st.just("pass"), st.floats(0.0, 100.0)),
+        st.tuples(st.just("restart"), st.floats(0.0, 100.0)),
+        st.tuples(st.just("reboot"), st.floats(0.0, 1e6)),
+    ),
+    max_size=20,
+)
+
+
+@given(jumps)
+def test_nothing_is_dropped_before_its_age_has_really_passed_whatever_the_clock_does(
+    happened: list[tuple[str, float]],
+) -> None:
+    machine, really = Machine(of_day=20 * YEARS), 0.0
+    appended: list[tuple[int, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database(Path(folder), machine.uptime)
+        for what, seconds in happened:
+            if what == "jump":
+                machine.of_day = max(0.0, machine.of_day + seconds)
+                continue
+            if what == "append":
+                journal = Journal(database, 1 << 30, 100.0, machine.now)
+                journal.append([arrival(packet("door", len(appended) + 1))])
+                appended.append((len(appended) + 1, really))
+                continue
+            really += seconds
+            if what == "pass":
+                machine.pass_seconds(seconds)
+            else:
+                database.close()
+                machine.pass_seconds(seconds)
+                if what == "reboot":
+                    machine.reboot(uptime_seconds=min(seconds, 20.0))
+                database = open_database(Path(folder), machine.uptime)
+            journal = Journal(database, 1 << 30, 100.0, machine.now)
+            journal.prune()
+            found = {one.packet.sequence for one in journal.replay(0, journal.head, (), 1000).frames}
+            assert {one for one, at in appended if really - at < 99.0} <= found
+        database.close()
+
+
+def test_what_is_too_old_goes_whatever_time_of_day_it_is(tmp_path: Path) -> None:
+    machine = Machine()
+    with opened(tmp_path, age_seconds=100, machine=machine) as journal:
+        journal.append([arrival(packet("door", 1))])
+        machine.of_day -= 5 * YEARS
+        machine.pass_seconds(60)
+        journal.append([arrival(packet("door", 2))])
+        machine.pass_seconds(50)
+        assert journal.prune() == (1, 0)
+
+
+def test_frames_of_an_earlier_release_count_from_the_first_start_of_this_one(tmp_path: Path) -> None:
+    machine = Machine()
+    with closing(open_sqlite(tmp_path, replace(JOURNAL, additions=""))) as earlier:
+        earlier.main.execute("INSERT INTO bundles VALUES (1, ?)", (DIGEST,))
+        earlier.main.execute("INSERT INTO cameras VALUES (1, 'door', 'edge-1', 5, 0, 0)")
+        earlier.main.execute("INSERT INTO frames VALUES (1, 1, 5, 0, 0, 1, 640, 480, 256, 256, x'00', x'')")
+    with opened(tmp_path, age_seconds=100, machine=machine) as journal:
+        assert journal.prune() == (0, 0)
+        machine.pass_seconds(101)
+        assert journal.prune() == (1, 0)
