@@ -28,7 +28,7 @@ from shared.contract.geometry import Geometry
 from shared.contract.packets import MICROSECONDS, Packet
 from shared.contract.receipts import Outcome, Receipt
 from shared.errors import DiskFull
-from shared.server.running_clock import Uptime
+from shared.server.running_clock import Moment, Uptime
 from shared.telemetry.logs import Throttle, logger
 
 SpoolSync = Literal["normal", "full"]
@@ -132,7 +132,7 @@ class Spool:
         """
         added = [len(coded.bitstream) for coded in batch]
         with self._lock:
-            now = _Now(round(self._clock() * MICROSECONDS), self._running.now_us())
+            now = Moment(round(self._clock() * MICROSECONDS), self._running.now_us())
             with transaction(self._database.main) as cursor:
                 receipts = [_append_one(cursor, digest, coded, now, self._floor) for coded in batch]
                 dropped = self._make_room(cursor, _kept_bytes(added))
@@ -328,19 +328,11 @@ class _Dropped:
     size_bytes: int
 
 
-@dataclass(frozen=True)
-class _Now:
-    """The moment of an append: by the time of day, which may be wrong, and by the running clock."""
-
-    of_day_us: int
-    running_us: int
-
-
 def _kept_bytes(sizes: Sequence[int]) -> int:
     return sum(sizes) + len(sizes) * FRAME_OVERHEAD_BYTES
 
 
-def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: CodedFrame, now: _Now, floor: int) -> Receipt:
+def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: CodedFrame, now: Moment, floor: int) -> Receipt:
     ref, sizes = coded.ref, coded.geometry.numbers
     camera, sequence = _next_sequence(cursor, ref.camera_id, now, floor)
     cursor.execute(
@@ -370,7 +362,7 @@ def _append_one(cursor: sqlite3.Cursor, digest: bytes, coded: CodedFrame, now: _
     return Receipt(ref.camera_id, Outcome.CODED, ref.capture_time_us, sequence, size_bytes, coded.rate, groups)
 
 
-def _next_sequence(cursor: sqlite3.Cursor, camera_id: str, now: _Now, floor: int) -> tuple[int, int]:
+def _next_sequence(cursor: sqlite3.Cursor, camera_id: str, now: Moment, floor: int) -> tuple[int, int]:
     """Return the number of the camera in this file, and the sequence of its next frame.
 
     A new camera starts at the time in milliseconds: above whatever an earlier disk of this edge has given out. So does

@@ -30,6 +30,14 @@ class Uptime:
     since_boot_us: int
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A moment by the time of day, which may be wrong, and by a running clock."""
+
+    of_day_us: int
+    running_us: int
+
+
 def system_uptime() -> Callable[[], Uptime]:
     """Return a clock of the machine's uptime."""
     steady = _steady_seconds()

@@ -27,7 +27,7 @@ from cloud_analytics.frames import LoggedFrame
 from cloud_analytics.journal.frame_log import Appended, Arrival, KnownCamera, Replay, position_of
 from shared.contract.geometry import Geometry
 from shared.contract.packets import MICROSECONDS, Packet
-from shared.server.running_clock import RunningClock, Uptime
+from shared.server.running_clock import Moment, RunningClock, Uptime
 from shared.server.sqlite_file import SqliteFile, SqliteFormat, open_sqlite
 
 MOST_DROPPED = 1_000_000
@@ -196,7 +196,7 @@ class Journal:
     def append(self, arrivals: Sequence[Arrival]) -> Appended:
         """Write all that is new in one transaction, which is on the disk when this returns. Raises sqlite3.Error."""
         cameras = dict(self._cameras)
-        now = _Now(int(self._clock() * MICROSECONDS), self._database.running.now_us())
+        now = Moment(int(self._clock() * MICROSECONDS), self._database.running.now_us())
         now_us = now.of_day_us
         frames: list[LoggedFrame] = []
         duplicates: list[str] = []
@@ -286,14 +286,6 @@ class Journal:
         return self._database.used_bytes(), frames
 
 
-@dataclass(frozen=True)
-class _Now:
-    """The moment of an append: by the time of day, which may be wrong, and by the running clock."""
-
-    of_day_us: int
-    running_us: int
-
-
 def _has(sql: sqlite3.Connection, packet: Packet) -> bool:
     query = "SELECT 1 FROM frames WHERE camera = (SELECT number FROM cameras WHERE name = ?) AND sequence = ?"
     return sql.execute(query, (packet.camera_id, packet.sequence)).fetchone() is not None
@@ -308,7 +300,7 @@ def _number(sql: sqlite3.Connection, table: str, column: str, value: bytes) -> i
     return int(sql.execute(f"SELECT number FROM {table} WHERE {column} = ?", (value,)).fetchone()[0])
 
 
-def _insert(sql: sqlite3.Connection, packet: Packet, bundle: int, now: _Now, camera: KnownCamera) -> int:
+def _insert(sql: sqlite3.Connection, packet: Packet, bundle: int, now: Moment, camera: KnownCamera) -> int:
     (number,) = sql.execute(
         "INSERT INTO cameras (name, edge, last_sequence, capture_time_us, received_time_us) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (name) DO UPDATE SET edge = excluded.edge, last_sequence = excluded.last_sequence, "
