@@ -10,7 +10,7 @@ Law: one reading is one connection. Whoever wants another one reads again (`shar
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 
 from shared.errors import SetupRefused, SourceError, SourceStalled
 from shared.sources.address import StreamAddress, Transport, is_stream_address, parsed
@@ -57,7 +57,7 @@ class LiveSource(Source):
         self._proven: Transport | None = None
         self._said = Throttle(SAID_AGAIN_SECONDS)
 
-    def read(self) -> Iterator[Reading]:
+    def read(self) -> Generator[Reading, None, None]:
         """Connect, and give what comes until the stream ends or the source is stopped; raises SourceError."""
         transport, *others = self._transports
         try:
