@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from shared.errors import SettingsRefused, Unauthenticated
-from shared.server.access.callers import Access, Call
+from shared.server.access.callers import ASKED, Access, Call
 from shared.server.access.scopes import Action, Grant, Scope, read_scopes
 from shared.server.access.token_file import Tokens, digest_of, read_tokens, token_line
 from tests.trials.fuzz.bundles import MEMORY
@@ -28,10 +28,7 @@ _FILE, _SCOPES, _HEADER = range(3)
 CAMERAS = ("hall", "shop7-door", "a.b_c", "a" * 64, "*")
 GRANTED = {"hall": "post:hall", "wall": "subscribe", "prometheus": "metrics"}
 """The names of tokens, and what they allow."""
-_REFUSALS = (
-    "this service asks for a token: Authorization: Bearer TOKEN",
-    "this token is unknown here, or was taken back",
-)
+_REFUSALS = (ASKED, "this token is unknown here, or was taken back")
 """Refusals hold nothing of what was shown."""
 WORDS = (
     *(b"post", b"subscribe", b"uplink", b"metrics", b"admin", b":", b",", b"*", b"?", b"shop7-*", b"a*a*a*a*a*b", b" ", b"\t"),
