@@ -19,7 +19,7 @@ from pathlib import Path
 
 from edge_encoder.cameras.book import PlanBook
 from edge_encoder.cameras.kept import KeptFile
-from edge_encoder.cameras.plan import QueuePolicy
+from edge_encoder.cameras.plan import CameraPlan, QueuePolicy
 from edge_encoder.cameras.rules import CameraRules
 from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.control.operating_points import OperatingPoints
@@ -31,6 +31,7 @@ from edge_encoder.ingest.departures import Departures
 from edge_encoder.ingest.grpc_service import NAME, IngestService
 from edge_encoder.ingest.http import edge_app
 from edge_encoder.ingest.http_previews import add_previews
+from edge_encoder.ingest.management import Management
 from edge_encoder.ingest.players import Players
 from edge_encoder.ingest.previews import Previews
 from edge_encoder.ingest.sources import SourcePlay, SourcePlayer
@@ -187,6 +188,9 @@ def _connect(
     batches = Batches(queue, backpressure, settings.most_batch, rules.view_of)
     pipeline = Pipeline(encoder, batches, points, spool, metrics, uplink.notify)
 
+    departures = Departures(book, admission, points, spool)
+    management = Management(book, cameras, departures, lambda plan: _check_plan(plan, bundle))
+
     def player(setting: SourceSetting, policy: QueuePolicy) -> SourcePlayer:
         # What a watched folder has given is remembered beside the spool.
         play = SourcePlay(settings.source_loop, settings.data / "watched", settings.most_open_with(policy))
@@ -196,11 +200,13 @@ def _connect(
         metrics=metrics,
         security=security,
         bundle=bundle,
-        web=_web_server(settings, metrics, security, admission, Previews(bundle.manifest.input, rules.view_of)),
+        web=_web_server(
+            settings, metrics, security, admission, management, Previews(bundle.manifest.input, rules.view_of)
+        ),
         rpc=_rpc_server(settings, security, admission),
         book=book,
         players=Players(book, rules, player),
-        departures=Departures(book, admission, points, spool),
+        departures=departures,
         admission=admission,
         wish=wish,
         queue=queue,
@@ -209,6 +215,12 @@ def _connect(
         spool=spool,
         uplink=uplink,
     )
+
+
+def _check_plan(plan: CameraPlan, bundle: Bundle) -> None:
+    """Raise UnknownName for an operating point that the bundle does not have."""
+    if plan.rate is not None:
+        bundle.operating_point(plan.rate)
 
 
 def _show(settings: EdgeSettings, parts: EdgeParts) -> None:
@@ -223,9 +235,14 @@ def _show(settings: EdgeSettings, parts: EdgeParts) -> None:
 
 
 def _web_server(
-    settings: EdgeSettings, metrics: EdgeMetrics, security: ServerSecurity, admission: Admission, previews: Previews
+    settings: EdgeSettings,
+    metrics: EdgeMetrics,
+    security: ServerSecurity,
+    admission: Admission,
+    management: Management,
+    previews: Previews,
 ) -> WebServer:
-    app = edge_app(admission, metrics.registry, security.access, settings.web_terms)
+    app = edge_app(admission, management, metrics.registry, security.access, settings.web_terms)
     add_previews(app, previews, admission, _previews_off(settings, security))
     dropped = metrics.connections_dropped
     limit = HttpConnectionLimit(settings.http_connections, lambda reason: dropped.labels(reason).inc())

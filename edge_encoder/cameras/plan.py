@@ -28,9 +28,11 @@ from pydantic_core import ErrorDetails
 
 from edge_encoder.encoding.view import WHOLE_PICTURE, View
 from shared.errors import BadRequest
+from shared.telemetry.redaction import redacted
 
 QueuePolicy = Literal["newest", "all"]
 LONGEST_SOURCE = 4096
+MOST_COMPLAINTS = 8
 
 FramesPerSecond = Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
 CameraId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -97,7 +99,9 @@ def plan_of(camera_id: str, table: Mapping[str, Any]) -> CameraPlan:
     try:
         return _PLANS.validate_python({"camera_id": camera_id, **given})
     except ValidationError as error:
-        raise BadRequest("; ".join(_complaint(one) for one in error.errors(include_input=False))) from error
+        # Somebody may have put a source where a name should be.
+        told = [redacted(_complaint(one)) for one in error.errors(include_input=False)[:MOST_COMPLAINTS]]
+        raise BadRequest("; ".join(told)) from None
 
 
 def table_of(plan: CameraPlan) -> dict[str, Any]:
@@ -107,12 +111,18 @@ def table_of(plan: CameraPlan) -> dict[str, Any]:
     return table
 
 
+def shown_table(plan: CameraPlan) -> dict[str, Any]:
+    """Return what the plan sets, as it may be shown: without passwords."""
+    table = table_of(plan)
+    return table if plan.source is None else table | {"source": redacted(plan.source)}
+
+
 def changed_plan(plan: CameraPlan, changes: Mapping[str, Any]) -> CameraPlan:
     """Return the plan with these settings; None takes one back to the service's own. Raises BadRequest."""
     return plan_of(plan.camera_id, table_of(plan) | dict(changes))
 
 
 def _complaint(problem: ErrorDetails) -> str:
-    name = ".".join(str(part) for part in problem["loc"]) or "the camera"
+    name = ".".join(str(part)[:256] for part in problem["loc"]) or "the camera"
     told = _COMPLAINTS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     return f"{name}: {told[:1].lower()}{told[1:]}"

@@ -2,13 +2,13 @@
 
     200 coded, not wanted (a receipt)      429 superseded, over budget (a receipt), busy (a problem)      4xx, 5xx problems
 
-It also serves the cameras' counts, and the page at /docs.
+It also serves the API for cameras (`edge_encoder.ingest.http_cameras`), and the page at /docs.
 Law: what can be refused without its picture is refused before the picture is read.
 """
 
 from __future__ import annotations
 
-import time
+import math
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Request
@@ -21,17 +21,16 @@ from edge_encoder.frames import FrameRef
 from edge_encoder.ingest.admission import Admission
 from edge_encoder.ingest.bodies import Bodies
 from edge_encoder.ingest.http_answers import (
-    ACCESS_ONLY,
     LATER,
     REFUSALS,
-    CameraAnswer,
-    CamerasAnswer,
     ReceiptAnswer,
     capture_time_us,
 )
+from edge_encoder.ingest.http_cameras import add_cameras
+from edge_encoder.ingest.management import Management
 from shared.contract.receipts import Outcome
 from shared.contract.trace_context import packed
-from shared.errors import Busy, DeadlinePassed, RequestError, TooLarge
+from shared.errors import Busy, DeadlinePassed, RateLimited, RequestError, TooLarge
 from shared.server.access.callers import Access
 from shared.server.access.interceptors import ASKS, PROBLEM_JSON, caller_of_request
 from shared.server.access.scopes import Action
@@ -50,7 +49,11 @@ _BODY = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} fo
 
 
 def edge_app(
-    admission: Admission, registry: CollectorRegistry, access: Access | None = None, terms: WebTerms | None = None
+    admission: Admission,
+    management: Management,
+    registry: CollectorRegistry,
+    access: Access | None = None,
+    terms: WebTerms | None = None,
 ) -> FastAPI:
     """Return the edge's HTTP app. access: None admits every caller. terms: for browsers and simple devices."""
     app = web_app(
@@ -63,19 +66,14 @@ def edge_app(
         terms,
     )
     _add_frames(app, admission, Bodies(admission.limits))
+    add_cameras(app, management)
     _add_docs(app)
 
-    @app.get(
-        "/v1/cameras",
-        tags=["cameras"],
-        summary="The cameras and what became of their frames",
-        dependencies=ASKS,
-        responses=ACCESS_ONLY,
-    )
-    async def cameras(request: Request) -> CamerasAnswer:
-        caller_of_request(request).require(Action.METRICS)
-        now_us = time.time_ns() // 1000
-        return CamerasAnswer(cameras=[CameraAnswer.of(counts, now_us) for counts in admission.cameras.counts()])
+    @app.exception_handler(RateLimited)
+    async def rate_limited(_: Request, error: RateLimited) -> JSONResponse:
+        # The picture was read: the connection goes on, as a camera's would that posts all the time.
+        wait = {"Retry-After": str(max(1, math.ceil(error.wait_seconds)))}
+        return JSONResponse(problem(error), status_of(error).http, wait, PROBLEM_JSON)
 
     @app.exception_handler(Busy)
     async def busy(_: Request, error: Busy) -> JSONResponse:

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
+from edge_encoder.cameras.book import BookEntry, Origin
+from edge_encoder.cameras.plan import QueuePolicy, shown_table
 from edge_encoder.ingest.cameras import CameraCounts
 from edge_encoder.sight.sights import CameraSight, Sight
 from shared.contract.geometry import Damage
@@ -76,6 +78,9 @@ class ReceiptAnswer(BaseModel):
 _STATE: dict[str, Any] = {"title": SourceState.__name__, "type": "string", "enum": list(SourceState)}
 
 
+_ORIGIN: dict[str, Any] = {"title": Origin.__name__, "type": "string", "enum": list(Origin)}
+
+
 class SourceAnswer(BaseModel):
     """A source that the edge plays for a camera."""
 
@@ -124,6 +129,39 @@ class SightAnswer(BaseModel):
         return cls(state=now.sight, since=_before(time_us, now.seconds))
 
 
+class ViewAnswer(BaseModel):
+    """The part of a camera's pictures that is coded, in fractions of the upright picture."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"crop": [0.0, 0.25, 1.0, 0.75], "masks": []}]})
+
+    crop: list[float] | None = Field(None, description="x, y, width, height; null: the whole picture")
+    masks: list[list[list[float]]] = Field(
+        [], description="polygons of points x, y; they are filled before anything is coded"
+    )
+
+
+class CameraSettings(BaseModel):
+    """What is set for a camera; null is as the edge's own settings say."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"source": "rtsp://admin:secret@10.0.0.7/stream1", "most_fps": 5, "rate": 1}]},
+    )
+
+    source: str | None = Field(
+        None,
+        description="what the edge plays as this camera: a folder, file, URL or device; null where it posts. "
+        "A password in it is shown as ***.",
+    )
+    fps: float | None = Field(None, description="frames a second to play; null: the source's own")
+    paused: bool | None = Field(None, description="whether none of its frames are taken")
+    most_fps: float | None = Field(None, description="frames a second that are taken at most")
+    queue_policy: QueuePolicy | None = None
+    budget_kbps: float | None = Field(None, description="bit budget, kbit/s")
+    rate: int | None = Field(None, description="operating point; the highest, with a budget")
+    view: ViewAnswer | None = None
+
+
 class CameraAnswer(BaseModel):
     """A camera since the service started; one that never gave a frame has only zeros."""
 
@@ -140,6 +178,22 @@ class CameraAnswer(BaseModel):
     source: SourceAnswer | None = Field(
         description="the source that the edge plays for it; null where the camera posts"
     )
+    origin: Annotated[Origin, WithJsonSchema(_ORIGIN)] = Field(
+        default=Origin.POSTS,
+        description="where the camera is named: command_line, file, api, or posts, which is nowhere. Only an api's camera is "
+        "changed here; any can be paused.",
+    )
+    paused: bool = Field(default=False, description="whether its frames are refused")
+    settings: CameraSettings | None = Field(
+        default=None, description="what is set for it; null for callers that may not manage it"
+    )
+
+    def with_entry(self, entry: BookEntry, *, shows_settings: bool) -> CameraAnswer:
+        """Return the same camera with what the book of cameras says of it."""
+        settings = None
+        if shows_settings:
+            settings = CameraSettings.model_validate({"paused": entry.plan.paused} | shown_table(entry.plan))
+        return self.model_copy(update={"origin": entry.origin, "paused": entry.plan.paused, "settings": settings})
 
     @classmethod
     def of(cls, counts: CameraCounts, time_us: int) -> CameraAnswer:
@@ -177,8 +231,9 @@ class ProblemAnswer(BaseModel):
 _REFUSALS: dict[int | str, str] = {
     **ACCESS_REFUSALS,
     400: "No picture, a bad camera id or a bad capture time",
-    404: "A camera that this edge does not take",
-    413: "The picture is too large",
+    404: "A camera that this edge does not know or take",
+    409: "The camera is paused, or its settings stand in another place",
+    413: "The picture, or what is set for a camera, is too large",
     415: "A format that is not taken, or a Content-Encoding that is not",
     500: "The edge failed to code the frame",
     503: "The service is starting or stopping",
@@ -193,13 +248,22 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 """The refusals of a post, as FastAPI's `responses` takes them."""
 
+CHANGE_REFUSALS: dict[int | str, dict[str, Any]] = {
+    **{status: REFUSALS[status] for status in (400, 401, 403, 404, 409, 413)},
+    412: {"description": "The camera is not as If-Match or If-None-Match say", "content": _PROBLEM},
+    429: {"description": "There are too many cameras, or the disk is full", "content": _PROBLEM},
+}
+"""The refusals of a change of what is set for a camera."""
+
 ACCESS_ONLY: dict[int | str, dict[str, Any]] = {status: REFUSALS[status] for status in ACCESS_REFUSALS}
 """The refusals of the routes that only ask who calls."""
 
 LATER: dict[int | str, dict[str, Any]] = {
     429: {
         "model": ReceiptAnswer | ProblemAnswer,
-        "description": "Not coded, post slower: superseded or over budget (a receipt), or the queue or the disk is full (a problem)",
+        "content": _PROBLEM,
+        "description": "Not coded, post slower: superseded or over budget (a receipt), or the queue or the disk is full, or the camera is over its "
+        "rate (a problem)",
         "headers": {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}},
     }
 }

@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "scopes",
         metavar="SCOPE,SCOPE",
-        help="post:CAMERAS, subscribe:CAMERAS, uplink:CAMERAS, metrics, admin; CAMERAS: a name, or a pattern such as shop7-*",
+        help="post:CAMERAS, subscribe:CAMERAS, uplink:CAMERAS, manage:CAMERAS, metrics, admin; "
+        "CAMERAS: a name, or a pattern such as shop7-*",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="new file for the token")
     parser.add_argument("--add-to", type=Path, metavar="FILE", help="token file of the service (default: stdout)")

@@ -173,6 +173,15 @@ class Caller:
         if not grant.allows_every(action):
             raise self._access.refused(self._call, NotAllowed(grant.name, f"{action}:*"), grant.name)
 
+    @property
+    def shows_token(self) -> bool:
+        """Return whether the caller showed a token, because the service asks for one."""
+        return self._digest is not None
+
+    def has(self, action: Action) -> bool:
+        """Return True with this right on any camera at all, and refuse nothing without it; raises Unauthenticated."""
+        return self.check().allows(action)
+
     def may(self, action: Action, camera_id: str) -> bool:
         """Return True with this right, and refuse nothing without it; raises Unauthenticated."""
         return self.check().allows(action, camera_id)
