@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_encoder.cameras.book import PlanBook
+from edge_encoder.cameras.file import CamerasFile
 from edge_encoder.cameras.kept import KeptFile
 from edge_encoder.cameras.plan import CameraPlan, QueuePolicy
 from edge_encoder.cameras.rules import CameraRules
+from edge_encoder.cameras.watch import FileWatch
 from edge_encoder.control.backpressure import Backpressure
 from edge_encoder.control.operating_points import OperatingPoints
 from edge_encoder.control.wanted_groups import CurrentWish, kept_wish
@@ -72,6 +75,7 @@ class EdgeParts:
     web: WebServer
     rpc: RpcServer
     book: PlanBook
+    file_watch: FileWatch
     players: Players
     departures: Departures
     admission: Admission
@@ -100,6 +104,7 @@ class _Recalled:
     """The traces of an earlier run of this edge in its data folder, frames apart."""
 
     book: PlanBook
+    file: CamerasFile
     edge_id: str
     wish: uplink_pb2.Wanted
     repeats: RepeatedPosts
@@ -115,13 +120,13 @@ async def build(settings: EdgeSettings, bundle_directory: Path) -> EdgeParts:
         # The disk and the networks block for seconds, so they are opened in threads: a signal is heard meanwhile.
         spool = await asyncio.to_thread(_open_spool, settings)
         undo.push_async_callback(asyncio.to_thread, spool.close)
-        recalled = await asyncio.to_thread(_recall, settings, spool)
+        bundle = await asyncio.to_thread(Bundle.load, bundle_directory)
+        recalled = await asyncio.to_thread(_recall, settings, spool, lambda plan: _check_plan(plan, bundle))
         rules = CameraRules(recalled.book, settings.camera_defaults)
         terms = CameraTerms(recalled.book.most, settings.camera_series_seconds, rules.budget_of, rules.is_paused)
         metrics = EdgeMetrics(terms)
         addresses = {"http": settings.http, "rpc": settings.rpc}
         security = server_security(settings, addresses, metrics.meters, settings.cloud_credentials)
-        bundle = await asyncio.to_thread(Bundle.load, bundle_directory)
         encoder = await asyncio.to_thread(_open_encoder, settings, bundle)
         parts = _connect(settings, metrics, security, spool, recalled, encoder, rules)
         _show(settings, parts)
@@ -145,12 +150,14 @@ def _open_spool(settings: EdgeSettings) -> Spool:
     return Spool(settings.data, settings.spool_bytes, settings.spool_age_seconds, settings.spool_sync)
 
 
-def _recall(settings: EdgeSettings, spool: Spool) -> _Recalled:
+def _recall(settings: EdgeSettings, spool: Spool, check: Callable[[CameraPlan], None]) -> _Recalled:
     """Return what an earlier run has left in the data folder, which the spool has locked."""
     edge_id = settings.edge_id or spool.edge_id(f"edge-{secrets.token_hex(4)}")
     most = max(settings.most_cameras, len(settings.named_cameras))
-    book = PlanBook(settings.plans, (), most, KeptFile(settings.data), settings.cameras)
-    return _Recalled(book, edge_id, kept_wish(spool.wish()), RepeatedPosts(spool.receipts()))
+    plans = settings.plans
+    file = CamerasFile(settings.config, settings.cameras_file, [plan.camera_id for plan in plans], check)
+    book = PlanBook(plans, file.read(), most, KeptFile(settings.data), settings.cameras)
+    return _Recalled(book, file, edge_id, kept_wish(spool.wish()), RepeatedPosts(spool.receipts()))
 
 
 def _open_encoder(settings: EdgeSettings, bundle: Bundle) -> Encoder:
@@ -205,6 +212,7 @@ def _connect(
         ),
         rpc=_rpc_server(settings, security, admission),
         book=book,
+        file_watch=FileWatch(recalled.file, book, metrics.show_file_refused),
         players=Players(book, rules, player),
         departures=departures,
         admission=admission,

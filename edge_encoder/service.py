@@ -73,14 +73,16 @@ class EdgeService:
         )
         self._supervisor.watch(parts.players.supervisor)
         self._supervisor.start(parts.players.run(), "sources")
+        self._supervisor.start(parts.file_watch.run(), "cameras file", may_end=True)
 
     async def failed(self) -> BaseException:
         """Wait for the first failure of a part that must not end, and return its reason."""
         return await self._supervisor.failed()
 
     async def reload(self) -> None:
-        """Read certificates and tokens again, at SIGHUP."""
+        """Read certificates, tokens and the cameras' file again, at SIGHUP."""
         await asyncio.to_thread(self.parts.security.look)
+        await self.parts.file_watch.reload()
 
     async def stop(self) -> None:
         """Drain within the settings' time, then stop; may be called again."""

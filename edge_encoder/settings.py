@@ -45,6 +45,8 @@ class SourceSetting:
 class EdgeSettings(ServiceSettings, env_prefix="TAXON_EDGE_"):
     """The edge service: camera frames in, feature bitstreams out. The pixels never leave it."""
 
+    TABLES_APART = frozenset({"cameras"})
+
     cloud: Addresses = Field(
         "127.0.0.1:50061", description="address of the cloud's gRPC; of several replicas: HOST:PORT,HOST:PORT"
     )

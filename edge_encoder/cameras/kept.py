@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_encoder.cameras.plan import CameraPlan, plan_of, table_of
-from shared.errors import BadRequest, DiskFull, FolderError, ReleaseMismatch
+from shared.errors import DiskFull, FolderError, ReleaseMismatch, RequestError
 
 FILE = "cameras.json"
 VERSION = 1
@@ -52,7 +52,7 @@ class KeptFile:
             if version != VERSION:
                 raise ReleaseMismatch(str(self.path), _CONTENT, version, VERSION)
             return _kept(document)
-        except (ValueError, TypeError, AttributeError, KeyError, BadRequest) as error:
+        except (ValueError, TypeError, AttributeError, KeyError, RequestError) as error:
             raise FolderError(
                 str(self.path),
                 f"is damaged ({error}); put a copy back, or move it away to begin without the cameras that it keeps",

@@ -27,6 +27,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
 from edge_encoder.encoding.view import WHOLE_PICTURE, View
+from shared.contract.packets import checked_name
 from shared.errors import BadRequest
 from shared.telemetry.redaction import redacted
 
@@ -92,7 +93,8 @@ _COMPLAINTS = {
 
 
 def plan_of(camera_id: str, table: Mapping[str, Any]) -> CameraPlan:
-    """Return the plan that a table gives a camera. Raises BadRequest, which names each wrong setting."""
+    """Return the plan that a table gives a camera. Raises BadName, or BadRequest, which names each wrong setting."""
+    checked_name("camera", camera_id)
     if "camera_id" in table:
         raise BadRequest(f"camera_id: {_COMPLAINTS['unexpected_keyword_argument']}")
     given = {name: value for name, value in table.items() if value is not None}

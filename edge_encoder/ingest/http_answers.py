@@ -262,8 +262,8 @@ LATER: dict[int | str, dict[str, Any]] = {
     429: {
         "model": ReceiptAnswer | ProblemAnswer,
         "content": _PROBLEM,
-        "description": "Not coded, post slower: superseded or over budget (a receipt), or the queue or the disk is full, or the camera is over its "
-        "rate (a problem)",
+        "description": "Not coded, post slower: superseded or over budget (a receipt), or the queue or the disk is full, "
+        "or the camera is over its rate (a problem)",
         "headers": {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}},
     }
 }

@@ -37,6 +37,9 @@ class EdgeMetrics:
             "HTTP connections ended by the edge: too_many, slow_head, slow_reader, slow_handshake, failed_handshake",
             "reason",
         )
+        self._file_refused = gauge(
+            "cameras_file_refused", "1 while the cameras' file cannot be taken, and what it said before holds"
+        )
         self.answer = histogram("answer_seconds", "From a post to its answer", SECONDS, "outcome")
         self._queue_frames = gauge("queue_frames", "Frames that wait for the networks")
         self._queue_bytes = gauge("queue_bytes", "Bytes of the pictures that wait")
@@ -76,6 +79,10 @@ class EdgeMetrics:
         self._queue_limit.set(queue_bytes)
         self._spool_limit.set(spool_bytes)
         self._spool_age_limit.set(spool_age_seconds)
+
+    def show_file_refused(self, is_refused: bool) -> None:
+        """Show whether the cameras' file stands refused."""
+        self._file_refused.set(is_refused)
 
     def watch_queue(self, frames: Callable[[], int], waiting_bytes: Callable[[], int]) -> None:
         """Read the queue whenever the metrics are read."""

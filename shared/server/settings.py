@@ -23,7 +23,7 @@ import sys
 import tomllib
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_origin
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar, get_origin
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -138,7 +138,8 @@ class File(InitSettingsSource):
             raise SettingsRefused(f"{named}: is no TOML: {error}") from error
         if "config" in found:
             raise SettingsRefused(f"{named}: config is no setting of a file")
-        return found
+        apart: frozenset[str] = getattr(self.settings_cls, "TABLES_APART", frozenset())
+        return {name: value for name, value in found.items() if not (name in apart and isinstance(value, dict))}
 
 
 def _list_or_table(name: str, field: FieldInfo, text: str) -> Any:
@@ -176,6 +177,9 @@ Origin = Annotated[str, AfterValidator(checked_origin)]
 
 class ServiceSettings(BaseSettings):
     """The settings of both services. Durations are in seconds, sizes in bytes."""
+
+    TABLES_APART: ClassVar[frozenset[str]] = frozenset()
+    """The tables of the file that are no settings; the service reads them by itself, and follows their changes."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, cli_kebab_case=True, cli_implicit_flags=True, enable_decoding=False

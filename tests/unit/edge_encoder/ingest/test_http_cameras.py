@@ -117,7 +117,11 @@ async def test_a_password_is_taken_and_never_shown(tmp_path: Path, tiny_bundle_d
 
 @pytest.mark.asyncio
 async def test_what_stands_elsewhere_is_changed_there(tmp_path: Path, tiny_bundle_directory: Path) -> None:
-    settings = {"source": ["line=nowhere"], "cameras": ["line", "admitted"], "budgets_kbps": {"costly": 4}}
+    settings: dict[str, Any] = {
+        "source": ["line=nowhere"],
+        "cameras": ["line", "admitted"],
+        "budgets_kbps": {"costly": 4},
+    }
     async with running_edge(tmp_path / "data", tiny_bundle_directory, **settings) as (_, client):
         assert {name: one["origin"] for name, one in (await listed(client)).items()} == dict.fromkeys(
             ["admitted", "costly", "line"], "command_line"
