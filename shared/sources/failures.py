@@ -45,7 +45,7 @@ def why_not_opened(name: str, error: Exception, address: StreamAddress | None, h
     if refusal is not None:
         return SourceRefused(name, _not_opened(refusal))
     if isinstance(error, av.error.HTTPNotFoundError):
-        return SourceError(name, _not_opened("gone: there is no such stream (404); is the path right?"))
+        return SourceRefused(name, _not_opened("refused: there is no such stream (404); is the path right?"))
     # Any other status is an answer. Everything else may also mean that nobody is there.
     is_answer = isinstance(error, av.error.HTTPError | av.error.HTTPClientError)
     unreachable = None if is_answer else why_unreachable(address)

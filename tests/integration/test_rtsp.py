@@ -14,7 +14,7 @@ import pytest
 import structlog.testing
 
 from shared.contract.geometry import SourceFrame
-from shared.errors import SetupRefused, SourceError, SourceRefused
+from shared.errors import SetupRefused, SourceRefused
 from shared.sources import open_source, play
 from shared.sources.connection import SourcePatience
 from shared.sources.live import LiveSource
@@ -178,13 +178,13 @@ async def test_a_camera_that_asks_for_a_password_says_how_to_give_it(guarded: Rt
 
 
 @pytest.mark.asyncio
-async def test_a_stream_that_there_is_not_is_gone(plain: RtspCamera) -> None:
+async def test_a_path_that_there_is_not_is_refused(plain: RtspCamera) -> None:
     with (
         open_source(plain.url.replace("live", "nothing")) as source,
-        pytest.raises(SourceError, match=r"gone.*404") as caught,
+        pytest.raises(SourceRefused, match=r"refused.*404") as caught,
     ):
         await taken(source, 1)
-    assert state_of(caught.value) is SourceState.GONE
+    assert state_of(caught.value) is SourceState.REFUSED
 
 
 @pytest.mark.asyncio
