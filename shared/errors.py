@@ -317,12 +317,12 @@ class BadRequest(RequestError):
 
 
 class UnknownCamera(RequestError):
-    """A camera that this service does not know."""
+    """A camera that this service does not know. known: None where the asker may not hear of the others."""
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
-        self.known = tuple(known)
-        listed = ", ".join(self.known) or "none yet"
-        super().__init__(f"unknown camera {name}; known are: {listed}")
+    def __init__(self, name: str, known: Iterable[str] | None) -> None:
+        self.known = tuple(known or ())
+        listed = "" if known is None else f"; known are: {', '.join(self.known) or 'none yet'}"
+        super().__init__(f"unknown camera {name}{listed}")
         self.name = name
 
 

@@ -86,7 +86,7 @@ class Management:
     def get(self, camera_id: str) -> ManagedCamera:
         """Return one of them. Raises BadName, or UnknownCamera, which names no other camera: not everybody may know of all."""
         if (found := self.find(camera_id)) is None:
-            raise UnknownCamera(camera_id, ())
+            raise UnknownCamera(camera_id, None)
         return found
 
     async def put(

@@ -73,6 +73,12 @@ _COMMANDS = (
     Command("edge", "run the edge service", SERVICES, "edge", run_name="run_edge", takes_argv=True),
     Command("cloud", "run the cloud service", SERVICES, "cloud", run_name="run_cloud", takes_argv=True),
     Command("camera", "play a folder, video or webcam to an edge", "taxon.commands.camera", "service"),
+    Command(
+        "cameras",
+        "list, add, change, pause and remove the cameras of a running edge",
+        "taxon.commands.cameras",
+        "service",
+    ),
     Command("watch", "subscribe to results: a live table, or files", "taxon.commands.watch", "service"),
     Command(
         "token", "make a token for a camera, subscriber or edge, and its line of a token file", "taxon.commands.token"

@@ -75,7 +75,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "tools": [{"rooms"}],
     "taxon": [
         {"errors", "client"},
-        {"defaults", "files", "results"},
+        {"defaults", "edge_api", "files", "results"},
         {"codec", "sheet", "evaluation", "live", "preview"},
         {"commands"},
         {"main"},
