@@ -20,6 +20,9 @@ from tests.trials.chaos.stack import STORM, USUAL, Stack
 
 FULL_SECONDS = (2.0, 6.0)
 REFUSED_WITHIN_SECONDS = 30.0
+YEARS_SECONDS = 8 * 365.25 * 86400.0
+"""More than any age that a spool or a journal has as its bound: frames would go if a jump of the clock made them older."""
+OFFSETS_SECONDS = (-YEARS_SECONDS, -7200.0, -60.0, -1.0, 0.0, 1.0, 60.0, YEARS_SECONDS)
 ANSWERED_SECONDS = 3.0
 """After the disk has room again: until the answers of what was under way are with the cameras."""
 
@@ -52,8 +55,10 @@ class Faults:
             kinds["uplink in a storm"] = self._storm
         if stack.disk is not None:
             kinds["edge with a full disk"] = self._full
-        for kind in stack.clocks:
-            kinds[f"{kind}'s clock set"] = partial(self._clock_set, kind)
+        for service in (stack.edge, stack.cloud):
+            if service.kind in stack.clocks:
+                kinds[f"{service.kind}'s clock set"] = partial(self._clock_set, service.kind)
+                kinds[f"{service.kind} restarted with its clock set"] = partial(self._restarted_with_clock_set, service)
         return kinds
 
     async def _killed(self, service: ServiceProcess, draw: random.Random) -> None:
@@ -126,8 +131,14 @@ class Faults:
 
     async def _clock_set(self, kind: str, draw: random.Random) -> None:
         """Set the clock ahead of the true time or behind it; the next time from there."""
-        self._stack.clocks[kind].set(draw.choice((-7200.0, -60.0, -1.0, 0.0, 1.0, 60.0)))
+        self._stack.clocks[kind].set(draw.choice(OFFSETS_SECONDS))
         await asyncio.sleep(KEPT_SECONDS)
+
+    async def _restarted_with_clock_set(self, service: ServiceProcess, draw: random.Random) -> None:
+        """End the service and start it at another time of day, as a machine without a battery clock does."""
+        await draw.choice((service.kill, service.stop))()
+        self._stack.clocks[service.kind].set(draw.choice(OFFSETS_SECONDS))
+        await _again(service, draw)
 
 
 async def _again(service: ServiceProcess, draw: random.Random) -> None:
