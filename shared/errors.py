@@ -59,6 +59,7 @@
     |  |- UsageError*                 a command line that asks for something impossible; exit status 2
     |  |  |- MissingExtra*            the command needs packages that are not installed
     |  |  |- NeedsCheckout*           the command's code is not in the wheel
+    |  |- EdgeRefused*                an edge's answer that it cannot do what was asked
     |  |- InputError*                 a file that cannot be read
     |  |- OutputError*                a file that cannot be written
     |  |- ChildDied*                  a process of the demo ended by itself
