@@ -16,6 +16,7 @@ from shared.errors import FolderError
 from shared.telemetry.redaction import redact_event
 from tests.support.edge import edge_settings, running_edge
 from tests.support.pictures import picture
+from tests.support.security import TokenFolder, header
 
 pytestmark = pytest.mark.starts_server
 
@@ -220,3 +221,26 @@ def test_a_damaged_book_stops_the_start(tmp_path: Path, tiny_bundle_directory: P
     tmp_path.joinpath("cameras.json").write_text("{")
     with pytest.raises(FolderError, match=r"cameras.json: is damaged"):
         asyncio.run(build(edge_settings(tmp_path), tiny_bundle_directory))
+
+
+@pytest.mark.asyncio
+async def test_only_a_token_that_may_manage_a_camera_changes_or_sees_what_is_set_for_it(
+    tmp_path: Path, tiny_bundle_directory: Path
+) -> None:
+    tokens = TokenFolder(tmp_path / "tokens")
+    shown = {name: header(tokens.add(name, scope)) for name, scope in
+             {"poster": "post", "metrics": "metrics", "shop7": "manage:shop7-*", "all": "admin"}.items()}  # fmt: skip
+    door = "/v1/cameras/shop7-door"
+    async with running_edge(tmp_path / "data", tiny_bundle_directory, tokens=tokens.path) as (_, client):
+        assert (await client.put(door, json={"source": SOURCE}, headers=shown["shop7"])).status_code == 201
+        assert (await client.put(HALL, json={"rate": 1}, headers=shown["all"])).status_code == 201
+        calls = [("PUT", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume")]
+        for name, path in (("poster", door), ("metrics", door), ("shop7", HALL)):
+            for method, rest in calls:
+                refused = await client.request(method, path + rest, json={}, headers=shown[name])
+                assert titled(refused) == (403, "PERMISSION_DENIED"), f"{name}: {method} {path}{rest}"
+        assert (await client.put(door, json={})).status_code == 401
+        assert (await client.get("/v1/cameras", headers=shown["poster"])).status_code == 403
+        for name, seen in (("metrics", {"hall": None, "shop7-door": None}), ("shop7", {"shop7-door": HIDDEN})):
+            listed_ = (await client.get("/v1/cameras", headers=shown[name])).json()["cameras"]
+            assert {one["camera_id"]: (one["settings"] or {}).get("source") for one in listed_} == seen
