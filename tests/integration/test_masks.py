@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from edge_encoder.encoding.view import WHOLE_PICTURE, View
 from edge_encoder.service import EdgeService
 from shared.contract.geometry import Crop, Geometry
 from shared.model.bundle import Bundle
+from taxon.main import main
 from tests.support.edge import BOTH, RecordingCloud, running_edge, wanted
 from tests.support.security import TokenFolder, header
 from tests.trials.chaos.masked import HEIGHT, VIEW, WIDTH, scene
@@ -157,3 +159,31 @@ async def test_a_preview_takes_the_scope_that_manages_the_camera(tmp_path: Path,
         async with running_edge(tmp_path / "edge", tiny_bundle_directory, **options) as (_, client):
             answer = await client.get(PREVIEW)
             assert (answer.status_code, answer.json()["title"]) == (403, "PREVIEWS_OFF"), options
+
+
+@pytest.mark.asyncio
+async def test_the_command_writes_the_edges_preview_and_says_why_there_is_none(
+    tmp_path: Path, tiny_bundle_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "hall.png"
+
+    def command(edge: EdgeService, camera: str, *more: str) -> int:
+        return main(["cameras", "preview", camera, "-o", str(file), "--edge", f"127.0.0.1:{edge.http_port}", *more])
+
+    async with running_edge(tmp_path / "edge", tiny_bundle_directory) as (edge, client):
+        assert await asyncio.to_thread(command, edge, "nobody") == 1
+        assert "unknown camera nobody" in capsys.readouterr().err
+        await set_view(edge, VIEW)
+        asking = asyncio.create_task(asyncio.to_thread(command, edge, "hall", "--wait", "20"))
+        while not asking.done():
+            await post(client, 0)
+            await asyncio.sleep(0.05)
+        assert await asking == 0
+    assert Image.open(io.BytesIO(file.read_bytes())).size == (640, 480)
+    picture = tmp_path / "scene.jpg"
+    picture.write_bytes(scene(1))
+    (tmp_path / "view.json").write_text(json.dumps(VIEW.document()))
+    again = ["cameras", "preview", "--picture", str(picture), "--view", str(tmp_path / "view.json")]
+    again += ["-o", str(tmp_path / "again.png"), "--bundle", str(tiny_bundle_directory)]
+    assert main(again) == 0
+    assert (tmp_path / "again.png").read_bytes() == file.read_bytes(), "the edge's own way, on another scene"

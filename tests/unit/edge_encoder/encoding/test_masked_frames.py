@@ -140,7 +140,7 @@ def coded(encoder: Encoder, pixels: Pixels) -> bytes:
 
 
 @SOME
-@given(views(), st.integers(48, 400), st.integers(48, 300), storings, st.integers(0, 1 << 20))
+@given(views(), st.integers(64, 400), st.integers(64, 300), storings, st.integers(0, 1 << 20))
 def test_what_lies_under_a_mask_changes_no_byte_of_a_jpegs_bitstream(
     encoder: Encoder, view: View, width: int, height: int, storing: Storing, seed: int
 ) -> None:
@@ -152,7 +152,7 @@ def test_what_lies_under_a_mask_changes_no_byte_of_a_jpegs_bitstream(
 
 
 @SOME
-@given(views(), st.integers(48, 400), st.integers(48, 300), st.booleans(), st.integers(0, 1 << 20))
+@given(views(), st.integers(64, 400), st.integers(64, 300), st.booleans(), st.integers(0, 1 << 20))
 def test_what_lies_under_a_mask_changes_no_byte_of_whole_pixels_bitstream(
     encoder: Encoder, view: View, width: int, height: int, as_file: bool, seed: int
 ) -> None:
