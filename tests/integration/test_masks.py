@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 from structlog.testing import capture_logs
 
-from edge_encoder.cameras.plan import CameraPlan
 from edge_encoder.encoding.encoder import Encoder
 from edge_encoder.encoding.preprocess import preprocess
 from edge_encoder.encoding.view import WHOLE_PICTURE, View
@@ -43,8 +42,9 @@ def expected(encoder: Encoder, number: int, view: View) -> bytes:
     return encoder.encode(preprocess(scene(number), manifest.input, view).pixels, BOTH, manifest.default_rate).bitstream
 
 
-async def set_view(edge: EdgeService, view: View) -> None:
-    await edge.parts.book.put(CameraPlan("hall", view=view))
+async def set_view(client: httpx.AsyncClient, view: View) -> None:
+    answer = await client.put("/v1/cameras/hall", json={"view": view.document()})
+    assert answer.is_success, answer.text
 
 
 async def post(client: httpx.AsyncClient, number: int) -> int:
@@ -70,15 +70,15 @@ async def test_what_lies_under_a_mask_changes_no_byte_that_leaves_the_edge_also_
 ) -> None:
     async with recording(tiny_bundle) as cloud:
         address = f"127.0.0.1:{cloud.port}"
-        async with running_edge(tmp_path, tiny_bundle_directory, address) as (edge, client):
-            await set_view(edge, VIEW)
+        async with running_edge(tmp_path, tiny_bundle_directory, address) as (_, client):
+            await set_view(client, VIEW)
             for number in range(3):
                 await post(client, number)
-        async with running_edge(tmp_path, tiny_bundle_directory, address) as (edge, client):
+        async with running_edge(tmp_path, tiny_bundle_directory, address) as (_, client):
             for number in range(3, 6):
                 await post(client, number)
             await cloud.until(packets=6)
-            await set_view(edge, WHOLE_PICTURE)
+            await set_view(client, WHOLE_PICTURE)
             for number in range(6, 9):
                 await post(client, number)
             await cloud.until(packets=9)
@@ -98,13 +98,13 @@ async def test_a_frame_that_is_posted_after_a_masks_change_is_coded_with_the_new
     rounds = 12
     async with (
         recording(tiny_bundle) as cloud,
-        running_edge(tmp_path, tiny_bundle_directory, f"127.0.0.1:{cloud.port}", queue_policy="all") as (edge, client),
+        running_edge(tmp_path, tiny_bundle_directory, f"127.0.0.1:{cloud.port}", queue_policy="all") as (_, client),
     ):
-        await set_view(edge, LARGER)
+        await set_view(client, LARGER)
         posted = []
         for number in range(rounds):
             meanwhile = asyncio.create_task(post(client, 100 + number))
-            await set_view(edge, (VIEW, LARGER)[number % 2])
+            await set_view(client, (VIEW, LARGER)[number % 2])
             posted.append(await post(client, number))
             await meanwhile
         await cloud.until(packets=2 * rounds)
@@ -128,13 +128,13 @@ async def test_a_preview_shows_nothing_from_under_a_mask_and_is_written_to_the_l
     tmp_path: Path, tiny_bundle_directory: Path
 ) -> None:
     # Nobody wants this camera's results: it can be looked at all the same.
-    async with running_edge(tmp_path, tiny_bundle_directory, pinned_groups=[]) as (edge, client):
+    async with running_edge(tmp_path, tiny_bundle_directory, pinned_groups=[]) as (_, client):
         unknown = await client.get(PREVIEW)
-        await set_view(edge, VIEW)
+        await set_view(client, VIEW)
         late = await client.get(PREVIEW, params={"wait_seconds": 0.05})
         with capture_logs() as logs:
             found = [await preview(client, number) for number in range(2)]
-        await set_view(edge, View((0.0, 0.0, 0.05, 1.0)))
+        await set_view(client, View((0.0, 0.0, 0.05, 1.0)))
         refused = await preview(client, 0)
     assert (unknown.status_code, late.status_code) == (404, 504)
     assert [one.headers["content-type"] for one in found] == ["image/png"] * 2
@@ -168,12 +168,14 @@ async def test_the_command_writes_the_edges_preview_and_says_why_there_is_none(
     file = tmp_path / "hall.png"
 
     def command(edge: EdgeService, camera: str, *more: str) -> int:
-        return main(["cameras", "preview", camera, "-o", str(file), "--edge", f"127.0.0.1:{edge.http_port}", *more])
+        return main(
+            ["cameras", "preview", camera, "-o", str(file), "--edge", f"http://127.0.0.1:{edge.http_port}", *more]
+        )
 
     async with running_edge(tmp_path / "edge", tiny_bundle_directory) as (edge, client):
         assert await asyncio.to_thread(command, edge, "nobody") == 1
         assert "unknown camera nobody" in capsys.readouterr().err
-        await set_view(edge, VIEW)
+        await set_view(client, VIEW)
         asking = asyncio.create_task(asyncio.to_thread(command, edge, "hall", "--wait", "20"))
         while not asking.done():
             await post(client, 0)
