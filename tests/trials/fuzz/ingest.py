@@ -1,9 +1,10 @@
 """What a camera posts: the picture, the capture time and the trace context.
 
-    bytes --preprocess--> Frame           text --capture_time_us--> microseconds --rfc3339--> the same time     text --packed--> 26 bytes
+    bytes --unwrapped, preprocess--> Frame           text --capture_time_us--> microseconds --rfc3339--> the same time     text --packed--> 26 bytes
 
 Law: a picture is a frame of the input's size or an ImageError, a time is one that the wire can say or a BadRequest, and what is no trace
 context is none; none of it takes longer than the deadline, whatever size a header claims.
+Law: a refusal is meant: it comes of what a decoder says of the data, and never of a fault in how it was asked.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from tests.trials.fuzz.target import LawBroken, Target
 
 _INPUT = InputSize(32, 32)
 _PICTURE, _TIME, _TRACE = range(3)
+_FAULTS = (NameError, AttributeError, IndexError, KeyError, AssertionError, RecursionError, UnboundLocalError)
+"""What no decoder raises on purpose; a ValueError or TypeError of Pillow's may be meant."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -67,7 +70,9 @@ def _picture(content: bytes) -> bool:
             # Pillow warns of what it mends; the edge's log says nothing of it either.
             warnings.simplefilter("ignore")
             frame = preprocess(content, _INPUT)
-    except ImageError:
+    except ImageError as error:
+        if isinstance(error.__cause__, _FAULTS):
+            raise LawBroken(f"a picture was refused for {error.__cause__!r}") from error
         return False
     if frame.pixels.shape != (32, 32, 3) or frame.pixels.dtype != np.uint8:
         raise LawBroken(f"a frame of {frame.pixels.dtype} {frame.pixels.shape}")
@@ -105,6 +110,16 @@ def _pictures() -> list[bytes]:
         _saved(picture, "WEBP", save_all=True, append_images=[picture.rotate(180)]),
         _saved(picture, "PNG", exif=exif),
         _saved(Image.fromarray(grey.astype(np.uint16) * 257), "PNG"),
+    ]
+    whole = _saved(picture.resize((48, 96)), "JPEG", restart_marker_rows=1, exif=exif)
+    made += [
+        whole[:-2],
+        whole[:-20],
+        b"\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n" + whole + b"\r\n--b--\r\n",
+        _saved(picture, "AVIF"),
+        _saved(picture, "AVIF", exif=exif, save_all=True, append_images=[picture]),
+        _saved(picture, "GIF"),
+        b"<!DOCTYPE html><title>no picture</title>",
     ]
     return made + [_saved(picture.convert(mode), "PNG") for mode in ("RGBA", "LA", "P", "L", "1")]
 
