@@ -1,6 +1,6 @@
 """What a camera posts: the picture, the capture time and the trace context.
 
-    bytes --unwrapped, preprocess--> Frame           text --capture_time_us--> microseconds --rfc3339--> the same time     text --packed--> 26 bytes
+    bytes --preprocess--> Frame           text --capture_time_us--> microseconds --rfc3339--> the same time     text --packed--> 26 bytes
 
 Law: a picture is a frame of the input's size or an ImageError, a time is one that the wire can say or a BadRequest, and what is no trace
 context is none; none of it takes longer than the deadline, whatever size a header claims.
