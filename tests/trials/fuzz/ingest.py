@@ -117,7 +117,6 @@ def _pictures() -> list[bytes]:
         whole[:-20],
         b"\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n" + whole + b"\r\n--b--\r\n",
         _saved(picture, "AVIF"),
-        _saved(picture, "AVIF", exif=exif, save_all=True, append_images=[picture]),
         _saved(picture, "GIF"),
         b"<!DOCTYPE html><title>no picture</title>",
     ]
