@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from cloud_analytics.frames import LoggedFrame
 from cloud_analytics.journal.frame_log import Appended, Arrival, FrameLog, KnownCamera, Pruned, Replay, position_of
+from cloud_analytics.journal.jetstream.ages import StreamAges
 from cloud_analytics.journal.jetstream.appender import Appender
 from cloud_analytics.journal.jetstream.cameras import CameraBook
 from cloud_analytics.journal.jetstream.link import Link, NatsTrouble
@@ -63,6 +64,7 @@ class StreamLog(FrameLog):
         self._id = ""
         self._head = 0
         self._first = 1
+        self._ages = StreamAges(settings.journal_age_seconds)
         self._appender = Appender(link, names, members.replica_id, book, metrics)
         self._tail = Tail(link, names.frames, 0)
         self._throttle = Throttle(10.0)
@@ -165,14 +167,30 @@ class StreamLog(FrameLog):
 
     @override
     async def prune(self) -> Pruned:
-        """Return what is left; JetStream itself keeps the bounds. Raises LogUnavailable."""
+        """Drop what is too old, and return what is left; JetStream itself keeps the bytes. Raises LogUnavailable."""
         before = self._first
         try:
+            aged = await self._drop_aged()
             info = await self._link.js.stream_info(self._names.frames)
         except NatsTrouble as error:
             raise LogUnavailable(repr(error)) from error
         self._note(info.state)
-        return Pruned(info.state.bytes, info.state.messages, {"stream_bound": max(0, self._first - before)})
+        gone = max(0, self._first - before - aged)
+        return Pruned(info.state.bytes, info.state.messages, {"age": aged, "bytes": gone})
+
+    async def _drop_aged(self) -> int:
+        """Drop the frames that this replica has seen for their whole age, and return how many they were."""
+        last = self._ages.too_old(self._head)
+        if last < self._first:
+            return 0
+        info = await self._link.js.stream_info(self._names.frames)
+        self._note(info.state)
+        if last < self._first or not info.state.messages:
+            return 0
+        aged = last + 1 - self._first
+        await self._link.js.purge_stream(self._names.frames, seq=last + 1)
+        self._first = last + 1
+        return aged
 
     async def close(self) -> None:
         """End the reader at NATS."""
@@ -198,8 +216,9 @@ class StreamLog(FrameLog):
             discard=DiscardPolicy.OLD,
             storage=StorageType.FILE,
             max_bytes=settings.journal_bytes,
-            max_age=settings.journal_age_seconds,
-            duplicate_window=min(DUPLICATE_SECONDS, settings.journal_age_seconds),
+            # No `max_age`: a server would drop everything when its time of day is set. The replicas count the ages.
+            max_age=0,
+            duplicate_window=DUPLICATE_SECONDS,
             num_replicas=settings.bus_copies,
         )
         try:
@@ -211,9 +230,9 @@ class StreamLog(FrameLog):
                 # Another replica has made it in this moment, under another description.
                 found = await self._link.js.stream_info(self._names.frames)
         config = found.config
-        if (config.max_bytes, config.max_age, config.num_replicas) == (
+        if (config.max_bytes, config.max_age or 0, config.num_replicas) == (
             settings.journal_bytes,
-            settings.journal_age_seconds,
+            0,
             settings.bus_copies,
         ):
             return found
