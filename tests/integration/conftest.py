@@ -28,8 +28,8 @@ GOOD = ("upright", "turned", "grey", "grey16", "alpha", "palette", "jpeg", "webp
 BAD = {
     "text.jpg": "not a picture",
     "empty.jpg": "not a picture",
-    "truncated.jpg": "damaged or truncated",
-    "truncated.png": "damaged or truncated",
+    "truncated.jpg": "the picture is truncated: 2 of its 4 block rows are there",
+    "truncated.png": "the picture is truncated: 2 of its 8 block rows are there",
     "tiny.png": "1x1",
     "huge.png": "million",
     "absent.jpg": "No such file",

@@ -27,6 +27,6 @@ async def test_the_page_shows_the_routes_and_their_answers(tmp_path: Path, tiny_
         errors = await page.locator(".errors-wrapper, .loading-container .failed-config").count()
         await page.close()
     assert "x-capture-time" in words
-    assert "A camera that this edge does not take" in words
+    assert "A camera that this edge does not know or take" in words
     assert not errors, "the page complains of the description"
     assert [url for url in requests if not url.startswith((f"{client.base_url}", "data:"))] == []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import ssl
@@ -31,15 +32,22 @@ from grpc_reflection.v1alpha import reflection_pb2_grpc
 from shared.server.settings import ServiceSettings
 from tests.support.secrets import WATCH
 
+SERVICE_PORTS = (12_000, 32_000)
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on now.
+
+    It lies below those that systems give to connections: one of these would take it before its service listens.
+    """
+    draw = random.SystemRandom()
+    while True:
+        port = draw.randrange(*SERVICE_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
