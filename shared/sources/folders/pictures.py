@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 
 from shared.errors import SourceError
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif")
 LARGEST_PICTURE_BYTES = 256 << 20
 SETTLE_SECONDS = 3.0
 LOOK_SECONDS = 0.1
