@@ -74,6 +74,6 @@ def _one_source(spec: str, fps: float | None, loop: bool, memory: Path | None) -
         )
     if path.is_char_device():
         raise SourceError(spec, f"is a device; for a camera write webcam:{spec}")
-    if path.is_dir() or is_picture(path):
+    if path.is_dir() or is_picture(path.name):
         return FolderSource(spec, path, fps or DEFAULT_FPS, loop)
     return RecordingSource(spec, Input(spec), fps, loop)

@@ -25,9 +25,9 @@ _PADDING = b"\0\r\n \t"
 NaturalKey = tuple[tuple[tuple[int | str, ...], str], ...]
 
 
-def is_picture(path: PurePath) -> bool:
-    """Return True where the name is that of a picture. Hidden names are those of uploads that are under way."""
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+def is_picture(name: str) -> bool:
+    """Return True for the name of a picture file. Hidden names are those of uploads that are under way."""
+    return name.lower().endswith(PICTURE_SUFFIXES) and not name.startswith(".")
 
 
 def natural_key(path: PurePath) -> NaturalKey:

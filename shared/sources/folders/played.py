@@ -22,7 +22,7 @@ def pictures_of(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     try:
-        found = sorted((file for file in path.iterdir() if is_picture(file) and file.is_file()), key=natural_key)
+        found = sorted((file for file in path.iterdir() if is_picture(file.name) and file.is_file()), key=natural_key)
     except OSError as error:
         raise SourceError(str(path), f"cannot be read ({error.strerror})") from error
     if not found:

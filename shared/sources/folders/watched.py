@@ -172,7 +172,7 @@ class WatchedFolder(Source):
                 if entry.is_dir(follow_symlinks=False):
                     if depth < DEEPEST and not entry.name.startswith("."):
                         folders.append((name, depth + 1))
-                elif is_picture(PurePath(entry.name)):
+                elif is_picture(entry.name):
                     with suppress(OSError):
                         found = entry.stat()
                         if stat.S_ISREG(found.st_mode):

@@ -57,7 +57,7 @@ def test_the_sample_rooms_have_the_order_that_they_had() -> None:
 
 @pytest.mark.parametrize("name", [".snap.jpg", "snap.jpg.part", "snap.tmp", "snap.jpg.filepart", "snap", ".jpg"])
 def test_a_name_of_an_upload_that_is_under_way_is_no_picture(name: str) -> None:
-    assert not is_picture(PurePath(name))
+    assert not is_picture(name)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
