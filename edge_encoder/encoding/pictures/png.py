@@ -84,6 +84,8 @@ def _decoded(before: list[bytes], pixels: list[bytes]) -> Image.Image | None:
         raise ImageError(too_large("far more")) from error
     except Exception as error:
         raise ImageError(f"the PNG's header or palette is damaged ({error}); send the whole file") from error
+    if image.mode == "P" and image.palette is None:
+        raise ImageError("the PNG's pixels are places in a palette, and it has none; send the whole file")
     try:
         image.load()
     except Exception:

@@ -179,3 +179,11 @@ def test_a_header_that_claims_too_much_is_refused_before_anything_is_inflated() 
     data = SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100)))
     with pytest.raises(ImageError, match="at most 64 million"):
         decode_file(data, FULL)
+
+
+def test_a_png_whose_palette_is_missing_is_refused() -> None:
+    whole = png(Image.fromarray(NOISE).quantize(16))
+    begin = whole.index(b"PLTE") - 4
+    length = int.from_bytes(whole[begin : begin + 4], "big")
+    with pytest.raises(ImageError, match="palette, and it has none"):
+        decode_file(whole[:begin] + whole[begin + 12 + length :], 16)
