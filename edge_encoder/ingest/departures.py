@@ -18,6 +18,9 @@ from edge_encoder.ingest.admission import Admission
 from edge_encoder.spool.spool import Spool
 from shared.telemetry.logs import logger
 
+GRACE_SECONDS = 1.0
+"""What comes for so long after the removal was under way already: a post, or the last frame of a source that is stopped."""
+
 log = logger("edge.cameras")
 
 
@@ -71,4 +74,4 @@ class Departures:
 
     def _came_back(self, camera_id: str) -> bool:
         seconds = self._admission.cameras.seconds_since(camera_id)
-        return seconds < self._clock() - self._left_at[camera_id]
+        return seconds < self._clock() - self._left_at[camera_id] - GRACE_SECONDS

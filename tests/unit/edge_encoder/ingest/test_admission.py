@@ -143,7 +143,7 @@ async def test_a_removed_camera_leaves_when_all_of_its_frames_are_delivered(
 
 @pytest.mark.asyncio
 async def test_a_removed_camera_that_goes_on_posting_is_taken_as_one_that_nobody_named(
-    tmp_path: Path, tiny_bundle_directory: Path
+    tmp_path: Path, tiny_bundle_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with edge_parts(tmp_path, tiny_bundle_directory, pinned_groups=[]) as parts:
         parts.admission.open()
@@ -152,6 +152,8 @@ async def test_a_removed_camera_that_goes_on_posting_is_taken_as_one_that_nobody
         await parts.book.remove("hall")
         assert parts.departures.names == {"hall"}
         await post(parts, 1)
+        assert parts.departures.names == {"hall"}, "its post may have been under way"
+        monkeypatch.setattr(departures, "GRACE_SECONDS", 0.0)
         assert parts.departures.names == set()
         await parts.departures.look()
         assert [one.outcomes[Outcome.NOT_WANTED] for one in parts.admission.cameras.counts()] == [2]
