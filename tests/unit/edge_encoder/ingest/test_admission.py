@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 from edge_encoder.assembly import EdgeParts
 from edge_encoder.cameras.plan import CameraPlan
 from edge_encoder.frames import FrameRef
+from edge_encoder.ingest import departures
 from shared.contract.receipts import Outcome, Receipt
 from shared.errors import CameraPaused, Draining, NotReady, RateLimited, UnknownCamera
 from tests.support.edge import edge_parts, wanted
